@@ -1,0 +1,70 @@
+"""Logs: one JSON object a line, or coloured lines for people at a terminal.
+
+The name of a log event is a constant in snake case, the facts are keywords. While an event of the bus is handled, its
+id, type and correlation id are on every line. Values that could be secrets never get here: secrets have types whose
+`repr` hides them.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from shared.events import Incoming
+from shared.settings import LogSettings
+
+_LEVELS = logging.getLevelNamesMapping()
+
+
+def configure(settings: LogSettings, *, service: str) -> None:
+    """Send all logs, other libraries' too, to standard error in the form that *settings* name."""
+    level = _LEVELS[settings.level.upper()]
+    shared_processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[structlog.typing.Processor]
+    if settings.format == "console":
+        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    else:
+        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+
+    def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    structlog.configure(
+        processors=[*shared_processors, add_service, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    _route_standard_library(shared_processors, add_service, last)
+
+
+def _route_standard_library(
+    first: list[structlog.typing.Processor], service: structlog.typing.Processor, last: list[structlog.typing.Processor]
+) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*first, service],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+
+
+@contextmanager
+def handling(event: Incoming) -> Iterator[None]:
+    """Put *event*'s id, type and correlation id on every log line written inside the block."""
+    with structlog.contextvars.bound_contextvars(
+        event_id=event.id, event_type=event.type, correlation_id=event.correlation_id
+    ):
+        yield

@@ -1,0 +1,56 @@
+"""What a process tells about itself over HTTP: `/metrics` for Prometheus, `/live` and `/ready` for whoever restarts it.
+
+`/live` answers 200 as long as the event loop turns. `/ready` answers 200 when nothing is missing, else 503 with one
+line for each thing that is.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+Missing = Callable[[], Awaitable[dict[str, str]]]
+"""Returns what keeps the process from its work: a name and a sentence for each; nothing when it is ready."""
+
+
+@asynccontextmanager
+async def health_server(host: str, port: int | None, missing: Missing) -> AsyncIterator[int | None]:
+    """Serve the three pages on *host* and *port* while the block runs; yield the port (*port* 0 takes a free one).
+
+    With None as *port* nothing is served.
+    """
+    if port is None:
+        yield None
+        return
+    runner = web.AppRunner(_application(missing), access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, reuse_address=True)
+        await site.start()
+        bound: int = runner.addresses[0][1]
+        log.info("health_server_started", host=host, port=bound)
+        yield bound
+    finally:
+        await runner.cleanup()
+
+
+def _application(missing: Missing) -> web.Application:
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def ready(_request: web.Request) -> web.Response:
+        lines = [f"{name}: {sentence}" for name, sentence in (await missing()).items()]
+        if lines:
+            return web.Response(status=503, text="\n".join(lines) + "\n")
+        return web.Response(text="ready\n")
+
+    application = web.Application()
+    application.add_routes([web.get("/metrics", metrics), web.get("/live", live), web.get("/ready", ready)])
+    return application
