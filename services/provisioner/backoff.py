@@ -1,0 +1,38 @@
+"""When to try again; pure: the clock and the dice are arguments.
+
+A failed try waits 1 minute, 10 minutes, 100 minutes, then a day (Let's Encrypt's integration guide, "Retrying
+failures"), with jitter so that what failed together does not return together. What the CA asks for (Retry-After,
+RFC 8555 section 6.6) is never undercut. A look at the DNS costs no CA budget and is repeated from 5 seconds to an hour.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+Dice = Callable[[], float]
+"""Returns a number from 0 to 1, as `random.random` does."""
+
+DEFAULT_LADDER_SECONDS: Final = (60.0, 600.0, 6000.0, 86400.0)
+PARKED_AFTER: Final = timedelta(days=30)
+_JITTER: Final = 0.5  # a wait is between one half and the whole of its rung
+_RETRY_AFTER_JITTER: Final = 0.1
+_DNS_FIRST_SECONDS: Final = 5.0
+_DNS_LAST_SECONDS: Final = 3600.0
+_DNS_GROWTH: Final = 1.6
+
+
+def after_failure(
+    attempt: int, *, ladder: Sequence[float] = DEFAULT_LADDER_SECONDS, retry_after: float | None = None, dice: Dice
+) -> timedelta:
+    """Return how long to wait after the failed try number *attempt* (from 1), never less than *retry_after*."""
+    rung = ladder[min(attempt, len(ladder)) - 1]
+    own = rung * (1 - _JITTER * dice())
+    asked = retry_after * (1 + _RETRY_AFTER_JITTER * dice()) if retry_after is not None else 0.0
+    return timedelta(seconds=max(own, asked))
+
+
+def after_dns_check(checks: int, *, first: float = _DNS_FIRST_SECONDS, dice: Dice) -> timedelta:
+    """Return how long to wait after the look number *checks* (from 1) that did not find what is needed."""
+    # The exponent is bounded, so that a domain that waits for years does not overflow a float.
+    rung = min(_DNS_LAST_SECONDS, first * _DNS_GROWTH ** min(checks - 1, 50))
+    return timedelta(seconds=rung * (1 - _JITTER * dice()))
