@@ -1,0 +1,181 @@
+"""What a certificate authority says, as values: accounts, orders, authorizations, problems.
+
+Statuses that this release does not know read as ``UNKNOWN`` and never as an error: an authority may add some
+(RFC 8555 section 7.1.6 lists today's), and an order that we cannot name is still an order to look at again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.errors import ServiceError
+
+
+class Phase(StrEnum):
+    """What was being done at the authority; an error means different things in each."""
+
+    DIRECTORY = "directory"
+    ACCOUNT = "account"
+    NEW_ORDER = "new_order"
+    AUTHORIZATION = "authorization"
+    CHALLENGE = "challenge"
+    ORDER = "order"
+    FINALIZE = "finalize"
+    CERTIFICATE = "certificate"
+
+
+class OrderStatus(StrEnum):
+    """RFC 8555 section 7.1.3."""
+
+    PENDING = "pending"
+    READY = "ready"
+    PROCESSING = "processing"
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+class AuthorizationStatus(StrEnum):
+    """RFC 8555 section 7.1.4."""
+
+    PENDING = "pending"
+    VALID = "valid"
+    INVALID = "invalid"
+    DEACTIVATED = "deactivated"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+class ChallengeStatus(StrEnum):
+    """RFC 8555 section 7.1.6."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subproblem:
+    """The part of a problem that is about one identifier (RFC 8555 section 6.7.1)."""
+
+    type: str
+    detail: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem document (RFC 7807) as far as it could be read; *document* is what was really said.
+
+    *type* is without the prefix of RFC 8555 section 6.7: ``rateLimited``; other types stand in full.
+    *instance* is an address for people: terms to accept, an account to unpause.
+    """
+
+    type: str
+    detail: str
+    status: int | None = None
+    instance: str | None = None
+    subproblems: tuple[Subproblem, ...] = ()
+    document: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExternalAccount:
+    """The operator's account at the authority that a new ACME account is bound to (RFC 8555 section 7.3.4)."""
+
+    key_id: str
+    mac_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account at an authority; *url* is its name in every later request."""
+
+    url: str
+    thumbprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaOrder:
+    """An order as the authority shows it."""
+
+    url: str
+    status: OrderStatus
+    names: tuple[str, ...]
+    authorization_urls: tuple[str, ...]
+    finalize_url: str
+    certificate_url: str | None = None
+    expires_at: datetime | None = None
+    error: Problem | None = None
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaChallenge:
+    """One way to prove control of a name; *type* is as on the wire, ``http-01``."""
+
+    type: str
+    url: str
+    status: ChallengeStatus
+    token: str
+    error: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaAuthorization:
+    """An authorization as the authority shows it; *name* is without ``*.``, which *wildcard* stands for."""
+
+    url: str
+    name: str
+    wildcard: bool
+    status: AuthorizationStatus
+    challenges: tuple[CaChallenge, ...]
+    expires_at: datetime | None = None
+    retry_after_seconds: float | None = None
+
+    def challenge(self, kind: str) -> CaChallenge | None:
+        """Return the challenge of *kind*, if the authority offers one."""
+        return next((each for each in self.challenges if each.type == kind), None)
+
+    @property
+    def error(self) -> Problem | None:
+        """Why this authorization failed, as its failed challenge says."""
+        return next((each.error for each in self.challenges if each.error is not None), None)
+
+
+class Failure(StrEnum):
+    """How a request to an authority failed."""
+
+    PROBLEM = "problem"
+    """It answered with an error; ``AuthorityError.problem`` says which, where it sent a problem document."""
+    UNREACHABLE = "unreachable"
+    """No connection, or it was lost."""
+    UNTRUSTED = "untrusted"
+    """Its TLS certificate did not verify."""
+    TIMEOUT = "timeout"
+    """No answer in time, or the caller's deadline came."""
+    MALFORMED = "malformed"
+    """It answered with something that is not what RFC 8555 says."""
+
+
+@dataclass(kw_only=True, eq=False)
+class AuthorityError(ServiceError):
+    """A request to a certificate authority did not succeed; ``classification.verdict`` says what helps."""
+
+    message: str
+    phase: Phase
+    failure: Failure
+    status: int | None = None
+    problem: Problem | None = None
+    retry_after_seconds: float | None = None
+    outcome_unknown: bool = False
+    """A POST may have been carried out although no answer came: read the resource before sending it again."""
+    help_url: str | None = None
+    """Where people can mend it: the problem's ``instance``, or the address that its text names."""
+
+    def __str__(self) -> str:
+        return self.message
