@@ -1,0 +1,139 @@
+"""A program that ends when we end, however we end.
+
+Each one runs under a guard of its own (`dev.guard`), in a session of its own, so a terminal's Ctrl-C reaches us and
+not it: we end it, in our order. If we cannot (SIGKILL), the guard sees our end of its pipe close and kills the program
+with all that it started. Nothing here belongs to an event loop: what was started in one may be stopped in another.
+"""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+GUARD: Final = Path(__file__).with_name("guard.py")
+
+POLL_SECONDS: Final = 0.01
+FAREWELL_SECONDS: Final = 5.0  # how long a program with a farewell may take to clean up
+
+
+class ProgramError(Exception):
+    """A program did not start, or did not do in time what it was told; the message ends with the tail of its log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What to run."""
+
+    argv: Sequence[str | Path]
+    log: Path
+    """What the program writes is appended here."""
+    env: Mapping[str, str] | None = None
+    """The whole environment; None: ours."""
+    cwd: Path | None = None
+    user: str | None = None
+    """Whom to run it as; None: as ourselves."""
+    farewell: signal.Signals = signal.SIGKILL
+    """The signal by which it is told to end for good; it is killed a little later if it does not."""
+
+    @property
+    def guarded(self) -> list[str]:
+        """The command line that runs it under a guard."""
+        options = ["--farewell", str(int(self.farewell)), str(FAREWELL_SECONDS)]
+        if self.user is not None:
+            options += ["--user", self.user]
+        return [sys.executable, "-I", "-S", str(GUARD), *options, "--", *map(str, self.argv)]
+
+
+class Program:
+    """One run of a command, under its guard."""
+
+    def __init__(self, command: Command, guard: subprocess.Popen[bytes], pid: int) -> None:
+        self.command: Final = command
+        self.name: Final = Path(command.argv[0]).name
+        self.pid: Final = pid
+        self._guard: Final = guard
+
+    @classmethod
+    async def start(cls, command: Command) -> Self:
+        """Return the program, which has been started but need not be ready for anything yet."""
+        with command.log.open("ab") as output:
+            guard = subprocess.Popen(
+                command.guarded,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                env=command.env,
+                cwd=command.cwd,
+                start_new_session=True,
+                bufsize=0,
+            )
+        try:
+            pid = await asyncio.to_thread(_read_line, guard)
+        except BaseException:
+            _close(guard)
+            raise
+        return cls(command, guard, int(pid or 0))
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit status (128 + N when signal N ended it), or None while it runs."""
+        return self._guard.poll()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the program; nothing happens when it has ended."""
+        assert self._guard.stdin is not None
+        if self.returncode is None:
+            try:
+                self._guard.stdin.write(bytes([number]))
+            except BrokenPipeError:
+                return
+
+    async def wait(self, seconds: float) -> int:
+        """Return the exit status; raise ProgramError when it takes longer than *seconds*."""
+        try:
+            async with asyncio.timeout(seconds):
+                while (status := self.returncode) is None:
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            raise ProgramError(f"{self.name} (pid {self.pid}) did not end within {seconds} s\n{self.tail()}") from None
+        return status
+
+    async def stop(self, number: signal.Signals, seconds: float) -> int:
+        """Send signal *number* and return the exit status."""
+        self.send(number)
+        return await self.wait(seconds)
+
+    async def kill(self) -> None:
+        """SIGKILL the program; return when it and all that it started are gone."""
+        self.send(signal.SIGKILL)
+        await self.end()
+
+    async def end(self) -> None:
+        """End the program for good, by its farewell; return when it and all that it started are gone."""
+        _close(self._guard)
+        await self.wait(FAREWELL_SECONDS + 5)
+
+    def check_alive(self) -> None:
+        """Raise ProgramError if the program has ended."""
+        if self.returncode is not None:
+            raise ProgramError(f"{self.name} ended with status {self.returncode}\n{self.tail()}")
+
+    def tail(self, lines: int = 20) -> str:
+        """Return the last *lines* of the log."""
+        return "\n".join(self.command.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _read_line(guard: subprocess.Popen[bytes]) -> bytes:
+    assert guard.stdout is not None
+    with guard.stdout as stdout:
+        return stdout.readline()
+
+
+def _close(guard: subprocess.Popen[bytes]) -> None:
+    """Tell *guard* that its starter is done."""
+    assert guard.stdin is not None
+    guard.stdin.close()
