@@ -100,6 +100,7 @@ class Program:
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             raise ProgramError(f"{self.name} (pid {self.pid}) did not end within {seconds} s\n{self.tail()}") from None
+        _close(self._guard)
         return status
 
     async def stop(self, number: signal.Signals, seconds: float) -> int:

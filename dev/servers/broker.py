@@ -78,9 +78,9 @@ class Broker:
 
     async def manage(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON it answers
         """Return the answer of the management API, as JSON; raise aiohttp.ClientResponseError when it refuses."""
-        login = aiohttp.BasicAuth(self.user, self.password)
+        login = {"Authorization": aiohttp.encode_basic_auth(self.user, self.password)}
         async with (
-            aiohttp.ClientSession(auth=login, raise_for_status=True) as session,
+            aiohttp.ClientSession(headers=login, raise_for_status=True) as session,
             session.request(method, URL(f"{self.management_url}/api/{path}", encoded=True), json=body) as response,
         ):
             return await response.json() if response.content_type == "application/json" else None

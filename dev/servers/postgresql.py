@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from dev.ports import LOOPBACK, free_port
-from dev.program import POLL_SECONDS, Command, Program, ProgramError
+from dev.program import Command
 from dev.servers import cluster, programs
 from dev.servers.database import DatabaseServer
+from dev.servers.server import Server
 
-START_SECONDS: Final = 60.0  # 0.1 on a quiet machine; recovery after a crash adds to it
 STOP_SECONDS: Final = 60.0
 
 CONFIGURATION: Final = """
@@ -43,14 +43,17 @@ class StopMode(Enum):
     """As a crash: the next start recovers from the write-ahead log."""
 
 
-class PostgreSQL(DatabaseServer):
+class PostgreSQL(Server, DatabaseServer):
     """A running server."""
 
+    name = "postgresql"
+
     def __init__(self, folder: Path, password: str) -> None:
-        self.folder: Final = folder
+        Server.__init__(self, folder)
         self.port: Final = free_port()
-        super().__init__(f"postgresql://{cluster.SUPERUSER}:{password}@{LOOPBACK}:{self.port}/postgres")
-        self._program: Program | None = None
+        self.ports = (self.port,)
+        url = f"postgresql://{cluster.SUPERUSER}:{password}@{LOOPBACK}:{self.port}/postgres"
+        DatabaseServer.__init__(self, url)
 
     @classmethod
     async def start(cls, folder: Path, *, fsync: bool = False) -> Self:
@@ -62,25 +65,6 @@ class PostgreSQL(DatabaseServer):
         await self.resume()
         return self
 
-    async def resume(self) -> None:
-        """Start the server on the port and data that it had; return when it is ready for clients."""
-        self._program = await Program.start(
-            Command(
-                argv=[programs.postgresql_bin() / "postgres", "-D", self.data],
-                log=self._log,
-                cwd=self.folder,
-                user=cluster.owner(),
-                farewell=signal.SIGQUIT,  # killed, it would leave a System V shared memory segment
-            )
-        )
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                while not await self.answers():
-                    self._program.check_alive()
-                    await asyncio.sleep(2 * POLL_SECONDS)
-        except TimeoutError:
-            raise ProgramError(f"PostgreSQL was not ready in {START_SECONDS} s\n{self._program.tail()}") from None
-
     async def stop(self, mode: StopMode = StopMode.FAST) -> None:
         """Stop the server; return when all its processes are gone."""
         await self.program.stop(mode.value, STOP_SECONDS)
@@ -90,41 +74,19 @@ class PostgreSQL(DatabaseServer):
         await self.stop(mode)
         await self.resume()
 
-    async def kill(self) -> None:
-        """SIGKILL the server with all its processes."""
-        await self.program.kill()
-
-    async def end(self) -> None:
-        """End the server for good; its data is not needed any more."""
-        if self._program is not None:
-            await self._program.end()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.end()
-
-    @property
-    def program(self) -> Program:
-        """The process that runs now, or ran last."""
-        assert self._program is not None
-        return self._program
-
     @property
     def data(self) -> Path:
         """The data folder: everything that the server keeps, the write-ahead log included."""
         return self.folder / cluster.DATA
 
-    @property
-    def ports(self) -> tuple[int, ...]:
-        """Every port that the server listens on."""
-        return (self.port,)
+    def _command(self) -> Command:
+        return Command(
+            argv=[programs.postgresql_bin() / "postgres", "-D", self.data],
+            log=self.log,
+            cwd=self.folder,
+            user=cluster.owner(),
+            farewell=signal.SIGQUIT,  # killed, it would leave a System V shared memory segment
+        )
 
-    def log_text(self) -> str:
-        """Return what the server has logged since it was first started."""
-        return self._log.read_text(errors="replace")
-
-    @property
-    def _log(self) -> Path:
-        return self.folder / "postgresql.log"
+    async def _is_ready(self) -> bool:
+        return await self.answers()

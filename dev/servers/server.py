@@ -1,0 +1,75 @@
+"""What all private servers have in common: a folder, a program, a start that waits until it serves, an end."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Final, Self
+
+from dev.program import POLL_SECONDS, Command, Program, ProgramError
+
+START_SECONDS: Final = 60.0  # RabbitMQ takes 5 on a quiet machine, the others a fraction of one
+
+
+class Server(ABC):
+    """A server of our own, which may be stopped and started again on its ports."""
+
+    name: str
+    ports: tuple[int, ...]
+    """Every port that it listens on, at 127.0.0.1 only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder: Final = folder
+        """All that it keeps."""
+        self._program: Program | None = None
+
+    @abstractmethod
+    def _command(self) -> Command:
+        """Return what to run."""
+
+    @abstractmethod
+    async def _is_ready(self) -> bool:
+        """Whether clients are served."""
+
+    async def resume(self) -> None:
+        """Start the server on the ports and data that it had; return when it serves clients."""
+        self._program = await Program.start(self._command())
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                while not await self._is_ready():
+                    self._program.check_alive()
+                    await asyncio.sleep(2 * POLL_SECONDS)
+        except TimeoutError:
+            raise ProgramError(f"{self.name} did not serve in {START_SECONDS} s\n{self._program.tail()}") from None
+        except BaseException:
+            await self.end()
+            raise
+
+    async def kill(self) -> None:
+        """SIGKILL the server; return when all its processes are gone."""
+        await self.program.kill()
+
+    async def end(self) -> None:
+        """End the server for good, in whatever way is fast: its data is not needed any more."""
+        if self._program is not None:
+            await self._program.end()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    @property
+    def program(self) -> Program:
+        """The process that runs now, or ran last."""
+        assert self._program is not None
+        return self._program
+
+    @property
+    def log(self) -> Path:
+        """Where all that it has logged is, from its first start on."""
+        return self.folder / f"{self.name}.log"
+
+    def log_text(self) -> str:
+        """Return what it has logged since its first start."""
+        return self.log.read_text(errors="replace")
