@@ -1,0 +1,203 @@
+"""Connections to PostgreSQL: a pool for work, a connection of one's own for LISTEN.
+
+Whoever opens a pool waits until the database answers and has the schema that this program needs, so processes start in
+any order. A lost connection is replaced at the next use; the loss is a `StoreUnavailableError` for whoever was using
+it. Sessions work with the rights of one service's role, whoever has logged in.
+
+Sessions have no state: use `SET LOCAL`, never `SET`, and no session-level advisory lock. (asyncpg's own reset would
+cost one more round trip for each use.)
+"""
+
+import asyncio
+import json
+import random
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+import asyncpg
+import structlog
+
+from shared.errors import StoreUnavailableError
+from shared.store import migrations
+from shared.store.connection import Connection
+from shared.store.failures import dialling, translated
+from shared.store.roles import Role, role_name
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_CONNECT_SECONDS: Final = 10
+_ACQUIRE_SECONDS: Final = 30  # until one of the pool is free, or a new one made
+_COMMAND_SECONDS: Final = 40  # ours, for a server that says nothing; longer than the server's own below
+_CLOSE_SECONDS: Final = 5
+_SERVER_LIMITS: Final = {
+    "statement_timeout": "30s",
+    "lock_timeout": "15s",
+    "idle_in_transaction_session_timeout": "30s",  # a process that was stopped (SIGSTOP) must not keep its locks
+    "jit": "off",  # every query here is short
+}
+_KEEPALIVE: Final = (  # tcp(7): a peer that vanished without a word is noticed after 20 s
+    ("TCP_KEEPIDLE", 5),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 20_000),
+)
+_FIRST_DELAY_SECONDS: Final = 0.1
+_MAX_DELAY_SECONDS: Final = 10.0
+
+
+class Pool:
+    """A pool of connections with the rights of one role."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Give a connection for the length of the block.
+
+        Raises:
+            StoreUnavailableError: the database does not answer, or was lost inside the block.
+        """
+        async with AsyncExitStack() as stack:
+            with dialling():
+                connection = await stack.enter_async_context(self._pool.acquire(timeout=_ACQUIRE_SECONDS))
+            with translated(connection):
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Give a connection inside a transaction, committed at the end of the block and rolled back by an error.
+
+        After a `StoreUnavailableError` it is unknown whether it was committed: look again.
+        """
+        async with self.acquire() as connection, connection.transaction():
+            yield connection
+
+    async def check(self) -> None:
+        """Return if the database answers.
+
+        Raises:
+            StoreUnavailableError: it does not.
+        """
+        async with self.acquire() as connection:
+            await connection.fetchval("SELECT 1", timeout=_CONNECT_SECONDS)
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, role: Role, min_size: int = 0, max_size: int = 8) -> AsyncIterator[Pool]:
+    """Give a pool of *min_size* to *max_size* connections as *role*, once database and schema are there.
+
+    Raises:
+        SettingsError: *url* is no address of a PostgreSQL database.
+    """
+    pool = await _create_when_ready(url, role=role, min_size=min_size, max_size=max_size)
+    try:
+        yield Pool(pool)
+    finally:
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await pool.close()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pool.terminate()
+
+
+@asynccontextmanager
+async def open_connection(url: str, *, role: Role) -> AsyncIterator[Connection]:
+    """Give a connection of one's own, for LISTEN; it does not come back by itself when it is lost.
+
+    Raises:
+        StoreUnavailableError: the database does not answer, or was lost inside the block.
+    """
+    with dialling():
+        connection = await asyncpg.connect(url, **_arguments(role))
+    try:
+        with translated(connection):
+            await _prepare(connection)
+            yield connection
+    finally:
+        connection.terminate()
+
+
+async def _create_when_ready(url: str, *, role: Role, min_size: int, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
+    delay = _FIRST_DELAY_SECONDS
+    while True:
+        try:
+            return await _create(url, role=role, min_size=min_size, max_size=max_size)
+        except StoreUnavailableError as error:
+            log.warning("store_not_ready", reason=str(error), retries_in_seconds=delay)
+        await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - spreads load, hides nothing
+        delay = min(delay * 2, _MAX_DELAY_SECONDS)
+
+
+async def _create(url: str, *, role: Role, min_size: int, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
+    # What is missing may still come: the server, the database, the role, its password, the schema.
+    with dialling():
+        pool = await asyncpg.create_pool(
+            url, **_arguments(role), min_size=min_size, max_size=max_size, init=_prepare, reset=_keep_session
+        )
+        try:
+            async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+                await _require_schema(connection)
+        except BaseException:
+            pool.terminate()
+            raise
+    return pool
+
+
+class _Arguments(TypedDict):
+    timeout: float
+    command_timeout: float
+    connection_class: "type[_KeptAlive]"
+    server_settings: dict[str, str]
+
+
+def _arguments(role: Role) -> _Arguments:
+    name = role_name(role)
+    return {
+        "timeout": _CONNECT_SECONDS,
+        "command_timeout": _COMMAND_SECONDS,
+        "connection_class": _KeptAlive,
+        "server_settings": {"role": name, "application_name": name, **_SERVER_LIMITS},
+    }
+
+
+async def _require_schema(connection: Connection) -> None:
+    needed = migrations.newest().version
+    found = 0
+    if await connection.fetchval("SELECT to_regclass('public.certsmith_migrations')") is not None:
+        found = await connection.fetchval("SELECT coalesce(max(version), 0) FROM public.certsmith_migrations")
+    if found < needed:
+        raise StoreUnavailableError(
+            f"the schema is at version {found} and this program needs {needed}: run `certsmith migrate`"
+        )
+
+
+async def _prepare(connection: Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+
+
+async def _keep_session(_connection: Connection) -> None:
+    """Stand in for asyncpg's reset: sessions have no state."""
+
+
+if TYPE_CHECKING:
+    _Plain = asyncpg.Connection[asyncpg.Record]
+else:
+    _Plain = asyncpg.Connection  # is generic for type checkers only
+
+
+class _KeptAlive(_Plain):
+    """A connection that notices when its peer has vanished."""
+
+    def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:  # noqa: ANN401 - asyncpg's own
+        super().__init__(protocol, transport, *rest)
+        peer = transport.get_extra_info("socket")
+        if peer.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            if hasattr(socket, option):  # Linux has all of them
+                peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
