@@ -5,7 +5,7 @@ seconds before its lease ends, because fencing guards rows and not the authority
 then fails as an ``AuthorityError`` with ``Failure.TIMEOUT``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Protocol
 
 from services.provisioner.authority import Account, CaAuthorization, CaOrder, ExternalAccount
@@ -41,8 +41,13 @@ class CertificateAuthority(Protocol):
         the answer is lost (``outcome_unknown``), look into ``unfinished_orders`` before asking again.
         """
 
-    async def unfinished_orders(self, names: Sequence[str], *, deadline: float) -> tuple[CaOrder, ...]:
-        """Return the account's pending and ready orders for exactly *names*; empty where the authority lists none."""
+    async def unfinished_orders(
+        self, names: Sequence[str], *, known: Container[str] = (), deadline: float
+    ) -> tuple[CaOrder, ...]:
+        """Return the account's pending and ready orders for exactly *names*; empty where the authority lists none.
+
+        Orders whose URL is among the *known*, which our rows have, are not even looked at.
+        """
 
     async def order(self, url: str, *, deadline: float) -> CaOrder:
         """Return the order as it stands."""
