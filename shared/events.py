@@ -16,6 +16,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from shared.identifiers import new_event_id
 
+MAX_BODY_BYTES: Final = 512 * 1024  # of a message; an upload with all its fields at their limits has 400 KB
+
 Text255 = Annotated[str, Field(max_length=255)]
 Text4096 = Annotated[str, Field(max_length=4096)]
 Tenant = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -291,6 +293,11 @@ class Event:
     def subject(self) -> str:
         """What the event is about."""
         return self.data.key
+
+    @property
+    def payload(self) -> "JsonObject":
+        """The data as JSON. A request carries only what was said, so that an update changes nothing else."""
+        return self.data.model_dump(mode="json", exclude_unset=isinstance(self.data, Request))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,7 +180,7 @@ CREATE TABLE provisioner.orders (
     state text NOT NULL CHECK (state IN ('queued', 'waiting_dns', 'keyed', 'ordering', 'ordered', 'validating',
                                          'finalizing', 'issued', 'failed', 'parked')),
     attempt integer NOT NULL DEFAULT 0,             -- failed tries at the CA
-    dns_checks integer NOT NULL DEFAULT 0,          -- looks at the DNS since the last progress
+    checks integer NOT NULL DEFAULT 0,              -- looks at the DNS or the CA since the last progress
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     lease_token bigint NOT NULL DEFAULT 0,          -- fences: every write names the token it was claimed with
     lease_holder text,
@@ -276,9 +276,11 @@ CREATE TABLE messaging.dead_letters (
     source text,
     user_id text,
     correlation_id text,
+    message_id text,
     content_type text,
     headers jsonb NOT NULL,
     body bytea NOT NULL,
+    is_whole boolean NOT NULL,                      -- false: not all of the body was kept
     received_at timestamptz NOT NULL DEFAULT now(),
     replayed_at timestamptz
 );

@@ -1,0 +1,231 @@
+"""One connection to RabbitMQ with one channel, that either works or is known to be lost.
+
+It stands on aiormq, the protocol layer below aio-pika, made by the same people. aio-pika adds connections that mend
+themselves; ours must not, because who was consuming has to forget what the old connection delivered, and who was
+publishing has to know what was not confirmed. And it decodes properties in the consumer's callback, where a bad one
+leaves a message that is never answered.
+
+What is known of the layer, and done here once for all:
+
+* every wait has a deadline. A black-holed link is silent for three heartbeats, then the library gives what was pending
+  a `CancelledError` that nobody asked for: it becomes `BrokerUnavailableError` unless our task really was cancelled;
+* the heartbeat is low, and a link that missed a deadline is cut: a polite close would wait for an answer;
+* the library logs messages with their bodies when it is surprised. Bodies are not for logs, so it is not heard.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, cast
+
+import aiormq
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.connection import TransportFactory
+from pamqp.exceptions import PAMQPException
+from yarl import URL
+
+from shared.errors import BrokerUnavailableError, SettingsError
+from shared.messaging.frames import GuardedReader
+
+logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+
+HEARTBEAT_SECONDS: Final = 5  # a silent link is noticed after three of these
+CONNECT_SECONDS: Final = 10.0
+REPLY_SECONDS: Final = 10.0  # the broker's answer to anything we ask; 1 ms on a quiet one
+_CLOSE_SECONDS: Final = 3.0
+_SCHEMES: Final = ("amqp", "amqps")
+_KEEPALIVE: Final = (  # a peer that vanished without a word is noticed after about 20 s, heartbeats or not
+    ("TCP_KEEPIDLE", 5),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 20_000),
+)
+# What the library raises when the broker or the network fails; the last for a channel that closed under a call.
+_FAILURES: Final = (aiormq.AMQPError, PAMQPException, OSError, TimeoutError, EOFError, RuntimeError)
+
+
+class _Transport(TransportFactory):
+    """Opens the socket, puts the guard on what comes in, and can cut it."""
+
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:  # noqa: ANN401 - the library's signature
+        provider = kwargs["ssl_context_provider"]
+        context = await provider.get_context() if url.scheme == "amqps" else None
+        reader, writer = await asyncio.open_connection(url.host, url.port, ssl=context)
+        _keep_alive(writer)
+        self._writer = writer
+        return cast("asyncio.StreamReader", GuardedReader(reader)), writer
+
+    def cut(self) -> None:
+        """Close the socket at once; whatever waits on it fails."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+
+
+class Session:
+    """A connection with a channel, until it is lost."""
+
+    def __init__(self, *, address: str, channel: AbstractChannel, transport: _Transport) -> None:
+        self.address = address
+        self.channel = channel
+        self._transport = transport
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether connection or channel have ended."""
+        return self.channel.is_closed
+
+    async def lost(self) -> None:
+        """Return when connection or channel have ended, from whichever side."""
+        await asyncio.wait({self.channel.closing})
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        self._transport.cut()
+
+    @asynccontextmanager
+    async def asking(self, *, seconds: float = REPLY_SECONDS) -> AsyncIterator[AbstractChannel]:
+        """Give the channel for one exchange with the broker, with a deadline.
+
+        Raises:
+            BrokerUnavailableError: it failed; whether the broker has seen it is unknown.
+        """
+        async with translated(self.address, seconds=seconds):
+            yield self.channel
+
+    async def consume(self, queue: str, on_message: Callable[[DeliveredMessage], None]) -> str:
+        """Have *on_message* called for what comes into *queue*, and return the consumer's tag.
+
+        It is called as things arrive and must not wait. When the broker ends the consumer the session ends.
+        """
+
+        async def deliver(delivered: DeliveredMessage) -> None:
+            on_message(delivered)
+
+        async with self.asking() as channel:
+            consuming = await channel.basic_consume(queue, deliver)
+        return str(consuming.consumer_tag)
+
+    async def answer(self, delivery_tag: int, *, accept: bool) -> None:
+        """Acknowledge a delivery, or give it back to be delivered again.
+
+        An answer that cannot be sent is not sent again: with the channel the delivery itself has become void, and the
+        broker delivers the message anew.
+        """
+        with suppress(BrokerUnavailableError):
+            async with self.asking() as channel:
+                if accept:
+                    await channel.basic_ack(delivery_tag, wait=False)
+                else:
+                    await channel.basic_nack(delivery_tag, requeue=True, wait=False)
+
+
+@asynccontextmanager
+async def open_session(url: str, *, name: str, prefetch: int = 0) -> AsyncIterator[Session]:
+    """Connect to *url* as *name*, for the length of the block; each consumer gets *prefetch* messages at a time.
+
+    Raises:
+        BrokerUnavailableError: the broker does not answer or does not let us in; the text says what to do.
+    """
+    address = address_of(url)
+    transport = _Transport()
+    connection = aiormq.Connection(_with_heartbeat(url), transport_factory=transport)
+    try:
+        async with translated(address, seconds=CONNECT_SECONDS):
+            await connection.connect(client_properties={"connection_name": name})
+            channel = await connection.channel(on_return_raises=True)
+            if prefetch:
+                await channel.basic_qos(prefetch_count=prefetch)
+        session = Session(address=address, channel=channel, transport=transport)
+        channel.on_consumer_cancel_callbacks.add(lambda _frame: session.cut())
+        yield session
+    finally:
+        with suppress(BrokerUnavailableError):
+            async with translated(address, seconds=_CLOSE_SECONDS):
+                await connection.close()
+        transport.cut()
+
+
+@asynccontextmanager
+async def translated(address: str, *, seconds: float) -> AsyncIterator[None]:
+    """Give the block *seconds*, and turn what the library raises inside it into `BrokerUnavailableError`."""
+    task = asyncio.current_task()
+    assert task is not None
+    cancellations = task.cancelling()
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except asyncio.CancelledError:
+        if task.cancelling() > cancellations:
+            raise
+        raise BrokerUnavailableError(f"the connection to RabbitMQ at {address} was lost") from None
+    except _FAILURES as error:
+        raise BrokerUnavailableError(_sentence(error, address)) from error
+
+
+def address_of(url: str) -> str:
+    """Return *url* as people may see it: without the password.
+
+    Raises:
+        SettingsError: it is no AMQP address.
+    """
+    try:
+        parsed = URL(url)
+        if parsed.scheme in _SCHEMES and parsed.host:
+            port = f":{parsed.explicit_port}" if parsed.explicit_port else ""
+            return f"{parsed.user or 'guest'}@{parsed.host}{port}{parsed.path.rstrip('/')}"
+    except ValueError:
+        pass
+    raise SettingsError("AMQP_URL: an address such as amqp://user:password@host:5672/ is needed")
+
+
+def user_of(url: str) -> str:
+    """Return the broker's user in *url*."""
+    return URL(url).user or "guest"
+
+
+def vhost_of(url: str) -> str:
+    """Return the virtual host that *url* names; none is `/`."""
+    return URL(url).path.removeprefix("/") or "/"
+
+
+def _with_heartbeat(url: str) -> URL:
+    parsed = URL(url)
+    return parsed if "heartbeat" in parsed.query else parsed.update_query(heartbeat=HEARTBEAT_SECONDS)
+
+
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    peer = writer.get_extra_info("socket")
+    if peer is None or peer.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        if hasattr(socket, option):  # Linux has all; elsewhere what there is
+            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def _sentence(error: BaseException, address: str) -> str:
+    """Return what happened and what to do, for *error* of the library."""
+    match error:
+        case aiormq.exceptions.AuthenticationError() | aiormq.exceptions.ProbableAuthenticationError():
+            return f"RabbitMQ does not let in {address}: check user and password in AMQP_URL"
+        case aiormq.exceptions.ConnectionNotAllowed():
+            return f"RabbitMQ does not let in {address}: {_text(error)}; check the virtual host in AMQP_URL"
+        case aiormq.exceptions.ChannelNotFoundEntity() | aiormq.exceptions.PublishError():
+            return f"RabbitMQ at {address} lacks a queue or exchange: {_text(error)}; run `certsmith migrate`"
+        case aiormq.exceptions.ChannelAccessRefused():
+            return f"RabbitMQ does not permit this to {address}: {_text(error)}; `certsmith migrate` sets permissions"
+        case TimeoutError():
+            return f"RabbitMQ at {address} did not answer in time"
+        case _:
+            return f"RabbitMQ at {address} does not answer ({_text(error)})"
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, aiormq.exceptions.PublishError):  # carries the whole message
+        return "nothing takes messages of this type"
+    return str(error) or type(error).__name__

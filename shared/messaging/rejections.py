@@ -1,0 +1,34 @@
+"""The facts that tell a publisher that a request was refused before any handler saw it."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from shared.errors import Reason
+from shared.events import (
+    PUBLIC,
+    CertificateRejected,
+    CertificateUploaded,
+    Data,
+    DomainRejected,
+    EventReason,
+    JsonObject,
+)
+
+_MAX_DOMAIN: Final = 1024  # as in shared.events
+_CERTIFICATE_ID = re.compile(r"cert_[0-9A-Za-z_-]{1,100}")
+
+
+def rejection_of(event_type: str, data: JsonObject, *, event_id: str | None, reasons: Sequence[Reason]) -> Data | None:
+    """Return the fact that a public message of *event_type* with this *data* was refused.
+
+    None where the data does not say what it is about, and for what is no request.
+    """
+    told = tuple(EventReason(code=reason.code, message=reason.message) for reason in reasons)
+    domain, certificate_id = data.get("domain"), data.get("certificate_id")
+    if event_type == CertificateUploaded.type:
+        if isinstance(certificate_id, str) and _CERTIFICATE_ID.fullmatch(certificate_id):
+            return CertificateRejected(certificate_id=certificate_id, reasons=told)
+    elif event_type in PUBLIC and isinstance(domain, str) and 0 < len(domain) <= _MAX_DOMAIN:
+        return DomainRejected(event_id=event_id or "", domain=domain, reasons=told)
+    return None
