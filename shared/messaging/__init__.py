@@ -7,7 +7,8 @@
   returning commits and acknowledges, `RefusedError` makes a dead letter, anything else is tried again, five times.
 * `NodeListener` gives every node all facts as hints, on a queue of its own that ends with its connection.
 * `Publisher` sends and waits for the broker's confirmation. `codec` is the format on the wire.
-* Dead letters are rows (`shared.store.dead_letters`); `replay` publishes one again. `figures` counts what waits in queues.
+* Dead letters are rows (`shared.store.dead_letters`); `replay` publishes one again. `figures` counts what
+  waits in queues.
 
 A broker that goes away comes back: everything here reconnects by itself, with growing delays, and starts before the
 broker is up. Only this package imports AMQP libraries; no other names, errors or types of theirs leave it.

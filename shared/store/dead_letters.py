@@ -3,7 +3,7 @@
 They are out of the broker, so looking at them changes nothing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,6 @@ _INSERT: Final = """
         (service, queue, exchange, routing_key, reason_code, reason, type, event_id, source,
         user_id, correlation_id, message_id, content_type, headers, body, is_whole)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-    RETURNING id
 """
 _SELECT: Final = """
     SELECT id, service, queue, exchange, routing_key, reason_code, reason, type, event_id, source,
@@ -71,29 +70,13 @@ class StoredDeadLetter:
     replayed_at: datetime | None
 
 
-async def add(connection: Connection, letter: DeadLetter) -> int:
-    """Keep *letter* and return its id."""
-    return int(
-        await connection.fetchval(
-            _INSERT,
-            letter.service,
-            letter.queue,
-            letter.exchange,
-            letter.routing_key,
-            letter.reason_code,
-            letter.reason,
-            letter.type,
-            letter.event_id,
-            letter.source,
-            letter.user_id,
-            letter.correlation_id,
-            letter.message_id,
-            letter.content_type,
-            letter.headers,
-            letter.body,
-            letter.is_whole,
-        )
-    )
+_COLUMNS: Final = tuple(each.name for each in fields(DeadLetter))  # the order of _INSERT
+
+
+async def add(connection: Connection, letter: DeadLetter) -> None:
+    """Keep *letter*. Whoever may add letters may not read them, so its id is not returned."""
+    values = [getattr(letter, name) for name in _COLUMNS]
+    await connection.execute(_INSERT, *values)
 
 
 async def list_newest(
@@ -132,7 +115,5 @@ async def drop(connection: Connection, letter_id: int) -> bool:
 
 
 def _stored(row: Row) -> StoredDeadLetter:
-    columns = {name: row[name] for name in row.keys() if name not in ("id", "received_at", "replayed_at")}  # noqa: SIM118 - a row iterates over its values
-    return StoredDeadLetter(
-        id=row["id"], letter=DeadLetter(**columns), received_at=row["received_at"], replayed_at=row["replayed_at"]
-    )
+    letter = DeadLetter(**{name: row[name] for name in _COLUMNS})
+    return StoredDeadLetter(id=row["id"], letter=letter, received_at=row["received_at"], replayed_at=row["replayed_at"])

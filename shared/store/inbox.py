@@ -21,7 +21,6 @@ _PRUNE: Final = """
         WHERE consumer = $1 AND received_at < now() - $2::interval
         ORDER BY received_at
         LIMIT $3
-        FOR UPDATE SKIP LOCKED
     ), pruned AS (
         DELETE FROM messaging.inbox USING old
         WHERE inbox.consumer = old.consumer AND inbox.user_id = old.user_id

@@ -108,7 +108,7 @@ GRANT SELECT, INSERT, UPDATE (tokens, updated_at, blocked_until), DELETE
 GRANT SELECT,
     INSERT (id, domain_id, tenant, names, key_type, profile, ca, account_id, reason, replaces_certificate_id, state,
         attempt, next_attempt_at, key_id, csr, failing_since, correlation_id, traceparent),
-    UPDATE (names, key_type, profile, ca, account_id, reason, replaces_certificate_id, state, attempt, dns_checks,
+    UPDATE (names, key_type, profile, ca, account_id, reason, replaces_certificate_id, state, attempt, checks,
         next_attempt_at, lease_token, lease_holder, lease_until, key_id, csr, order_url, finalize_url,
         authorization_urls, order_expires_at, certificate_id, error_code, message, problem, failing_since,
         correlation_id, traceparent, updated_at, finished_at, cancelled_at)
@@ -130,7 +130,7 @@ GRANT SELECT, INSERT (service, key, type, event_id, source, subject, time, corre
 GRANT SELECT, INSERT (consumer, user_id, source, event_id), DELETE
     ON messaging.inbox TO certsmith_provisioner, certsmith_validator, certsmith_terminator, certsmith_api;
 GRANT INSERT (service, queue, exchange, routing_key, reason_code, reason, type, event_id, source, user_id,
-        correlation_id, content_type, headers, body)
+        correlation_id, message_id, content_type, headers, body, is_whole)
     ON messaging.dead_letters TO certsmith_provisioner, certsmith_validator, certsmith_terminator, certsmith_api;
 GRANT SELECT, INSERT, UPDATE (holder, token, held_until)
     ON messaging.leases TO certsmith_provisioner, certsmith_validator, certsmith_terminator, certsmith_api;
@@ -138,6 +138,7 @@ GRANT SELECT, INSERT, UPDATE (holder, token, held_until)
 -- People look at everything, and decide what happens to a refused message.
 GRANT SELECT ON messaging.outbox, messaging.leases TO certsmith_operator;
 GRANT SELECT, UPDATE (replayed_at), DELETE ON messaging.dead_letters TO certsmith_operator, certsmith_api;
+GRANT SELECT, DELETE ON messaging.inbox TO certsmith_operator, certsmith_api;     -- what is replayed is acted on again
 
 ALTER TABLE messaging.outbox ENABLE ROW LEVEL SECURITY;
 ALTER TABLE messaging.inbox ENABLE ROW LEVEL SECURITY;
@@ -160,3 +161,5 @@ CREATE POLICY read ON messaging.leases FOR SELECT TO certsmith_operator USING (t
 CREATE POLICY read ON messaging.dead_letters FOR SELECT TO certsmith_operator, certsmith_api USING (true);
 CREATE POLICY replay ON messaging.dead_letters FOR UPDATE TO certsmith_operator, certsmith_api USING (true);
 CREATE POLICY drop ON messaging.dead_letters FOR DELETE TO certsmith_operator, certsmith_api USING (true);
+CREATE POLICY read ON messaging.inbox FOR SELECT TO certsmith_operator, certsmith_api USING (true);
+CREATE POLICY forget ON messaging.inbox FOR DELETE TO certsmith_operator, certsmith_api USING (true);
