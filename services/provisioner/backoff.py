@@ -16,9 +16,9 @@ DEFAULT_LADDER_SECONDS: Final = (60.0, 600.0, 6000.0, 86400.0)
 PARKED_AFTER: Final = timedelta(days=30)
 _JITTER: Final = 0.5  # a wait is between one half and the whole of its rung
 _RETRY_AFTER_JITTER: Final = 0.1
-_DNS_FIRST_SECONDS: Final = 5.0
-_DNS_LAST_SECONDS: Final = 3600.0
-_DNS_GROWTH: Final = 1.6
+_FIRST_CHECK_SECONDS: Final = 5.0
+_LAST_CHECK_SECONDS: Final = 3600.0
+_CHECK_GROWTH: Final = 1.6
 
 
 def after_failure(
@@ -31,8 +31,8 @@ def after_failure(
     return timedelta(seconds=max(own, asked))
 
 
-def after_dns_check(checks: int, *, first: float = _DNS_FIRST_SECONDS, dice: Dice) -> timedelta:
+def after_check(checks: int, *, first: float = _FIRST_CHECK_SECONDS, dice: Dice) -> timedelta:
     """Return how long to wait after the look number *checks* (from 1) that did not find what is needed."""
     # The exponent is bounded, so that a domain that waits for years does not overflow a float.
-    rung = min(_DNS_LAST_SECONDS, first * _DNS_GROWTH ** min(checks - 1, 50))
+    rung = min(_LAST_CHECK_SECONDS, first * _CHECK_GROWTH ** min(checks - 1, 50))
     return timedelta(seconds=rung * (1 - _JITTER * dice()))

@@ -19,6 +19,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from services.provisioner.authority import Problem
 from shared.errors import IllegalTransitionError
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
 
@@ -89,7 +90,7 @@ class Order:
     lease_token: int
     account_id: AccountId | None = None
     attempt: int = 0
-    dns_checks: int = 0
+    checks: int = 0
     key_id: KeyId | None = None
     csr: bytes | None = None
     order_url: str | None = None
@@ -104,6 +105,15 @@ class Order:
     def name(self) -> str:
         """The name that the order is for."""
         return self.names[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is wrong with an order: a code for programs, a sentence for people, and what the CA said."""
+
+    error_code: str
+    message: str
+    problem: Problem | None = None
 
 
 def advance(order: Order, trigger: Trigger, **changes: Any) -> Order:  # noqa: ANN401 - fields of Order, checked by replace

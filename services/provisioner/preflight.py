@@ -30,10 +30,10 @@ class Pointing:
     message: str = ""
 
 
-def judge(answer: DnsAnswer, *, target_label: str, platform: Platform, holds_name: bool) -> Pointing:
+def judge(answer: DnsAnswer, *, target_label: str, platform: Platform, may_have_name: bool) -> Pointing:
     """Return what *answer* means for the registration whose CNAME target is *target_label* in the platform's zone.
 
-    A registration that does not hold its name (another tenant registered it first) gets it by its own target only.
+    One that may not have the name (another tenant registered it first and holds it) gets it by its own target only.
     """
     own = f"{target_label}.{platform.zone}" if platform.zone else None
     if own is not None and own in answer.cnames:
@@ -42,7 +42,7 @@ def judge(answer: DnsAnswer, *, target_label: str, platform: Platform, holds_nam
     if finding is not None:
         how = _how(answer.name, own, platform)
         return Pointing(points_here=False, message=f"{finding}; the owner of its DNS must {how}")
-    if not holds_name:
+    if not may_have_name:
         return Pointing(points_here=False, message=_held_by_another(answer.name, own))
     return Pointing(points_here=True)
 
@@ -54,23 +54,21 @@ def expects_nothing(platform: Platform) -> bool:
 
 def _finding(answer: DnsAnswer, platform: Platform) -> str | None:
     """Return what definitely stands in the way, None when nothing does."""
+    name, detail = answer.name, answer.detail
     others = [target for target in answer.cnames if platform.zone and target.endswith(f".{platform.zone}")]
     if others:
-        return f"{answer.name} points to {others[0]}, which belongs to another registration"
-    match answer.outcome:
-        case DnsOutcome.NXDOMAIN:
-            return f"{answer.name} does not exist in the DNS"
-        case DnsOutcome.NO_DATA:
-            return f"{answer.name} has no address in the DNS"
-        case DnsOutcome.LOOP:
-            return f"the CNAME records of {answer.name} lead nowhere: {answer.detail or 'they form a loop'}"
-        case DnsOutcome.SERVFAIL | DnsOutcome.TIMEOUT:
-            return f"the DNS servers of {answer.name} do not answer ({answer.detail or answer.outcome})"
-        case DnsOutcome.FOUND:
-            if platform.addresses and not platform.addresses & set(answer.addresses):
-                shown = ", ".join(str(address) for address in answer.addresses[:3])
-                return f"{answer.name} points to {shown}, which is not this platform"
-            return None
+        return f"{name} points to {others[0]}, which belongs to another registration"
+    if answer.outcome is DnsOutcome.FOUND:
+        is_ours = not platform.addresses or not platform.addresses.isdisjoint(answer.addresses)
+        shown = ", ".join(str(address) for address in answer.addresses[:3])
+        return None if is_ours else f"{name} points to {shown}, which is not this platform"
+    return {
+        DnsOutcome.NXDOMAIN: f"{name} does not exist in the DNS",
+        DnsOutcome.NO_DATA: f"{name} has no address in the DNS",
+        DnsOutcome.LOOP: f"the CNAME records of {name} lead nowhere: {detail or 'they form a loop'}",
+        DnsOutcome.SERVFAIL: f"the DNS servers of {name} cannot tell ({detail or 'SERVFAIL'})",
+        DnsOutcome.TIMEOUT: f"the DNS servers of {name} do not answer",
+    }[answer.outcome]
 
 
 def _how(name: str, own: str | None, platform: Platform) -> str:

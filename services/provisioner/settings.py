@@ -97,7 +97,9 @@ class ProvisionerSettings(ServiceSettings):
     platform_zone: str | None = Field(None, description="each domain's CNAME target is <its id>.<this zone>")
     platform_addresses: Words = Field((), description="addresses that domains without a CNAME must point to")
     dns_servers: Words = Field((), description="host[:port] of DNS servers to ask instead of the system's")
-    http01_port: int = Field(80, ge=1, le=65535, description="where a CA looks for HTTP-01 answers; 80 for all but tests")
+    http01_port: int = Field(
+        80, ge=1, le=65535, description="where a CA looks for HTTP-01 answers; 80 for all but tests"
+    )
     probe_allow: Words = Field((), description="networks that the look at our own answer may reach, though not global")
     self_check: bool = Field(default=True, description="look at our own HTTP-01 answer before the CA does")
     max_orders_in_flight: int = Field(64, ge=1, le=10_000)
@@ -112,9 +114,9 @@ class ProvisionerSettings(ServiceSettings):
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}", description="this process's name in leases"
     )
 
-    _split_words = field_validator("platform_addresses", "dns_servers", "probe_allow", "backoff_seconds", mode="before")(
-        _split
-    )
+    _split_words = field_validator(
+        "platform_addresses", "dns_servers", "probe_allow", "backoff_seconds", mode="before"
+    )(_split)
 
     @field_validator("platform_zone")
     @classmethod

@@ -1,0 +1,312 @@
+"""From a due order to a stored certificate: one step for each state.
+
+A step does what its state asks for, commits the next state, and says whether the run goes on. What it learns from the
+CA it keeps in the run; a run that took an order over knows nothing and asks the CA, whose word is the truth. No
+transaction is open while the CA, the DNS or anybody else is asked.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from services.provisioner import certificate_request, classification, preflight
+from services.provisioner.authority import AuthorizationStatus, CaOrder, ChallengeStatus, OrderStatus
+from services.provisioner.orders import Order, OrderState, Trigger, Trouble, advance
+from services.provisioner.ports import CertificateAuthority, Dns, Http01Probe
+from services.provisioner.reachability import ProbeOutcome
+from services.provisioner.run import Run
+from services.provisioner.store import budgets, news, orders
+from services.provisioner.store.accounts import Accounts
+from services.provisioner.store.issued import store_certificate
+from services.provisioner.troubles import Troubles, TryFailedError
+from services.provisioner.verdicts import ErrorCode, Pace, Remedy, Verdict
+from shared import certificates as x509_facts
+from shared.identifiers import cname_label, new_key_id
+from shared.names import is_wildcard
+from shared.store import Connection, Pool, certificates, domains
+from shared.vault import KeyWriter, SealedKey
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_PATIENCE_SECONDS: Final = 20.0  # how long a run waits for the CA before it lets the order rest and takes another
+_CHALLENGE_LIFE: Final = timedelta(days=7)  # as long as a pending order lives at Let's Encrypt
+_WILDCARD: Final = Trouble(
+    error_code="CHALLENGE_ERROR",
+    message="a wildcard is validated by DNS-01 (RFC 8555 section 8.4), which this release does not do; "
+    "host its names one by one",
+)
+_WRONG_KEY: Final = Verdict(
+    remedy=Remedy.FRESH_ORDER,
+    error_code=ErrorCode.AUTHORITY_ERROR,
+    message="the CA's certificate is for another key than the one asked for; a new order is made",
+    pace=Pace.STEADY,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often the CA may be asked, and how long an order stays in one worker's hands."""
+
+    lease: timedelta
+    margin_seconds: float
+    new_orders_per_3_hours: int
+    certificates_per_week: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuance:
+    """The steps. `step` is the only entrance."""
+
+    pool: Pool
+    accounts: Accounts
+    dns: Dns
+    probe: Http01Probe | None
+    keys: KeyWriter
+    platform: preflight.Platform
+    limits: Limits
+    troubles: Troubles
+    clock: Callable[[], datetime]
+
+    async def step(self, run: Run) -> bool:
+        """Do what the order's state asks for; return True when the run goes on in the next state.
+
+        Raises:
+            AuthorityError, TryFailedError: the try failed; nothing of this step was committed.
+            BudgetExhaustedError: the CA's limits do not allow it now.
+            LostLeaseError: the order is in other hands, or cancelled.
+        """
+        steps = {
+            OrderState.QUEUED: self._prepare,
+            OrderState.WAITING_DNS: self._prepare,
+            OrderState.KEYED: self._intend,
+            OrderState.ORDERING: self._create_order,
+            OrderState.ORDERED: self._publish_challenges,
+            OrderState.VALIDATING: self._validate,
+            OrderState.FINALIZING: self._finalize,
+        }
+        return await steps[run.order.state](run)
+
+    # queued, waiting_dns ─▶ keyed
+
+    async def _prepare(self, run: Run) -> bool:
+        """Look whether the name points here; if so, store its key and its request before any CA hears of it."""
+        order = run.order
+        if is_wildcard(order.name):
+            return await self.troubles.needs_human(run, _WILDCARD)
+        async with self.pool.acquire() as connection:
+            domain = await domains.get(connection, order.domain_id)
+            is_free = not domain.holds_name and await domains.holder_of(connection, domain.name) is None
+        pointing = await self._pointing(order, may_have_name=domain.holds_name or is_free)
+        if not pointing.points_here:
+            return await self.troubles.waits_for_dns(run, pointing.message)
+        after = advance(order, Trigger.KEY_STORED, checks=0)
+        sealed = None
+        if order.csr is None:  # else a try failed, and its key was never certified
+            sealed, request = await self._make_key(order)
+            after = replace(after, key_id=sealed.key_id, csr=request)
+        async with self._arrow(run, after) as connection:
+            if not domain.holds_name:
+                await self._transfer_name(connection, order)
+            if sealed is not None:
+                await certificates.insert_key(connection, sealed, tenant=order.tenant)
+        return True
+
+    async def _make_key(self, order: Order) -> tuple[SealedKey, bytes]:
+        """Return a fresh key, sealed, and the CSR that it signed."""
+        if order.key_type == "rsa":  # takes a second of CPU; other orders go on meanwhile
+            made = await asyncio.to_thread(certificate_request.make, order.names, key_type="rsa")
+        else:
+            made = certificate_request.make(order.names, key_type=order.key_type)
+        sealed = self.keys.seal(
+            key_id=new_key_id(),
+            tenant=order.tenant,
+            private_key_pkcs8=made.private_key,
+            public_key_spki=made.public_key,
+        )
+        return sealed, made.request
+
+    async def _transfer_name(self, connection: Connection, order: Order) -> None:
+        """Let the name go to this registration, which its DNS shows, and tell it of all that changed."""
+        for changed in await domains.transfer_name(connection, order.domain_id):
+            await news.tell_changed(
+                connection, changed, correlation_id=order.correlation_id, traceparent=order.traceparent
+            )
+
+    async def _pointing(self, order: Order, *, may_have_name: bool) -> preflight.Pointing:
+        if preflight.expects_nothing(self.platform) and may_have_name:
+            return preflight.Pointing(points_here=True)
+        answer = await self.dns.resolve(order.name)
+        label = cname_label(order.domain_id)
+        return preflight.judge(answer, target_label=label, platform=self.platform, may_have_name=may_have_name)
+
+    # keyed ─▶ ordering
+
+    async def _intend(self, run: Run) -> bool:
+        """Take from the CA's budget, and write down that the CA is about to be asked."""
+        order = run.order
+        account_id, run.authority = await self.accounts.at(order.ca, deadline=run.deadline)
+        async with self._arrow(run, advance(order, Trigger.ORDER_INTENDED, account_id=account_id)) as connection:
+            await budgets.take(connection, self._budget(order, account_id))
+        run.intended = True
+        return True
+
+    def _budget(self, order: Order, account_id: str) -> tuple[budgets.Limit, ...]:
+        allowed = self.limits
+        return (
+            budgets.of_account(order.ca, account_id, new_orders_per_3_hours=allowed.new_orders_per_3_hours),
+            budgets.of_registered_domain(order.ca, order.name, certificates_per_week=allowed.certificates_per_week),
+        )
+
+    # ordering ─▶ ordered
+
+    async def _create_order(self, run: Run) -> bool:
+        """Create the order at the CA, or find the one whose creation was answered to a process that died."""
+        order, authority = run.order, await self._authority(run)
+        ca_order = None if run.intended else await self._unclaimed_order(run, authority)
+        run.intended = False
+        if ca_order is None:
+            ca_order = await authority.new_order(order.names, profile=order.profile, deadline=run.deadline)
+        after = advance(
+            order,
+            Trigger.ORDER_CREATED,
+            order_url=ca_order.url,
+            finalize_url=ca_order.finalize_url,
+            authorization_urls=ca_order.authorization_urls,
+            order_expires_at=ca_order.expires_at,
+        )
+        async with self._arrow(run, after):
+            pass
+        run.ca_order = ca_order
+        return True
+
+    async def _unclaimed_order(self, run: Run, authority: CertificateAuthority) -> CaOrder | None:
+        """Return an order for these names that the CA has and that no row of ours names."""
+        found = await authority.unfinished_orders(run.order.names, deadline=run.deadline)
+        async with self.pool.acquire() as connection:
+            ours = await orders.known_urls(connection, [each.url for each in found])
+        return next((each for each in found if each.url not in ours), None)
+
+    # ordered ─▶ validating
+
+    async def _publish_challenges(self, run: Run) -> bool:
+        """Let every terminator answer for the name, before the CA is told to look."""
+        order, authority = run.order, await self._authority(run)
+        expires_at = order.order_expires_at or self.clock() + _CHALLENGE_LIFE
+        async with self._arrow(run, advance(order, Trigger.CHALLENGES_PUBLISHED)) as connection:
+            await orders.publish_challenges(
+                connection, order, order.names, answer=authority.thumbprint, expires_at=expires_at
+            )
+        return True
+
+    # validating ─▶ finalizing
+
+    async def _validate(self, run: Run) -> bool:
+        """Look at our own answers from outside, tell the CA to look, and wait for its judgement."""
+        authority = await self._authority(run)
+        ca_order = await self._ca_order(run, authority)
+        if ca_order.status is OrderStatus.PENDING:
+            obstacle = await self._answer_challenges(run, authority)
+            if obstacle is not None:
+                return await self.troubles.waits_for_dns(run, obstacle)
+            ca_order = await authority.settled(ca_order, patience_seconds=_PATIENCE_SECONDS, deadline=run.deadline)
+        match ca_order.status:
+            case OrderStatus.READY | OrderStatus.PROCESSING | OrderStatus.VALID:
+                async with self._arrow(run, advance(run.order, Trigger.AUTHORIZED)):
+                    pass
+                run.ca_order = ca_order
+                return True
+            case OrderStatus.INVALID:
+                raise await self._invalid(run, authority, ca_order)
+            case OrderStatus.PENDING | OrderStatus.UNKNOWN:
+                return await self.troubles.rests(run, ca_order.retry_after_seconds)
+
+    async def _answer_challenges(self, run: Run, authority: CertificateAuthority) -> str | None:
+        """Tell the CA to look at each name that it has not looked at; return what stands in the way, if anything."""
+        for url in run.order.authorization_urls:
+            authorization = await authority.authorization(url, deadline=run.deadline)
+            challenge = authorization.challenge("http-01")
+            if authorization.status is not AuthorizationStatus.PENDING:
+                continue
+            if challenge is None:
+                return f"the CA offers no HTTP-01 challenge for {authorization.name}"
+            if challenge.status is not ChallengeStatus.PENDING:
+                continue  # told before the crash that this run takes over from
+            obstacle = await self._obstacle(authorization.name, challenge.token, authority.thumbprint)
+            if obstacle is not None:
+                return obstacle
+            await authority.answer(challenge.url, deadline=run.deadline)
+        return None
+
+    async def _obstacle(self, name: str, token: str, thumbprint: str) -> str | None:
+        if self.probe is None:
+            return None
+        # RFC 8555 section 8.1: the key authorization
+        seen = await self.probe.fetch(name, token=token, expected=f"{token}.{thumbprint}")
+        if seen.outcome is ProbeOutcome.OK:
+            return None
+        return (
+            f"the challenge for {name} is not answered from outside ({seen.detail}); "
+            "its DNS must lead to this platform, and port 80 must be open"
+        )
+
+    async def _invalid(self, run: Run, authority: CertificateAuthority, ca_order: CaOrder) -> TryFailedError:
+        """Return why the CA will not go on with this order: what it says of its names, else of the order."""
+        authorizations = [
+            await authority.authorization(url, deadline=run.deadline) for url in run.order.authorization_urls
+        ]
+        problem = next((each.error for each in authorizations if each.error is not None), ca_order.error)
+        return TryFailedError(classification.verdict_on_order(ca_order, authorizations), problem)
+
+    # finalizing ─▶ issued
+
+    async def _finalize(self, run: Run) -> bool:
+        """Send the stored request, fetch the chain, and store it together with the news of it."""
+        order, authority = run.order, await self._authority(run)
+        assert order.csr is not None  # stored on entering `keyed`
+        ca_order = await self._ca_order(run, authority)
+        if ca_order.status is OrderStatus.READY:
+            ca_order = await authority.finalize(ca_order, order.csr, deadline=run.deadline)
+        if ca_order.status in (OrderStatus.PROCESSING, OrderStatus.READY):
+            ca_order = await authority.settled(ca_order, patience_seconds=_PATIENCE_SECONDS, deadline=run.deadline)
+        if ca_order.status is OrderStatus.INVALID:
+            raise await self._invalid(run, authority, ca_order)
+        if ca_order.status is not OrderStatus.VALID or ca_order.certificate_url is None:
+            return await self.troubles.rests(run, ca_order.retry_after_seconds)
+        chain = await authority.certificate(ca_order.certificate_url, deadline=run.deadline)
+        facts = x509_facts.parse(chain[0])
+        if facts.public_key_spki != certificate_request.public_key_of(order.csr):
+            raise TryFailedError(_WRONG_KEY)
+        after = advance(order, Trigger.CERTIFICATE_STORED, attempt=0, failing_since=None)
+        certificate_id = await store_certificate(self.pool, order, after, chain=chain, facts=facts)
+        log.info("order_issued", order_id=order.id, domain=order.name, certificate_id=certificate_id)
+        return False
+
+    # What several steps need
+
+    async def _authority(self, run: Run) -> CertificateAuthority:
+        if run.authority is None:
+            _, run.authority = await self.accounts.at(run.order.ca, deadline=run.deadline)
+        return run.authority
+
+    async def _ca_order(self, run: Run, authority: CertificateAuthority) -> CaOrder:
+        """Return the order as this run last saw it; a run that took it over asks the CA."""
+        if run.ca_order is None:
+            assert run.order.order_url is not None  # stored on entering `ordered`
+            run.ca_order = await authority.order(run.order.order_url, deadline=run.deadline)
+        return run.ca_order
+
+    @asynccontextmanager
+    async def _arrow(self, run: Run, after: Order) -> AsyncIterator[Connection]:
+        """Commit *after* and what the block writes, extend the lease, and go on with *after*."""
+        started = asyncio.get_running_loop().time()
+        async with self.pool.transaction() as connection:
+            yield connection
+            await orders.keep(connection, run.order, after, lease=self.limits.lease)
+        log.debug("order_advanced", order_id=after.id, domain=after.name, state=after.state)
+        run.order = after
+        run.deadline = started + self.limits.lease.total_seconds() - self.limits.margin_seconds

@@ -1,0 +1,108 @@
+"""Who works on which order: due orders are claimed fairly, under a lease.
+
+An order is due when `next_attempt_at` has passed. Claiming it moves that instant to the end of the lease, so an order
+whose worker died is simply due again; `lease_token` grows with each claim and fences the writes of the one before.
+"""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from services.provisioner.orders import Order, OrderState
+from shared.identifiers import AccountId, DomainId, KeyId, OrderId
+from shared.store import Pool
+
+CHANNEL: Final = "certsmith_orders"
+"""NOTIFY on this channel says that an order may be due."""
+
+_TENANTS_A_CLAIM: Final = 1000
+
+# One order of each tenant in turn, those that have not failed first. `tenants` walks an index from tenant to tenant,
+# so one with a million due orders costs no more than one with a single one, and starves nobody. `page` says where the
+# next walk begins, null at the end.
+_CLAIM: Final = """
+WITH RECURSIVE tenants AS (
+    (SELECT tenant FROM provisioner.orders
+     WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL AND ($4::text IS NULL OR tenant > $4)
+     ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.tenant FROM provisioner.orders AS o
+            WHERE o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL AND o.tenant > t.tenant
+            ORDER BY o.tenant LIMIT 1)
+    FROM tenants AS t WHERE t.tenant IS NOT NULL
+), visited AS (
+    SELECT tenant FROM tenants WHERE tenant IS NOT NULL LIMIT $5
+), page AS (
+    SELECT CASE WHEN count(*) = $5 THEN max(tenant) END AS last_tenant FROM visited
+), due AS (
+    SELECT first.id,
+        row_number() OVER (PARTITION BY visited.tenant ORDER BY first.failed, first.next_attempt_at) AS turn
+    FROM visited CROSS JOIN LATERAL (
+        SELECT o.id, o.attempt > 0 AS failed, o.next_attempt_at FROM provisioner.orders AS o
+        WHERE o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL
+          AND o.tenant = visited.tenant AND o.next_attempt_at <= now()
+        ORDER BY o.attempt > 0, o.next_attempt_at LIMIT $1
+    ) AS first
+), chosen AS (
+    SELECT o.id FROM provisioner.orders AS o JOIN due USING (id)
+    WHERE o.next_attempt_at <= now() AND o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL
+    ORDER BY due.turn LIMIT $1 FOR UPDATE OF o SKIP LOCKED
+), claimed AS (
+    UPDATE provisioner.orders AS o
+    SET lease_holder = $2, lease_token = o.lease_token + 1, lease_until = now() + $3, next_attempt_at = now() + $3,
+        updated_at = now()
+    FROM chosen WHERE o.id = chosen.id
+    RETURNING o.id, o.domain_id, o.tenant, o.names, o.key_type, o.profile, o.ca, o.state, o.lease_token, o.account_id,
+        o.attempt, o.checks, o.key_id, o.csr, o.order_url, o.finalize_url, o.authorization_urls,
+        o.order_expires_at, o.failing_since, o.correlation_id, o.traceparent
+)
+SELECT page.last_tenant, claimed.id, claimed.domain_id, claimed.tenant, claimed.names, claimed.key_type,
+    claimed.profile, claimed.ca, claimed.state, claimed.lease_token, claimed.account_id, claimed.attempt,
+    claimed.checks, claimed.key_id, claimed.csr, claimed.order_url, claimed.finalize_url,
+    claimed.authorization_urls, claimed.order_expires_at, claimed.failing_since, claimed.correlation_id,
+    claimed.traceparent
+FROM page LEFT JOIN claimed ON true
+"""
+
+
+@dataclass(slots=True)
+class Claims:
+    """Takes due orders for one process, beginning each time with the tenant after the last one visited."""
+
+    pool: Pool
+    holder: str
+    lease: timedelta
+    _after_tenant: str | None = field(default=None, init=False)
+
+    async def take(self, limit: int) -> tuple[Order, ...]:
+        """Return up to *limit* due orders, now leased to the holder."""
+        async with self.pool.acquire() as connection:
+            rows = await connection.fetch(_CLAIM, limit, self.holder, self.lease, self._after_tenant, _TENANTS_A_CLAIM)
+        self._after_tenant = rows[0]["last_tenant"]
+        return tuple(_order(row) for row in rows if row["id"] is not None)
+
+
+def _order(row: Any) -> Order:  # noqa: ANN401 - asyncpg's Record is untyped
+    return Order(
+        id=OrderId(row["id"]),
+        domain_id=DomainId(row["domain_id"]),
+        tenant=row["tenant"],
+        names=tuple(row["names"]),
+        key_type=row["key_type"],
+        profile=row["profile"],
+        ca=row["ca"],
+        state=OrderState(row["state"]),
+        lease_token=row["lease_token"],
+        account_id=row["account_id"] and AccountId(row["account_id"]),
+        attempt=row["attempt"],
+        checks=row["checks"],
+        key_id=row["key_id"] and KeyId(row["key_id"]),
+        csr=row["csr"],
+        order_url=row["order_url"],
+        finalize_url=row["finalize_url"],
+        authorization_urls=tuple(row["authorization_urls"]),
+        order_expires_at=row["order_expires_at"],
+        failing_since=row["failing_since"],
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+    )

@@ -1,0 +1,187 @@
+"""Orders in PostgreSQL: every arrow of the state machine is one UPDATE, guarded by state and lease.
+
+All functions work inside the caller's transaction.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.provisioner.orders import FINISHED, Order, Trouble
+from services.provisioner.store.claims import CHANNEL
+from shared.errors import LostLeaseError
+from shared.identifiers import CertificateId, DomainId, OrderId
+from shared.store import Connection
+
+_SAVE: Final = """
+UPDATE provisioner.orders SET
+    state = $4, account_id = $5, attempt = $6, checks = $7, key_id = $8, csr = $9, order_url = $10,
+    finalize_url = $11, authorization_urls = $12, order_expires_at = $13, failing_since = $14,
+    error_code = $15, message = $16, problem = $17, certificate_id = $18, updated_at = now(),
+    next_attempt_at = now() + $19,
+    lease_until = CASE WHEN $20 THEN now() + $19 END,
+    lease_holder = CASE WHEN $20 THEN lease_holder END,
+    finished_at = CASE WHEN $4 = ANY ($21::text[]) THEN now() END, profile = $22
+WHERE id = $1 AND lease_token = $2 AND state = $3 AND cancelled_at IS NULL AND lease_until > now()
+RETURNING next_attempt_at
+"""
+_FINISHED: Final = [str(state) for state in FINISHED]
+
+
+async def keep(connection: Connection, before: Order, after: Order, *, lease: timedelta) -> None:
+    """Write *after* over *before* and extend the lease.
+
+    Raises:
+        LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
+    """
+    await _save(connection, before, after, wait=lease, kept=True)
+
+
+async def release(
+    connection: Connection,
+    before: Order,
+    after: Order,
+    *,
+    wait: timedelta,
+    trouble: Trouble | None = None,
+    certificate_id: CertificateId | None = None,
+) -> datetime:
+    """Write *after* over *before*, give up the lease, and return when the order is due again, *wait* from now.
+
+    Raises:
+        LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
+    """
+    return await _save(connection, before, after, wait=wait, kept=False, trouble=trouble, certificate_id=certificate_id)
+
+
+async def _save(
+    connection: Connection,
+    before: Order,
+    after: Order,
+    *,
+    wait: timedelta,
+    kept: bool,
+    trouble: Trouble | None = None,
+    certificate_id: CertificateId | None = None,
+) -> datetime:
+    problem = dict(trouble.problem.document) if trouble is not None and trouble.problem is not None else None
+    due: datetime | None = await connection.fetchval(
+        _SAVE,
+        before.id,
+        before.lease_token,
+        before.state,
+        after.state,
+        after.account_id,
+        after.attempt,
+        after.checks,
+        after.key_id,
+        after.csr,
+        after.order_url,
+        after.finalize_url,
+        after.authorization_urls,
+        after.order_expires_at,
+        after.failing_since,
+        trouble.error_code if trouble else None,
+        trouble.message if trouble else None,
+        problem,
+        certificate_id,
+        wait,
+        kept,
+        _FINISHED,
+        after.profile,
+    )
+    if due is None:
+        raise LostLeaseError(f"order {before.id} is no longer in these hands: cancelled, or its lease ended")
+    return due
+
+
+async def open_order(connection: Connection, order: Order, *, reason: str) -> bool:
+    """Store *order*, due now; return False when the same need has an unfinished order already."""
+    status = await connection.execute(
+        "INSERT INTO provisioner.orders "
+        "(id, domain_id, tenant, names, key_type, profile, ca, reason, state, correlation_id, traceparent) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10) ON CONFLICT DO NOTHING",
+        order.id,
+        order.domain_id,
+        order.tenant,
+        order.names,
+        order.key_type,
+        order.profile,
+        order.ca,
+        reason,
+        order.correlation_id,
+        order.traceparent,
+    )
+    await _wake_workers(connection)
+    return status == "INSERT 0 1"
+
+
+async def known_urls(connection: Connection, urls: Sequence[str]) -> frozenset[str]:
+    """Return those of *urls*, orders at a CA, that a row here names already."""
+    rows = await connection.fetch(
+        "SELECT order_url FROM provisioner.orders WHERE order_url = ANY ($1::text[])", list(urls)
+    )
+    return frozenset(row["order_url"] for row in rows)
+
+
+async def hand_back(connection: Connection, order: Order, *, wait: timedelta) -> None:
+    """Give up the lease as the order stands, whatever its state; due again after *wait*. Without the lease, nothing."""
+    await connection.execute(
+        "UPDATE provisioner.orders SET lease_until = NULL, lease_holder = NULL, next_attempt_at = now() + $3 "
+        "WHERE id = $1 AND lease_token = $2 AND lease_until IS NOT NULL",
+        order.id,
+        order.lease_token,
+        wait,
+    )
+
+
+async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
+    """Make the domain's waiting order due now; return False when it has none. One that is worked on goes on."""
+    row = await connection.fetchrow(
+        "UPDATE provisioner.orders "
+        "SET next_attempt_at = CASE WHEN lease_until > now() THEN next_attempt_at ELSE now() END, checks = 0 "
+        "WHERE domain_id = $1 AND state <> ALL ($2::text[]) AND cancelled_at IS NULL RETURNING id",
+        domain_id,
+        _FINISHED,
+    )
+    await _wake_workers(connection)
+    return row is not None
+
+
+async def cancel_orders(connection: Connection, domain_id: DomainId, *, but_key_type: str | None = None) -> None:
+    """Cancel the domain's unfinished orders, but those for *but_key_type*, and end their challenge answers."""
+    rows = await connection.fetch(
+        "UPDATE provisioner.orders SET cancelled_at = now(), updated_at = now() "
+        "WHERE domain_id = $1 AND state <> ALL ($2::text[]) AND cancelled_at IS NULL "
+        "AND key_type IS DISTINCT FROM $3 RETURNING id",
+        domain_id,
+        _FINISHED,
+        but_key_type,
+    )
+    for row in rows:
+        await end_challenges(connection, row["id"])
+
+
+async def publish_challenges(
+    connection: Connection, order: Order, names: Sequence[str], *, answer: str, expires_at: datetime
+) -> None:
+    """Let every terminator answer HTTP-01 for *names* with *answer*, the account's thumbprint, until *expires_at*."""
+    await connection.execute(
+        "INSERT INTO registry.challenges (order_id, name, kind, answer, expires_at) "
+        "SELECT $1, name, 'http-01', $3, $4 FROM unnest($2::text[]) AS name "
+        "ON CONFLICT (name, kind, order_id, token) "
+        "DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at",
+        order.id,
+        list(names),
+        answer,
+        expires_at,
+    )
+
+
+async def end_challenges(connection: Connection, order_id: OrderId) -> None:
+    """End the order's challenge answers."""
+    await connection.execute("DELETE FROM registry.challenges WHERE order_id = $1", order_id)
+
+
+async def _wake_workers(connection: Connection) -> None:
+    await connection.execute(f"NOTIFY {CHANNEL}")

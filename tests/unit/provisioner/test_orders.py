@@ -1,0 +1,87 @@
+"""The table of an order's states."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.provisioner.orders import (
+    FINISHED,
+    TRANSITIONS,
+    Order,
+    OrderState,
+    Trigger,
+    advance,
+    without_ca_order,
+)
+from shared.errors import IllegalTransitionError
+from shared.identifiers import new_domain_id, new_order_id
+
+
+def an_order(state: OrderState = OrderState.QUEUED) -> Order:
+    return Order(
+        id=new_order_id(),
+        domain_id=new_domain_id(),
+        tenant="",
+        names=("shop.example.com",),
+        key_type="ecdsa",
+        profile=None,
+        ca="https://ca.example/directory",
+        state=state,
+        lease_token=1,
+    )
+
+
+MAIN_PATH = (
+    (Trigger.KEY_STORED, OrderState.KEYED),
+    (Trigger.ORDER_INTENDED, OrderState.ORDERING),
+    (Trigger.ORDER_CREATED, OrderState.ORDERED),
+    (Trigger.CHALLENGES_PUBLISHED, OrderState.VALIDATING),
+    (Trigger.AUTHORIZED, OrderState.FINALIZING),
+    (Trigger.CERTIFICATE_STORED, OrderState.ISSUED),
+)
+
+
+def test_the_main_path_leads_from_queued_to_issued() -> None:
+    order = an_order()
+
+    for trigger, state in MAIN_PATH:
+        order = advance(order, trigger)
+        assert order.state is state
+
+
+@pytest.mark.parametrize(("state", "trigger"), list(product(FINISHED, Trigger)))
+def test_a_finished_order_stays_as_it_is(state: OrderState, trigger: Trigger) -> None:
+    with pytest.raises(IllegalTransitionError, match=trigger):
+        advance(an_order(state), trigger)
+
+
+@pytest.mark.parametrize("state", [state for state in OrderState if state not in FINISHED])
+def test_every_unfinished_order_can_fail_and_be_given_up(state: OrderState) -> None:
+    assert advance(an_order(state), Trigger.HUMAN_NEEDED).state is OrderState.FAILED
+    assert advance(an_order(state), Trigger.GIVEN_UP).state is OrderState.PARKED
+
+
+@given(st.lists(st.sampled_from(Trigger)))
+def test_no_row_of_triggers_reaches_the_ca_without_a_key(triggers: list[Trigger]) -> None:
+    order, has_key = an_order(), False
+
+    for trigger in triggers:
+        if (order.state, trigger) in TRANSITIONS:
+            order = advance(order, trigger)
+            has_key = has_key or trigger is Trigger.KEY_STORED
+
+    before_the_key = {OrderState.QUEUED, OrderState.WAITING_DNS, OrderState.FAILED, OrderState.PARKED}
+    assert has_key or order.state in before_the_key
+
+
+def test_a_new_try_forgets_the_order_at_the_ca_and_keeps_the_key() -> None:
+    order = replace(
+        an_order(OrderState.VALIDATING), csr=b"csr", order_url="https://ca.example/order/1", authorization_urls=("u",)
+    )
+
+    again = without_ca_order(advance(order, Trigger.TRY_FAILED))
+
+    assert (again.state, again.csr, again.order_url, again.authorization_urls) == (OrderState.QUEUED, b"csr", None, ())
