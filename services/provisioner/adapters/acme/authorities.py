@@ -1,0 +1,77 @@
+"""All authorities that this process talks to, over one session: the port ``Authorities``."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+import aiohttp
+
+from services.provisioner.adapters.acme import keys
+from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.adapters.acme.endpoint import Endpoint
+from services.provisioner.adapters.acme.transport import Transport
+from shared.errors import SettingsError
+
+_CONNECTIONS: Final = 32  # to one authority; Let's Encrypt's limit is in requests a second
+_CONNECT_SECONDS: Final = 10.0
+_IDLE_SECONDS: Final = 15.0  # servers keep idle connections longer, so that we are not cut off while we send
+
+
+class AcmeAuthorities:
+    """Opens accounts at any authority, one endpoint for each directory."""
+
+    def __init__(self, transport: Transport, *, clock: Callable[[], datetime]) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> AcmeAuthority:
+        """Return the account that this key stands for."""
+        if directory_url not in self._endpoints:
+            self._endpoints[directory_url] = Endpoint(
+                self._transport, directory_url, connections=_CONNECTIONS, clock=self._clock
+            )
+        return AcmeAuthority(self._endpoints[directory_url], keys.AccountKey(key_pkcs8), url)
+
+    def new_key(self) -> bytes:
+        """Return a fresh account key as PKCS #8 DER."""
+        return keys.generate()
+
+
+@asynccontextmanager
+async def open_authorities(
+    *, trusted_ca_pem: str | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[AcmeAuthorities]:
+    """Yield the authorities; *trusted_ca_pem* verifies their own TLS instead of the system's roots.
+
+    *clock* is asked only where an authority names an instant and does not say what time it is.
+
+    Raises:
+        SettingsError: *trusted_ca_pem* has no certificates.
+    """
+    try:
+        trust = ssl.create_default_context(cadata=trusted_ca_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise SettingsError(
+            f"AUTOCERT_TRUSTED_CA or AUTOCERT_TRUSTED_CA_FILE must hold certificates in PEM, and does not: {error}"
+        ) from error
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            ssl=trust, limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=_IDLE_SECONDS
+        ),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        # RFC 8555 section 6.1 wants to know who asks; it also wants a language, for what people will read.
+        headers={"User-Agent": _user_agent(), "Accept-Language": "en", "Accept-Encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
+        yield AcmeAuthorities(Transport(session), clock=clock)
+
+
+def _user_agent() -> str:
+    try:
+        return f"certsmith/{version('certsmith')}"
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "certsmith"

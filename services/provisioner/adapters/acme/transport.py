@@ -1,0 +1,133 @@
+"""One HTTP exchange with an authority; whatever the network does comes out as ``AuthorityError``."""
+
+import asyncio
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import aiohttp
+from multidict import CIMultiDictProxy
+
+from services.provisioner.authority import AuthorityError, Failure, Phase
+
+_SECONDS: Final = 30.0  # for one exchange; Boulder answers or gives up within 15
+_MAX_BODY: Final = 1 << 20  # bytes; a chain of certificates has some 6 KiB
+_CONTENT_TYPE: Final = "application/jose+json"  # RFC 8555 section 6.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What to send: *body* None is a GET, *changes* says that the authority's state may be another afterwards."""
+
+    method: str
+    url: str
+    phase: Phase
+    body: bytes | None = None
+    accept: str = "application/json"
+    changes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What came back, whatever its status; *headers* are looked up in any case."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+class Transport:
+    """The session that all accounts share."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def exchange(self, call: Call, *, deadline: float) -> Reply:
+        """Return the answer to *call*.
+
+        What changes nothing is sent a second time when its connection was lost: a kept connection may have been closed
+        by the other side just then.
+
+        Raises:
+            AuthorityError: there was no answer; ``outcome_unknown`` where *call* may have been acted on all the same.
+        """
+        _check_url(call)
+        try:
+            return await self._once(call, deadline)
+        except AuthorityError as error:
+            if call.changes or error.failure is not Failure.UNREACHABLE:
+                raise
+            return await self._once(call, deadline)
+
+    async def _once(self, call: Call, deadline: float) -> Reply:
+        now = asyncio.get_running_loop().time()
+        headers = (
+            {"Accept": call.accept} if call.body is None else {"Accept": call.accept, "Content-Type": _CONTENT_TYPE}
+        )
+        try:
+            async with (
+                asyncio.timeout_at(min(deadline, now + _SECONDS)),
+                # A redirect would send a signed request to where it is not signed for (RFC 8555 section 6.4).
+                self._session.request(
+                    call.method, call.url, data=call.body, headers=headers, allow_redirects=False
+                ) as response,
+            ):
+                body = await _bounded_body(response, call)
+                return Reply(status=response.status, headers=response.headers, body=body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _translated(error, call) from error
+
+
+async def _bounded_body(response: aiohttp.ClientResponse, call: Call) -> bytes:
+    if response.content.at_eof():
+        return b""
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > _MAX_BODY:
+            raise _error(call, Failure.MALFORMED, f"the answer has more than {_MAX_BODY} bytes", was_sent=True)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _check_url(call: Call) -> None:
+    """Let pass what is HTTPS (RFC 8555 section 6.1), and plain HTTP that does not leave this machine."""
+    if call.url.startswith("https://"):
+        return
+    parts = urlsplit(call.url)
+    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
+        raise _error(call, Failure.MALFORMED, "its URL is not https", was_sent=False)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _translated(error: Exception, call: Call) -> AuthorityError:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return _error(call, Failure.UNTRUSTED, str(error.certificate_error), was_sent=False)
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return _error(call, Failure.UNREACHABLE, str(error), was_sent=False)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
+            return _error(call, Failure.MALFORMED, f"its URL cannot be used: {error}", was_sent=False)
+        case TimeoutError():
+            return _error(call, Failure.TIMEOUT, "no answer in time", was_sent=True)
+        case aiohttp.ClientResponseError():
+            return _error(call, Failure.MALFORMED, f"the answer is no HTTP: {error.message}", was_sent=True)
+        case _:
+            return _error(call, Failure.UNREACHABLE, f"the connection was lost: {error}", was_sent=True)
+
+
+def _error(call: Call, failure: Failure, what: str, *, was_sent: bool) -> AuthorityError:
+    host = urlsplit(call.url).netloc or call.url
+    return AuthorityError(
+        message=f"{call.phase} at {host}: {what}",
+        phase=call.phase,
+        failure=failure,
+        outcome_unknown=was_sent and call.changes,
+    )
