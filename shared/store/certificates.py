@@ -1,0 +1,188 @@
+"""Certificates and their sealed keys: written once, never changed, read by whoever serves or shows them."""
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from shared.certificates import CertificateFacts, KeyType
+from shared.errors import PermanentError
+from shared.identifiers import CertificateId, KeyId
+from shared.store.connection import Connection, Row
+from shared.vault import SealedKey
+
+Source = Literal["automatic", "uploaded"]
+
+
+class UnknownCertificateError(PermanentError):
+    """No certificate has this id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A stored certificate; its private key is stored apart."""
+
+    id: CertificateId
+    tenant: str
+    source: Source
+    leaf: bytes = field(repr=False)  # DER
+    chain: tuple[bytes, ...] = field(repr=False)  # DER, what follows the leaf
+    key_id: KeyId
+    key_type: KeyType
+    names: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+    serial_number: str
+    fingerprint: bytes
+    issuer: str
+    publicly_trusted: bool | None  # None: nobody looked
+    description: str
+    metadata: str
+    created_at: datetime
+
+
+_SELECT: Final = """
+SELECT certificate.id, certificate.tenant, certificate.source, certificate.leaf, chain.certificates,
+    certificate.key_id, certificate.key_type, certificate.names, certificate.not_before, certificate.not_after,
+    certificate.serial_number, certificate.fingerprint, certificate.issuer, certificate.publicly_trusted,
+    certificate.description, certificate.metadata, certificate.created_at
+FROM registry.certificates AS certificate JOIN registry.chains AS chain ON chain.id = certificate.chain_id
+"""
+_INSERT: Final = """
+INSERT INTO registry.certificates (id, tenant, source, leaf, chain_id, key_id, key_type, names, not_before, not_after,
+    serial_number, fingerprint, issuer, publicly_trusted, description, metadata)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ON CONFLICT (tenant, fingerprint) DO NOTHING
+"""
+_SELECT_KEY: Final = """
+SELECT key.id, key.writer, key.format, key.signing_key_id, key.public_key, key.ciphertext, key.signature,
+    wrap.vault_key_id, wrap.wrap
+FROM registry.keys AS key JOIN registry.key_wraps AS wrap ON wrap.key_id = key.id
+WHERE key.id = $1
+"""
+
+
+async def insert_key(connection: Connection, sealed: SealedKey, *, tenant: str) -> None:
+    """Store a sealed key of *tenant*."""
+    await connection.execute(
+        "INSERT INTO registry.keys (id, tenant, writer, format, signing_key_id, public_key, ciphertext, signature) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        sealed.key_id,
+        tenant,
+        sealed.writer,
+        sealed.format,
+        sealed.signing_key_id,
+        sealed.public_key,
+        sealed.ciphertext,
+        sealed.signature,
+    )
+    await connection.execute(
+        "INSERT INTO registry.key_wraps (key_id, vault_key_id, wrap) VALUES ($1, $2, $3)",
+        sealed.key_id,
+        sealed.vault_key_id,
+        sealed.wrap,
+    )
+
+
+async def insert(
+    connection: Connection,
+    *,
+    certificate_id: CertificateId,
+    tenant: str,
+    source: Source,
+    key_id: KeyId,
+    chain: tuple[bytes, ...],
+    facts: CertificateFacts,
+    publicly_trusted: bool | None = None,
+    description: str = "",
+    metadata: str = "",
+) -> CertificateId:
+    """Store the certificate *chain* (DER, leaf first), whose leaf says *facts*; return the id under which it is stored.
+
+    That is another than *certificate_id* when the tenant has this very certificate already.
+    """
+    leaf, *issuers = chain
+    await connection.execute(
+        _INSERT,
+        certificate_id,
+        tenant,
+        source,
+        leaf,
+        await _insert_chain(connection, tuple(issuers)),
+        key_id,
+        facts.key_type,
+        facts.names,
+        facts.not_before,
+        facts.not_after,
+        facts.serial_number,
+        facts.fingerprint,
+        facts.issuer,
+        publicly_trusted,
+        description,
+        metadata,
+    )
+    stored: CertificateId = await connection.fetchval(
+        "SELECT id FROM registry.certificates WHERE tenant = $1 AND fingerprint = $2", tenant, facts.fingerprint
+    )
+    return stored
+
+
+async def get(connection: Connection, certificate_id: CertificateId) -> Certificate:
+    """Return the certificate with this id.
+
+    Raises:
+        UnknownCertificateError: there is none.
+    """
+    row = await connection.fetchrow(_SELECT + "WHERE certificate.id = $1", certificate_id)
+    if row is None:
+        raise UnknownCertificateError(f"no certificate has the id {certificate_id!r}")
+    return _certificate(row)
+
+
+async def sealed_key(connection: Connection, key_id: KeyId) -> SealedKey | None:
+    """Return the sealed key with this id, or None when it was erased."""
+    row = await connection.fetchrow(_SELECT_KEY, key_id)
+    if row is None:
+        return None
+    return SealedKey(
+        key_id=row["id"],
+        writer=row["writer"],
+        format=row["format"],
+        signing_key_id=row["signing_key_id"],
+        public_key=row["public_key"],
+        ciphertext=row["ciphertext"],
+        signature=row["signature"],
+        vault_key_id=row["vault_key_id"],
+        wrap=row["wrap"],
+    )
+
+
+async def _insert_chain(connection: Connection, issuers: tuple[bytes, ...]) -> bytes:
+    """Store what follows a leaf, if it is not there yet, and return its id: that of `registry.chain_id`."""
+    chain_id = hashlib.sha256(b"".join(hashlib.sha256(issuer).digest() for issuer in issuers)).digest()
+    await connection.execute(
+        "INSERT INTO registry.chains (id, certificates) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING", chain_id, issuers
+    )
+    return chain_id
+
+
+def _certificate(row: Row) -> Certificate:
+    return Certificate(
+        id=row["id"],
+        tenant=row["tenant"],
+        source=row["source"],
+        leaf=row["leaf"],
+        chain=tuple(row["certificates"]),
+        key_id=row["key_id"],
+        key_type=row["key_type"],
+        names=tuple(row["names"]),
+        not_before=row["not_before"],
+        not_after=row["not_after"],
+        serial_number=row["serial_number"],
+        fingerprint=row["fingerprint"],
+        issuer=row["issuer"],
+        publicly_trusted=row["publicly_trusted"],
+        description=row["description"],
+        metadata=row["metadata"],
+        created_at=row["created_at"],
+    )

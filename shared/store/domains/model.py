@@ -1,0 +1,96 @@
+"""What a registered domain is, and what a request about it did; values only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypedDict
+
+from shared.errors import PermanentError
+from shared.events import CertificateManagementPolicy, TerminateTls
+from shared.identifiers import CertificateId, DomainId
+from shared.names import Name
+
+
+class UnknownDomainError(PermanentError):
+    """No domain has this id."""
+
+    def __init__(self, domain_id: DomainId) -> None:
+        super().__init__(f"no domain has the id {domain_id!r}")
+
+
+class UnfitCertificateError(PermanentError):
+    """The certificate that was to be attached is not the tenant's, or is not for this name."""
+
+
+class Outcome(StrEnum):
+    """What a request did."""
+
+    CREATED = "created"
+    REVIVED = "revived"  # the tenant had deleted the name before
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"  # it asked for what was there, or to delete what was not there
+    DELETED = "deleted"
+    STALE = "stale"  # a newer request was applied before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What a tenant chooses for a domain."""
+
+    upstream: str | None = None
+    policy: CertificateManagementPolicy | None = None
+    terminate_tls: TerminateTls | None = None
+    attached_certificate_id: CertificateId | None = None
+    description: str = ""
+    metadata: str = ""
+
+
+class Changes(TypedDict, total=False):
+    """Those fields of a `Configuration` that are to change."""
+
+    upstream: str | None
+    policy: CertificateManagementPolicy | None
+    terminate_tls: TerminateTls | None
+    attached_certificate_id: CertificateId | None
+    description: str
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A registered domain, as its row stood when it was read."""
+
+    id: DomainId
+    tenant: str
+    name: Name
+    holds_name: bool  # of several tenants' domains of this name, this one is served
+    configuration: Configuration
+    automatic_certificate_id: CertificateId | None
+    requested_at: datetime  # of the newest request that was applied
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether only the tombstone is left."""
+        return self.deleted_at is not None
+
+    @property
+    def policy(self) -> CertificateManagementPolicy | None:
+        """How its certificate is obtained automatically; None: not at all."""
+        return self.configuration.policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a request did, and the domain as it stands now."""
+
+    outcome: Outcome
+    domain: Domain
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether others must be told."""
+        return self.outcome not in (Outcome.UNCHANGED, Outcome.STALE)

@@ -1,0 +1,112 @@
+"""Uploaded private keys on their way: sealed to the intake by whoever uploads, opened by the validator only.
+
+A `crypto_box_seal` (any NaCl library has it) of the JSON object {`format`: 1, `certificate_id`, `tenant`,
+`bundle_sha256`, `expires_at`, `private_key_pem`}. It says of itself what it belongs to, so a copied ciphertext is worth
+nothing: it opens only with the event that it was made for, until it expires. That a `certificate_id` is used once is
+for the validator to see to.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, PublicKey, SealedBox
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import SealError
+from shared.vault.rings import Ring
+
+FORMAT: Final = 1
+MAX_SEALED_BYTES: Final = 49_152  # 64 KiB in base64, the limit of the event's field
+_MAX_KEY_CHARACTERS: Final = 32_768
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedUpload:
+    """An uploaded private key as it travels, and the id of the intake key that opens it."""
+
+    intake_key_id: str
+    ciphertext: bytes = field(repr=False)
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    format: Literal[1]
+    certificate_id: str
+    tenant: str
+    bundle_sha256: str
+    expires_at: AwareDatetime
+    private_key_pem: Annotated[str, Field(max_length=_MAX_KEY_CHARACTERS, repr=False)]
+
+
+class UploadWriter:
+    """Seals a private key for one upload."""
+
+    __slots__ = ("_box", "_key_id")
+
+    def __init__(self, intake: Ring) -> None:
+        """*intake* holds public halves."""
+        self._key_id = intake.current.id
+        self._box = SealedBox(PublicKey(intake.current.material))
+
+    def seal(
+        self, *, certificate_id: str, tenant: str, bundle: bytes, expires_at: datetime, private_key_pem: str
+    ) -> SealedUpload:
+        """Return the key sealed for the upload of *bundle*, the text of `certificate_pem`, as *certificate_id*."""
+        envelope = {
+            "format": FORMAT,
+            "certificate_id": certificate_id,
+            "tenant": tenant,
+            "bundle_sha256": hashlib.sha256(bundle).hexdigest(),
+            "expires_at": expires_at.isoformat(),
+            "private_key_pem": private_key_pem,
+        }
+        return SealedUpload(intake_key_id=self._key_id, ciphertext=self._box.encrypt(json.dumps(envelope).encode()))
+
+
+class UploadReader:
+    """Opens uploads; only the validator can make one."""
+
+    __slots__ = ("_boxes",)
+
+    def __init__(self, intake: Ring) -> None:
+        """*intake* holds the secret keys."""
+        self._boxes = {key.id: SealedBox(PrivateKey(key.material)) for key in intake.keys}
+
+    def open(self, sealed: SealedUpload, *, certificate_id: str, tenant: str, bundle: bytes, now: datetime) -> str:
+        """Return the private key, PEM, that was sealed for this very upload.
+
+        Raises:
+            SealError: it was made for another upload, has expired, was altered, or is sealed to a key that is not here.
+        """
+        envelope = self._envelope(sealed)
+        if envelope.certificate_id != certificate_id:
+            raise SealError("the sealed key was made for another certificate_id")
+        if envelope.tenant != tenant:
+            raise SealError("the sealed key was made for another tenant")
+        if envelope.bundle_sha256.lower() != hashlib.sha256(bundle).hexdigest():
+            raise SealError("the sealed key was made for another certificate_pem (bundle_sha256 differs)")
+        if now >= envelope.expires_at:
+            raise SealError(f"the sealed key expired at {envelope.expires_at.isoformat()}; seal it again")
+        return envelope.private_key_pem
+
+    def _envelope(self, sealed: SealedUpload) -> _Envelope:
+        box = self._boxes.get(sealed.intake_key_id)
+        if box is None:
+            raise SealError(f"there is no intake key {sealed.intake_key_id!r}; fetch the current intake key")
+        if len(sealed.ciphertext) > MAX_SEALED_BYTES:
+            raise SealError(
+                f"the sealed key has {len(sealed.ciphertext)} bytes; at most {MAX_SEALED_BYTES} were expected"
+            )
+        try:
+            opened = box.decrypt(sealed.ciphertext)
+        except (CryptoError, ValueError):
+            raise SealError(f"the sealed key cannot be opened by the intake key {sealed.intake_key_id}") from None
+        try:
+            return _Envelope.model_validate_json(opened)
+        except ValidationError as error:
+            places = ", ".join(sorted({str(item["loc"][0]) if item["loc"] else "JSON" for item in error.errors()}))
+            raise SealError(f"what was sealed is not an upload of format {FORMAT}: see {places}") from None
