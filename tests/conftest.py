@@ -1,0 +1,138 @@
+"""Real servers for the tests.
+
+Each worker process of a run starts its own, once, when the first test asks for one: workers share nothing, and nobody
+has to agree on who starts and who ends. Within a worker tests are kept apart by a virtual host and a database each. A
+test that stops or breaks a server takes one of its own (`own_rabbitmq` and so on).
+
+With `AMQP_URL` (and `AMQP_MANAGEMENT_URL`) or `DATABASE_URL` set, the shared broker or database is that one. The
+certificate authority is always our own: tests tell its DNS what to say and read its log.
+"""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from dev.folders import run_folder
+from dev.ports import free_address
+from dev.servers.broker import Broker
+from dev.servers.database import DatabaseServer
+from dev.servers.pebble import Pebble
+from dev.servers.postgresql import PostgreSQL
+from dev.servers.rabbitmq import RabbitMQ
+from shared.store.migrate import migrate
+
+TEMPLATE: Final = "certsmith_template"
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    """Yield a folder for the servers that all tests of this worker share."""
+    with run_folder("tests") as folder:
+        yield folder
+
+
+@pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """Yield a folder for a test's own servers: unlike `tmp_path`, PostgreSQL's user can reach it."""
+    with run_folder("test") as folder:
+        yield folder
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def rabbitmq(session_folder: Path) -> AsyncIterator[Broker]:
+    """Yield the broker that all tests of this worker share; `amqp_url` is a test's own place in it."""
+    if given := os.environ.get("AMQP_URL"):
+        yield Broker.at(given, os.environ.get("AMQP_MANAGEMENT_URL"))
+        return
+    async with await RabbitMQ.start(session_folder / "rabbitmq") as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgresql(session_folder: Path) -> AsyncIterator[DatabaseServer]:
+    """Yield the server that all tests of this worker share; `database_url` is a test's own database in it."""
+    if given := os.environ.get("DATABASE_URL"):
+        yield DatabaseServer(given)
+        return
+    async with await PostgreSQL.start(session_folder / "postgresql") as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def pebble(session_folder: Path) -> AsyncIterator[Pebble]:
+    """Yield the certificate authority that all tests of this worker share; tests use names of their own."""
+    async with await Pebble.start(session_folder / "pebble") as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def migrated_template(postgresql: DatabaseServer) -> AsyncIterator[str]:
+    """Yield the name of a migrated database, to be copied: a copy takes a twentieth of the migration's time."""
+    name = f"{TEMPLATE}_{secrets.token_hex(6)}"
+    url = await postgresql.create_database(name)
+    await migrate(url)
+    yield name
+    await postgresql.drop_database(url)
+
+
+@pytest_asyncio.fixture
+async def vhost(rabbitmq: Broker) -> AsyncIterator[str]:
+    """Yield the name of an empty virtual host of this test's own."""
+    name = f"test-{secrets.token_hex(6)}"
+    await rabbitmq.add_vhost(name)
+    yield name
+    await rabbitmq.delete_vhost(name)
+
+
+@pytest.fixture
+def amqp_url(rabbitmq: Broker, vhost: str) -> str:
+    """Return the administrator's address of this test's own virtual host."""
+    return rabbitmq.url_for(rabbitmq.user, rabbitmq.password, vhost=vhost)
+
+
+@pytest_asyncio.fixture
+async def empty_database_url(postgresql: DatabaseServer) -> AsyncIterator[str]:
+    """Yield the address of an empty database of this test's own."""
+    url = await postgresql.create_database()
+    yield url
+    await postgresql.drop_database(url)
+
+
+@pytest_asyncio.fixture
+async def database_url(postgresql: DatabaseServer, migrated_template: str) -> AsyncIterator[str]:
+    """Yield the administrator's address of a migrated database of this test's own."""
+    url = await postgresql.create_database(template=migrated_template)
+    yield url
+    await postgresql.drop_database(url)
+
+
+@pytest_asyncio.fixture
+async def own_rabbitmq(server_folder: Path) -> AsyncIterator[RabbitMQ]:
+    """Yield a broker that this test may stop, kill and search."""
+    async with await RabbitMQ.start(server_folder / "rabbitmq") as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def own_postgresql(server_folder: Path) -> AsyncIterator[PostgreSQL]:
+    """Yield a database server that this test may stop, kill and search."""
+    async with await PostgreSQL.start(server_folder / "postgresql") as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def own_pebble(server_folder: Path) -> AsyncIterator[Pebble]:
+    """Yield a certificate authority that this test may stop and kill."""
+    async with await Pebble.start(server_folder / "pebble") as server:
+        yield server
+
+
+@pytest.fixture
+def loopback_address() -> str:
+    """Return a loopback address of this test's own, so that any port of it may be listened on."""
+    return free_address()

@@ -1,0 +1,54 @@
+"""What runs on this machine, by /proc."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+DEADLINE_SECONDS = 30.0
+
+
+def of_folder(folder: Path) -> dict[int, str]:
+    """Return id and name of every process that has *folder* in its command line or environment, or is in it."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid() and _mentions(entry, str(folder)):
+            found[int(entry.name)] = _read(entry / "comm").decode().strip()
+    return found
+
+
+def listening(ports: list[int]) -> list[int]:
+    """Return those of *ports* on which somebody accepts connections."""
+    found = []
+    for port in ports:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                found.append(port)
+    return found
+
+
+async def until(holds: Callable[[], bool], what: str) -> None:
+    """Return when *holds* does; fail, saying *what* was waited for, when that takes too long."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {DEADLINE_SECONDS} s for {what}"
+        await asyncio.sleep(0.05)
+
+
+def _mentions(process: Path, text: str) -> bool:
+    if text.encode() in _read(process / "cmdline") + _read(process / "environ"):
+        return True
+    try:
+        return str((process / "cwd").readlink()).startswith(text)
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
