@@ -5,17 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
-from shared.certificates import CertificateFacts, KeyType
-from shared.errors import PermanentError
+from shared.certificates import CertificateFacts, parse
 from shared.identifiers import CertificateId, KeyId
 from shared.store.connection import Connection, Row
 from shared.vault import SealedKey
 
 Source = Literal["automatic", "uploaded"]
-
-
-class UnknownCertificateError(PermanentError):
-    """No certificate has this id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +22,8 @@ class Certificate:
     source: Source
     leaf: bytes = field(repr=False)  # DER
     chain: tuple[bytes, ...] = field(repr=False)  # DER, what follows the leaf
+    facts: CertificateFacts
     key_id: KeyId
-    key_type: KeyType
-    names: tuple[str, ...]
-    not_before: datetime
-    not_after: datetime
-    serial_number: str
-    fingerprint: bytes
-    issuer: str
     publicly_trusted: bool | None  # None: nobody looked
     description: str
     metadata: str
@@ -43,10 +32,10 @@ class Certificate:
 
 _SELECT: Final = """
 SELECT certificate.id, certificate.tenant, certificate.source, certificate.leaf, chain.certificates,
-    certificate.key_id, certificate.key_type, certificate.names, certificate.not_before, certificate.not_after,
-    certificate.serial_number, certificate.fingerprint, certificate.issuer, certificate.publicly_trusted,
-    certificate.description, certificate.metadata, certificate.created_at
+    certificate.key_id, certificate.publicly_trusted, certificate.description, certificate.metadata,
+    certificate.created_at
 FROM registry.certificates AS certificate JOIN registry.chains AS chain ON chain.id = certificate.chain_id
+WHERE certificate.id = $1
 """
 _INSERT: Final = """
 INSERT INTO registry.certificates (id, tenant, source, leaf, chain_id, key_id, key_type, names, not_before, not_after,
@@ -127,16 +116,18 @@ async def insert(
     return stored
 
 
-async def get(connection: Connection, certificate_id: CertificateId) -> Certificate:
-    """Return the certificate with this id.
+async def find(connection: Connection, certificate_id: CertificateId) -> Certificate | None:
+    """Return the certificate with this id, if there is one."""
+    row = await connection.fetchrow(_SELECT, certificate_id)
+    return None if row is None else _certificate(row)
 
-    Raises:
-        UnknownCertificateError: there is none.
-    """
-    row = await connection.fetchrow(_SELECT + "WHERE certificate.id = $1", certificate_id)
-    if row is None:
-        raise UnknownCertificateError(f"no certificate has the id {certificate_id!r}")
-    return _certificate(row)
+
+async def is_openable(connection: Connection, certificate: Certificate) -> bool:
+    """Say whether the certificate's private key is there still: deleting its domain may have erased it."""
+    is_there: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT key_id FROM registry.key_wraps WHERE key_id = $1)", certificate.key_id
+    )
+    return is_there
 
 
 async def sealed_key(connection: Connection, key_id: KeyId) -> SealedKey | None:
@@ -173,14 +164,8 @@ def _certificate(row: Row) -> Certificate:
         source=row["source"],
         leaf=row["leaf"],
         chain=tuple(row["certificates"]),
+        facts=parse(row["leaf"]),
         key_id=row["key_id"],
-        key_type=row["key_type"],
-        names=tuple(row["names"]),
-        not_before=row["not_before"],
-        not_after=row["not_after"],
-        serial_number=row["serial_number"],
-        fingerprint=row["fingerprint"],
-        issuer=row["issuer"],
         publicly_trusted=row["publicly_trusted"],
         description=row["description"],
         metadata=row["metadata"],

@@ -48,6 +48,7 @@ GRANT EXECUTE ON FUNCTION registry.chain_id TO certsmith_provisioner, certsmith_
 GRANT INSERT (id, tenant, writer, format, signing_key_id, public_key, ciphertext, signature)
     ON registry.keys TO certsmith_provisioner, certsmith_validator;
 GRANT INSERT (key_id, vault_key_id, wrap) ON registry.key_wraps TO certsmith_provisioner, certsmith_validator;
+GRANT SELECT (key_id) ON registry.key_wraps TO certsmith_provisioner, certsmith_validator;  -- whether it was erased
 GRANT SELECT ON registry.keys, registry.key_wraps TO certsmith_terminator, certsmith_keeper;
 GRANT UPDATE (vault_key_id, wrap, version, updated_at) ON registry.key_wraps TO certsmith_keeper;
 
