@@ -287,7 +287,7 @@ CREATE TABLE messaging.dead_letters (
 CREATE INDEX dead_letters_by_event ON messaging.dead_letters (event_id);
 
 CREATE TABLE messaging.leases (
-    name text PRIMARY KEY,
+    name text PRIMARY KEY CHECK (right(name, length(service) + 1) = '.' || service),  -- nobody takes another's name
     service text NOT NULL,
     holder text,
     token bigint NOT NULL DEFAULT 0,                -- fences; grows with each new holder

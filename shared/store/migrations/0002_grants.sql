@@ -70,18 +70,18 @@ CREATE POLICY read ON registry.keys FOR SELECT USING (true);
 CREATE POLICY own ON registry.keys FOR INSERT TO certsmith_provisioner, certsmith_validator
     WITH CHECK (writer = replace(current_user, 'certsmith_', ''));
 
--- Erasing a key is deleting its wrap: what stays cannot be opened by anybody. Only keys that were made for a deleted
--- domain, and only when no living domain serves a certificate with them.
+-- Erasing a key is deleting its wrap: what stays cannot be opened by anybody. Only keys that the provisioner made for a
+-- deleted domain, and only when no living domain serves a certificate with them.
 CREATE FUNCTION registry.erase_keys(deleted_domain_id text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     erased bigint;
 BEGIN
     DELETE FROM registry.key_wraps AS wrap
-    USING provisioner.orders AS made
-    WHERE made.domain_id = deleted_domain_id
-        AND made.key_id = wrap.key_id
-        AND EXISTS (SELECT FROM registry.domains WHERE id = deleted_domain_id AND deleted_at IS NOT NULL)
+    USING registry.domains AS deleted, provisioner.orders AS made, registry.keys AS key
+    WHERE deleted.id = deleted_domain_id AND deleted.deleted_at IS NOT NULL
+        AND made.domain_id = deleted.id AND made.key_id = wrap.key_id
+        AND key.id = wrap.key_id AND key.tenant = deleted.tenant AND key.writer = 'provisioner'
         AND NOT EXISTS (
             SELECT FROM registry.certificates AS certificate
             JOIN registry.domains AS living ON living.deleted_at IS NULL AND (
