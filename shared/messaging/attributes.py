@@ -47,15 +47,18 @@ def attributes_and_data(message: Message) -> tuple[Attributes, JsonObject]:
         if media_type and not _JSON_TYPE.fullmatch(media_type):
             raise _refusal("content_type", "the data must be JSON: content type application/json")
         return _attributes(found, message), read_object(message.body)
-    return Attributes(correlation_id=_property(message.correlation_id)), read_object(message.body)
+    return Attributes(correlation_id=_readable(message.correlation_id)), read_object(message.body)
 
 
 def claimed(message: Message) -> Attributes:
-    """Return what *message* says about itself in its headers, as far as it can be read; never an error."""
-    try:
-        return _attributes(_headers(message.headers), message)
-    except RefusedError:
-        return Attributes(id=_property(message.message_id), correlation_id=_property(message.correlation_id))
+    """Return what *message* says about itself outside its body, as far as that can be read; never an error."""
+    found = {name.lower(): _readable(value) for name, value in message.headers.items()}
+    return Attributes(
+        type=found.get(f"{PREFIX}type"),
+        id=found.get(f"{PREFIX}id"),
+        source=found.get(f"{PREFIX}source") or "",
+        correlation_id=found.get(f"{PREFIX}correlationid") or _readable(message.correlation_id),
+    )
 
 
 def _structured(message: Message) -> tuple[Attributes, JsonObject]:
@@ -94,7 +97,7 @@ def _attributes(found: Mapping[str, object], message: Message) -> Attributes:
         id=_text(found, "id", required=True),
         source=_text(found, "source", required=True) or "",
         time=_time(_text(found, "time")),
-        correlation_id=_text(found, "correlationid") or _property(message.correlation_id),
+        correlation_id=_text(found, "correlationid") or _readable(message.correlation_id),
         # Trace Context section 3.2: who cannot parse it begins a new trace.
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
     )
@@ -126,8 +129,7 @@ def _time(text: str | None) -> datetime | None:
     raise _refusal("malformed_event", "the CloudEvents attribute time must be as 2026-01-31T12:00:00Z (RFC 3339)")
 
 
-def _property(value: object) -> str | None:
-    """Return a property of AMQP as far as it can be kept."""
+def _readable(value: object) -> str | None:
     if isinstance(value, str) and 0 < len(value) <= MAX_ATTRIBUTE and value.isprintable():
         return value
     return None

@@ -76,7 +76,7 @@ def decode(message: Message, *, expected: str | None, received_at: datetime) -> 
         RefusedError: it carries none that is acted on, with the reasons and, where it can be said about what, the fact
             that tells the publisher. This is the only error, whatever bytes come.
     """
-    if any(holds_private_key(part) for part in _parts(message)):
+    if holds_key(message):
         raise _key_refusal(message)
     _check_envelope(message, expected=expected)
     attributes, data = attributes_and_data(message)
@@ -96,10 +96,20 @@ def decode(message: Message, *, expected: str | None, received_at: datetime) -> 
     )
 
 
-def _parts(message: Message) -> tuple[bytes, ...]:
-    """Return everything of *message* that its publisher has written."""
+def holds_key(message: Message) -> bool:
+    """Say whether there is a private key in the clear in anything of *message* that its publisher has written."""
     texts = (message.routing_key, message.content_type, message.message_id, message.correlation_id)
-    return message.body, json.dumps(plain(message.headers)).encode(), json.dumps(texts).encode()
+    parts = (message.body, json.dumps(plain(message.headers)).encode(), json.dumps(texts).encode())
+    return any(holds_private_key(part) for part in parts)
+
+
+def key_reason() -> Reason:
+    """Return why a message with a private key in the clear is refused; it shows nothing of what was found."""
+    return Reason(
+        KEY_IN_THE_CLEAR,
+        "the message holds a private key in the clear: treat that key as compromised, revoke what it certifies, "
+        "make a new one, and seal it before it is sent",
+    )
 
 
 def _check_envelope(message: Message, *, expected: str | None) -> None:
@@ -143,12 +153,7 @@ def _reason(kind: str, location: tuple[int | str, ...], text: str) -> Reason:
 
 
 def _key_refusal(message: Message) -> RefusedError:
-    """Return the refusal of a private key in the clear; nothing of it may show what was found."""
-    reason = Reason(
-        KEY_IN_THE_CLEAR,
-        "the message holds a private key in the clear: treat that key as compromised, revoke what it certifies, "
-        "make a new one, and seal it before it is sent",
-    )
+    reason = key_reason()
     try:
         attributes, data = attributes_and_data(message)
     except RefusedError:

@@ -21,7 +21,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, cast
 
 import aiormq
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
 from aiormq.connection import TransportFactory
 from pamqp.exceptions import PAMQPException
 from yarl import URL
@@ -69,7 +70,7 @@ class _Transport(TransportFactory):
 class Session:
     """A connection with a channel, until it is lost."""
 
-    def __init__(self, *, address: str, channel: AbstractChannel, transport: _Transport) -> None:
+    def __init__(self, *, address: str, channel: Channel, transport: _Transport) -> None:
         self.address = address
         self.channel = channel
         self._transport = transport
@@ -88,7 +89,7 @@ class Session:
         self._transport.cut()
 
     @asynccontextmanager
-    async def asking(self, *, seconds: float = REPLY_SECONDS) -> AsyncIterator[AbstractChannel]:
+    async def asking(self, *, seconds: float = REPLY_SECONDS) -> AsyncIterator[Channel]:
         """Give the channel for one exchange with the broker, with a deadline.
 
         Raises:
@@ -137,17 +138,19 @@ async def open_session(url: str, *, name: str, prefetch: int = 0) -> AsyncIterat
     try:
         async with translated(address, seconds=CONNECT_SECONDS):
             await connection.connect(client_properties={"connection_name": name})
-            channel = await connection.channel(on_return_raises=True)
+            channel = cast("Channel", await connection.channel(on_return_raises=True))
             if prefetch:
                 await channel.basic_qos(prefetch_count=prefetch)
         session = Session(address=address, channel=channel, transport=transport)
         channel.on_consumer_cancel_callbacks.add(lambda _frame: session.cut())
         yield session
     finally:
-        with suppress(BrokerUnavailableError):
-            async with translated(address, seconds=_CLOSE_SECONDS):
-                await connection.close()
-        transport.cut()
+        try:
+            with suppress(BrokerUnavailableError):
+                async with translated(address, seconds=_CLOSE_SECONDS):
+                    await connection.close()
+        finally:
+            transport.cut()
 
 
 @asynccontextmanager

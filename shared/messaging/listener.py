@@ -1,0 +1,114 @@
+"""Listening to facts: every node hears all of them, as hints to look at the rows that they name.
+
+Each connection has an exclusive queue with a fresh random name, so that a half-open old connection, which still owns
+its queue, is in nobody's way. What is told while there is no connection is not heard: whoever listens is called at each
+new connection, with the queue already in place, to look for what has changed meanwhile. Only then come the hints, those
+that arrived in the meantime first. There is no inbox, and a hint may come twice.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from aiormq.abc import DeliveredMessage
+
+from shared import logs
+from shared.errors import RefusedError, TransientError
+from shared.events import Incoming
+from shared.messaging.backoff import Backoff, first_of
+from shared.messaging.codec import decode
+from shared.messaging.link import Session, address_of, open_session
+from shared.messaging.names import EVENTS_EXCHANGE, node_queues_of
+from shared.messaging.wire import message_of
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+PREFETCH: Final = 200
+
+
+class NodeListener:
+    """Listens to the facts of some types for one process of *service*.
+
+    *on_connected* is called at each new connection, before the first of its events; *on_event* for each event, one
+    after another. What either raises ends the connection, so that the next *on_connected* makes up for it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        service: str,
+        types: Collection[str],
+        on_event: Callable[[Incoming], Awaitable[None]],
+        on_connected: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._url = url
+        self._address = address_of(url)
+        self._service = service
+        self._types = tuple(types)
+        self._on_event = on_event
+        self._on_connected = on_connected
+        self._trouble: str | None = "it has not started yet"
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing is heard at the moment; None when all is well."""
+        return self._trouble
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen until *stop* is set."""
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                async with open_session(
+                    self._url, name=f"certsmith {self._service} node", prefetch=PREFETCH
+                ) as session:
+                    await self._listen(session, stop, backoff)
+                self._trouble = f"the connection to RabbitMQ at {self._address} was lost"
+            except TransientError as error:
+                self._trouble = str(error)
+            except Exception:
+                self._trouble = "what was heard could not be acted on: see the log"
+                log.exception("listener_failed")
+            if not stop.is_set():
+                log.warning("listener_waits", reason=self._trouble)
+                await backoff.pause(stop)
+        self._trouble = "it was stopped"
+
+    async def _listen(self, session: Session, stop: asyncio.Event, backoff: Backoff) -> None:
+        inbound: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
+        await self._subscribe(session, inbound)
+        ending = asyncio.ensure_future(first_of(stop.wait(), session.lost()))
+        ending.add_done_callback(lambda _: inbound.put_nowait(None))
+        try:
+            await self._on_connected()
+            self._trouble = None
+            log.info("listener_started", address=self._address)
+            while not ending.done() and (delivered := await inbound.get()) is not None:
+                await self._hear(session, delivered)
+                backoff.reset()
+        finally:
+            ending.cancel()
+
+    async def _subscribe(self, session: Session, inbound: "asyncio.Queue[DeliveredMessage | None]") -> None:
+        queue = f"{node_queues_of(self._service)}{secrets.token_hex(8)}"
+        async with session.asking() as channel:
+            await channel.queue_declare(queue, exclusive=True)
+        for event_type in self._types:
+            async with session.asking() as channel:
+                await channel.queue_bind(queue, EVENTS_EXCHANGE, event_type)
+        await session.consume(queue, inbound.put_nowait)
+
+    async def _hear(self, session: Session, delivered: DeliveredMessage) -> None:
+        try:
+            event = decode(message_of(delivered), expected=None, received_at=datetime.now(UTC))
+        except RefusedError as refusal:
+            log.warning("hint_not_understood", reason=str(refusal))
+        else:
+            with logs.handling(event):
+                await self._on_event(event)
+        if delivered.delivery_tag is not None:
+            await session.answer(delivered.delivery_tag, accept=True)

@@ -1,0 +1,113 @@
+"""Sending messages: confirmed by the broker, or an error."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+from aiormq.exceptions import PublishError
+from pamqp.commands import Basic
+
+from shared.errors import BrokerUnavailableError
+from shared.events import Event
+from shared.messaging.backoff import Backoff
+from shared.messaging.codec import encode
+from shared.messaging.link import REPLY_SECONDS, Session, address_of, open_session, translated, user_of
+from shared.messaging.names import PUBLIC_EXCHANGE
+from shared.messaging.wire import Message
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+PUBLISH_SECONDS: Final = 30.0
+
+
+class Publisher:
+    """Sends messages over one connection, made at the first use and again whenever it was lost.
+
+    Any number of tasks may send at the same time; 64 unconfirmed messages are the knee, beyond it only delay grows.
+    """
+
+    def __init__(self, url: str, *, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._address = address_of(url)
+        self._connecting = asyncio.Lock()
+        self._session: Session | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands; without use it is not made."""
+        return self._session is not None and not self._session.is_lost
+
+    async def publish(self, event: Event, *, seconds: float = PUBLISH_SECONDS) -> None:
+        """Send *event* to the exchange of its type; return when the broker has it.
+
+        Raises:
+            BrokerUnavailableError: it was not confirmed within *seconds*; whether it was sent is unknown.
+        """
+        await self.send(encode(event), seconds=seconds)
+
+    async def send(self, message: Message, *, seconds: float = PUBLISH_SECONDS) -> None:
+        """Send *message* to its exchange, again after each failure; return when the broker has it.
+
+        A public message that nothing takes is an error; a fact that nobody listens to is not.
+
+        Raises:
+            BrokerUnavailableError: it was not confirmed within *seconds*; whether it was sent is unknown.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        backoff = Backoff()
+        while True:
+            try:
+                return await self._try(message, seconds=min(REPLY_SECONDS, deadline - loop.time()))
+            except BrokerUnavailableError as error:
+                delay = backoff.delay()
+                if loop.time() + delay >= deadline:
+                    raise
+                log.warning(
+                    "publish_retried", type=message.routing_key, reason=str(error), message_id=message.message_id
+                )
+                await asyncio.sleep(delay)
+
+    async def _try(self, message: Message, *, seconds: float) -> None:
+        session: Session | None = None
+        try:
+            async with translated(self._address, seconds=seconds):
+                session = await self._connected()
+                await session.channel.basic_publish(
+                    message.body,
+                    exchange=message.exchange,
+                    routing_key=message.routing_key,
+                    properties=self._properties(message),
+                    mandatory=message.exchange == PUBLIC_EXCHANGE,
+                    wait=False,  # the confirmation is waited for; that the socket took the bytes says nothing more
+                )
+        except BrokerUnavailableError as error:
+            if session is not None and not isinstance(error.__cause__, PublishError):
+                session.cut()  # it may be silent: the next try must not wait on it
+            raise
+
+    def _properties(self, message: Message) -> Basic.Properties:
+        properties = message.properties()
+        properties.user_id = user_of(self._url)  # verified by the broker, so that who reads it may believe it
+        return properties
+
+    async def _connected(self) -> Session:
+        async with self._connecting:
+            if self._session is None or self._session.is_lost:
+                self._session = None
+                await self._stack.aclose()
+                self._session = await self._stack.enter_async_context(open_session(self._url, name=self._name))
+                log.info("publisher_connected", address=self._address)
+            return self._session
