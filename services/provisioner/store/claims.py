@@ -4,18 +4,26 @@ An order is due when `next_attempt_at` has passed. Claiming it moves that instan
 whose worker died is simply due again; `lease_token` grows with each claim and fences the writes of the one before.
 """
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
+
+import structlog
 
 from services.provisioner.orders import Order, OrderState
+from shared.errors import StoreUnavailableError
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
-from shared.store import Pool
+from shared.messaging.backoff import first_of, wait_at_most
+from shared.store import Pool, Row, open_connection
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 CHANNEL: Final = "certsmith_orders"
 """NOTIFY on this channel says that an order may be due."""
 
 _TENANTS_A_CLAIM: Final = 1000
+_LISTEN_AGAIN_SECONDS: Final = 1.0
 
 # One order of each tenant in turn, those that have not failed first. `tenants` walks an index from tenant to tenant,
 # so one with a million due orders costs no more than one with a single one, and starves nobody. `page` says where the
@@ -82,7 +90,7 @@ class Claims:
         return tuple(_order(row) for row in rows if row["id"] is not None)
 
 
-def _order(row: Any) -> Order:  # noqa: ANN401 - asyncpg's Record is untyped
+def _order(row: Row) -> Order:
     return Order(
         id=OrderId(row["id"]),
         domain_id=DomainId(row["domain_id"]),
@@ -106,3 +114,21 @@ def _order(row: Any) -> Order:  # noqa: ANN401 - asyncpg's Record is untyped
         correlation_id=row["correlation_id"],
         traceparent=row["traceparent"],
     )
+
+
+async def wake_at_news(database_url: str, wake: asyncio.Event, stop: asyncio.Event) -> None:
+    """Set *wake* at each NOTIFY that an order may be due, and after each connection, until *stop* is set.
+
+    Without a connection nothing is lost: the worker looks by itself, a little later.
+    """
+    while not stop.is_set():
+        ended = asyncio.Event()
+        try:
+            async with open_connection(database_url, role="provisioner") as connection:
+                connection.add_termination_listener(lambda _connection, ended=ended: ended.set())
+                await connection.add_listener(CHANNEL, lambda *_notification: wake.set())
+                wake.set()
+                await first_of(stop.wait(), ended.wait())
+        except StoreUnavailableError as error:
+            log.debug("not_listening", reason=str(error))
+        await wait_at_most(stop, _LISTEN_AGAIN_SECONDS)

@@ -1,0 +1,191 @@
+"""The composition root: every object of the provisioner is made and joined here, and closed in reverse."""
+
+import asyncio
+import ipaddress
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from services.provisioner.adapters.acme.authorities import open_authorities
+from services.provisioner.adapters.dns import DnspythonDns
+from services.provisioner.adapters.probe import open_probe
+from services.provisioner.handlers import Handlers
+from services.provisioner.issuance import Issuance, Limits
+from services.provisioner.ports import Authorities, Http01Probe
+from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
+from services.provisioner.store.accounts import Accounts
+from services.provisioner.store.claims import Claims, wake_at_news
+from services.provisioner.troubles import Troubles
+from services.provisioner.worker import Worker
+from shared.errors import StoreUnavailableError
+from shared.events import CertificateRenewalRequested, DomainCreated, DomainDeleted, DomainUpdated
+from shared.messaging.consumer import Consumer
+from shared.messaging.publisher import Publisher
+from shared.messaging.dispatch import Sender
+from shared.messaging.relay import Relay
+from shared.messaging.settling import Subscription
+from shared.metrics import health_server
+from shared.store import Pool, open_pool
+from shared.vault import AccountKeyBox, KeyFiles, KeyWriter
+
+_CA_MARGIN_SECONDS: Final = 10.0  # the CA must have answered so long before a lease ends: rows are fenced, it is not
+_POOL_SIZE: Final = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """How the ways to the outside are made; tests put something in between."""
+
+    authorities: Callable[[str | None], AbstractAsyncContextManager[Authorities]]
+    sender: Callable[[str], AbstractAsyncContextManager[Sender]]
+
+
+OUTSIDE: Final = Outside(
+    authorities=lambda trusted_ca_pem: open_authorities(trusted_ca_pem=trusted_ca_pem),
+    sender=lambda url: Publisher(url, name="certsmith provisioner relay"),
+)
+
+
+async def serve(
+    settings: ProvisionerSettings,
+    authority: AuthoritySettings,
+    keys: KeyFiles,
+    stop: asyncio.Event,
+    *,
+    outside: Outside = OUTSIDE,
+) -> None:
+    """Provision until *stop* is set; then finish what is in hand."""
+    sealing = _Sealing(keys.key_writer("provisioner"), keys.account_key_box())
+    database_url = settings.database_url.get_secret_value()
+    amqp_url = settings.amqp_url.get_secret_value()
+    async with AsyncExitStack() as stack:
+        consuming = _Consuming()
+        await stack.enter_async_context(health_server(settings.metrics_host, settings.metrics_port, consuming.missing))
+        pool = await stack.enter_async_context(open_pool(database_url, role="provisioner", max_size=_POOL_SIZE))
+        wake = asyncio.Event()
+        worker = await stack.enter_async_context(_worker(settings, authority, sealing, pool, wake, outside))
+        sender = await stack.enter_async_context(outside.sender(amqp_url))
+        relay = Relay(database_url, pool, sender, service="provisioner")
+        consumer = Consumer(
+            amqp_url, pool, service="provisioner", subscriptions=_subscriptions(Handlers(ca=authority.directory_url))
+        )
+        consuming.consumer, consuming.pool = consumer, pool
+        # The relay goes on until everything that could tell something has ended.
+        quiet = asyncio.Event()
+        async with asyncio.TaskGroup() as relaying:
+            relaying.create_task(relay.run(quiet))
+            async with asyncio.TaskGroup() as working:
+                working.create_task(wake_at_news(database_url, wake, stop))
+                working.create_task(worker.work(stop))
+                working.create_task(consumer.run(stop))
+            quiet.set()
+
+
+def _subscriptions(handlers: Handlers) -> tuple[Subscription, ...]:
+    return (
+        Subscription(DomainCreated.type, handlers.on_domain_created),
+        Subscription(DomainUpdated.type, handlers.on_domain_updated),
+        Subscription(DomainDeleted.type, handlers.on_domain_deleted),
+        Subscription(CertificateRenewalRequested.type, handlers.on_certificate_renewal_requested),
+    )
+
+
+@asynccontextmanager
+async def _worker(
+    settings: ProvisionerSettings,
+    authority: AuthoritySettings,
+    sealing: "_Sealing",
+    pool: Pool,
+    wake: asyncio.Event,
+    outside: Outside,
+) -> AsyncIterator[Worker]:
+    """Give the worker with all that it needs."""
+    lease = timedelta(seconds=settings.lease_seconds)
+    margin_seconds = min(_CA_MARGIN_SECONDS, settings.lease_seconds / 3)
+    troubles = Troubles(
+        pool=pool,
+        slow_seconds=settings.backoff_seconds,
+        dns_poll_seconds=settings.dns_poll_seconds,
+        dice=random.random,
+        clock=_now,
+    )
+    async with outside.authorities(authority.trusted_ca_pem) as authorities, _dns_and_probe(settings) as (dns, probe):
+        issuance = Issuance(
+            pool=pool,
+            accounts=Accounts(
+                pool=pool,
+                authorities=authorities,
+                box=sealing.account_key_box,
+                contact=authority.contact,
+                external_account=authority.external_account,
+            ),
+            dns=dns,
+            probe=probe,
+            keys=sealing.key_writer,
+            platform=settings.platform,
+            limits=Limits(
+                lease=lease,
+                margin_seconds=margin_seconds,
+                new_orders_per_3_hours=settings.new_orders_per_3_hours,
+                certificates_per_week=settings.certificates_per_week,
+            ),
+            troubles=troubles,
+            clock=_now,
+        )
+        yield Worker(
+            pool=pool,
+            claims=Claims(pool=pool, holder=settings.holder, lease=lease),
+            issuance=issuance,
+            troubles=troubles,
+            max_in_flight=settings.max_orders_in_flight,
+            lease=lease,
+            margin_seconds=margin_seconds,
+            wake=wake,
+        )
+
+
+@asynccontextmanager
+async def _dns_and_probe(settings: ProvisionerSettings) -> AsyncIterator[tuple[DnspythonDns, Http01Probe | None]]:
+    dns = DnspythonDns(settings.dns_servers)
+    if not settings.self_check:
+        yield dns, None
+        return
+    allowed = [ipaddress.ip_network(text) for text in settings.probe_allow]
+    async with open_probe(dns, port=settings.http01_port, allow=allowed) as probe:
+        yield dns, probe
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealing:
+    """What seals keys; made first, so that a process without its key rings does not start."""
+
+    key_writer: KeyWriter
+    account_key_box: AccountKeyBox
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class _Consuming:
+    """Says whether the process can do its work; until it is composed, that it starts."""
+
+    consumer: Consumer | None = None
+    pool: Pool | None = None
+
+    async def missing(self) -> dict[str, str]:
+        """Return what is missing."""
+        if self.consumer is None or self.pool is None:
+            return {"database": "waiting for PostgreSQL and its schema"}
+        found = {}
+        try:
+            await self.pool.check()
+        except StoreUnavailableError as error:
+            found["database"] = str(error)
+        if self.consumer.trouble:
+            found["broker"] = self.consumer.trouble
+        return found
