@@ -23,8 +23,8 @@ from services.provisioner.worker import Worker
 from shared.errors import StoreUnavailableError
 from shared.events import CertificateRenewalRequested, DomainCreated, DomainDeleted, DomainUpdated
 from shared.messaging.consumer import Consumer
-from shared.messaging.publisher import Publisher
 from shared.messaging.dispatch import Sender
+from shared.messaging.publisher import Publisher
 from shared.messaging.relay import Relay
 from shared.messaging.settling import Subscription
 from shared.metrics import health_server

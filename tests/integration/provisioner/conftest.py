@@ -17,6 +17,7 @@ from aiohttp import web
 from dev.servers.pebble import Pebble
 from services.provisioner.app import OUTSIDE, Outside, serve
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
+from shared.identifiers import CertificateId
 from shared.messaging import topology
 from shared.vault import KeyFiles, generating
 
@@ -46,8 +47,11 @@ class World:
         async with connection:
             channel = await connection.channel()
             exchange = await channel.get_exchange("certsmith.public", ensure=False)
-            named = {f"ce-{name}": value for name, value in headers.items()}
-            message = aio_pika.Message(json.dumps(data).encode(), content_type="application/json", headers=named)
+            message = aio_pika.Message(
+                json.dumps(data).encode(),
+                content_type="application/json",
+                headers={f"ce-{name}": value for name, value in headers.items()},
+            )
             await exchange.publish(message, routing_key=event_type)
 
     async def until(self, query: str, *args: object) -> Any:
@@ -59,21 +63,20 @@ class World:
                     return value
                 await asyncio.sleep(0.02)
 
-    async def certificate_of(self, name: str, *, tenant: str = "") -> str:
+    async def certificate_of(self, name: str, *, tenant: str = "") -> CertificateId:
         """Return the id of the certificate that *name* has, once it has one."""
-        return str(
-            await self.until(
-                "SELECT automatic_certificate_id FROM registry.domains WHERE name = $1 AND tenant = $2", name, tenant
-            )
-        )
+        query = "SELECT automatic_certificate_id FROM registry.domains WHERE name = $1 AND tenant = $2"
+        return CertificateId(await self.until(query, name, tenant))
 
     async def order_of(self, name: str) -> asyncpg.Record:
         """Return the newest order for *name*."""
-        return await self.database.fetchrow(
+        row = await self.database.fetchrow(
             "SELECT o.* FROM provisioner.orders AS o JOIN registry.domains AS d ON d.id = o.domain_id "
             "WHERE d.name = $1 ORDER BY o.created_at DESC LIMIT 1",
             name,
         )
+        assert row is not None
+        return row
 
     @asynccontextmanager
     async def provisioner(self, *, outside: Outside = OUTSIDE, **settings: Any) -> AsyncIterator[asyncio.Task[None]]:
