@@ -141,7 +141,8 @@ class Pebble(Server):
         async with self._client() as client:
             for url in (self.directory_url, f"{self.management_url}/roots/0"):
                 try:
-                    await client.get(url)
+                    async with client.get(url) as response:
+                        await response.read()
                 except aiohttp.ClientConnectionError:
                     return False
         return True
