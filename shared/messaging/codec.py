@@ -82,7 +82,7 @@ def decode(message: Message, *, expected: str | None, received_at: datetime) -> 
     attributes, data = attributes_and_data(message)
     if attributes.type is not None and attributes.type != message.routing_key:
         raise _refusal(
-            "type_mismatch", f"ce-type is {_quoted(attributes.type)}, routing key {_quoted(message.routing_key)}"
+            "type_mismatch", f"ce-type is {quoted(attributes.type)}, routing key {quoted(message.routing_key)}"
         )
     return Incoming(
         data=_model(message, attributes, data),
@@ -122,11 +122,11 @@ def _check_envelope(message: Message, *, expected: str | None) -> None:
     if message.routing_key not in TYPES:
         raise _refusal(
             "unknown_type",
-            f"there is no type {_quoted(message.routing_key)}; the types are {', '.join(sorted(PUBLIC))}",
+            f"there is no type {quoted(message.routing_key)}; the types are {', '.join(sorted(PUBLIC))}",
         )
     if expected is not None and message.routing_key != expected:  # it came here by CC or BCC, or by a stray binding
         raise _refusal(
-            "type_mismatch", f"a message of type {_quoted(message.routing_key)} came into a queue for {expected}"
+            "type_mismatch", f"a message of type {quoted(message.routing_key)} came into a queue for {expected}"
         )
 
 
@@ -142,7 +142,7 @@ def _model(message: Message, attributes: Attributes, data: JsonObject) -> Data:
 
 
 def _reason(kind: str, location: tuple[int | str, ...], text: str) -> Reason:
-    where = _quoted(".".join(str(part) for part in location))
+    where = quoted(".".join(str(part) for part in location))
     match kind:
         case "missing":
             return Reason("missing_field", f"the field {where} is missing")
@@ -168,7 +168,7 @@ def _refusal(code: str, sentence: str) -> RefusedError:
     return RefusedError(Reason(code, sentence))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a stranger's *text* fit for a sentence: short and printable."""
     shown = text if text.isprintable() else ascii(text)[1:-1]
     return f"`{shown[:80]}`"

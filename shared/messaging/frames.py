@@ -26,6 +26,7 @@ _METHOD, _HEADER, _BODY = 1, 2, 3  # AMQP 0-9-1 section 4.2.3: frame types
 _PREFIX: Final = struct.Struct(">BHI")  # type, channel, size of the payload
 _CONTENT: Final = struct.Struct(">HHQ")  # class, weight, size of the body
 _END: Final = b"\xce"
+_HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00" + _END
 _DELIVER: Final = struct.pack(">HH", 60, 60)  # basic.deliver
 _GREETING: Final = b"AMQP"  # a broker that speaks another version answers with its own greeting, which is no frame
 
@@ -74,7 +75,9 @@ class GuardedReader:
             payload = self._body(channel, payload or b"")
         elif kind == _METHOD and (payload or b"").startswith(_DELIVER):
             payload = _deliver(payload or b"")
-        if payload is not None:
+        if payload is None:  # left out; but a slow link that carries a large body is not a dead one
+            self._ready += _HEARTBEAT
+        else:
             self._ready += _PREFIX.pack(kind, channel, len(payload)) + payload + end
 
     def _header(self, channel: int, payload: bytes) -> bytes:

@@ -8,10 +8,10 @@ our queues, and what is to be known of the publication follows from the queue.
 from typing import Final
 
 from shared.errors import Reason
-from shared.events import MAX_BODY_BYTES
+from shared.events import MAX_BODY_BYTES, PUBLIC
 from shared.messaging.attributes import Attributes
 from shared.messaging.clear_keys import holds_private_key
-from shared.messaging.codec import holds_key, key_reason
+from shared.messaging.codec import holds_key, key_reason, quoted
 from shared.messaging.headers import plain, storable
 from shared.messaging.names import PUBLIC_EXCHANGE, UNROUTABLE
 from shared.messaging.topology import DELIVERY_LIMIT, service_queues
@@ -51,7 +51,7 @@ def refused_letter(
 def undelivered_letter(message: Message, *, service: str, queue: str, attributes: Attributes) -> DeadLetter:
     """Return what is kept of *message*, which the broker moved to *queue* because nobody took it."""
     if queue == UNROUTABLE:
-        reason = Reason("unroutable", f"no service takes messages of type {storable(message.routing_key)[:80]}")
+        reason = _no_route(message.routing_key)
         return refused_letter(message, service=service, queue=queue, reasons=(reason,), attributes=attributes)
     died_in = _died_in(message, service)
     published = Message(
@@ -68,6 +68,12 @@ def undelivered_letter(message: Message, *, service: str, queue: str, attributes
         f"{service} failed {DELIVERY_LIMIT + 1} times to handle it: its log says why; replay when that is mended",
     )
     return refused_letter(published, service=service, queue=died_in or queue, reasons=(reason,), attributes=attributes)
+
+
+def _no_route(event_type: str) -> Reason:
+    if event_type in PUBLIC:
+        return Reason("unroutable", "there was no queue for its type: run `certsmith migrate`, then replay it")
+    return Reason("unroutable", f"there is no type {quoted(event_type)}; the types are {', '.join(sorted(PUBLIC))}")
 
 
 def _without_contents(message: Message, *, service: str, queue: str, attributes: Attributes) -> DeadLetter:

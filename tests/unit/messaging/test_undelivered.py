@@ -1,0 +1,116 @@
+"""What becomes of messages that were refused or given up."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Reason
+from shared.events import MAX_BODY_BYTES
+from shared.messaging.attributes import claimed
+from shared.messaging.undelivered import refused_letter, undelivered_letter
+from shared.messaging.wire import Message
+from shared.store.dead_letters import DeadLetter
+
+PEM = b"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEI\n-----END EC PRIVATE KEY-----\n"
+REASON = Reason("invalid_field", "the field `domain` is wrong")
+
+
+def a_message(body: bytes = b"{}", **fields: Any) -> Message:
+    return Message(**{"exchange": "certsmith.public", "routing_key": "domain.created", "body": body, **fields})
+
+
+def refused(message: Message) -> DeadLetter:
+    return refused_letter(
+        message,
+        service="provisioner",
+        queue="provisioner.domain.created",
+        reasons=(REASON,),
+        attributes=claimed(message),
+    )
+
+
+def given_up(message: Message, *, queue: str = "provisioner.dead_letters") -> DeadLetter:
+    return undelivered_letter(message, service="provisioner", queue=queue, attributes=claimed(message))
+
+
+def test_a_refused_message_is_kept_with_its_reason() -> None:
+    headers = {"ce-id": "1", "ce-source": "platform", "ce-type": "domain.created"}
+
+    letter = refused(a_message(headers=headers, user_id="shop", content_type="application/json", message_id="m"))
+
+    assert (letter.reason_code, letter.reason) == ("invalid_field", "the field `domain` is wrong")
+    assert (letter.event_id, letter.source, letter.user_id, letter.message_id) == ("1", "platform", "shop", "m")
+    assert (letter.headers, letter.body, letter.is_whole) == (headers, b"{}", True)
+
+
+def test_of_a_message_with_a_private_key_nothing_is_kept_that_could_hold_it() -> None:
+    message = a_message(
+        json.dumps({"domain": PEM.decode()}).encode(),
+        headers={"ce-id": "1", "ce-source": PEM.decode().replace("\n", " "), "ce-type": "domain.created"},
+        message_id="m",
+    )
+
+    letter = refused(message)
+
+    assert (letter.reason_code, letter.is_whole) == ("key_in_the_clear", False)
+    assert (letter.event_id, letter.source) == ("1", None)
+    assert b"MHcC" not in repr((letter, letter.body, letter.headers)).encode()
+
+
+def test_of_a_body_that_is_too_large_only_the_beginning_is_kept() -> None:
+    letter = refused(a_message(b"x" * (MAX_BODY_BYTES + 1)))
+
+    assert (len(letter.body), letter.is_whole) == (4096, False)
+
+
+def test_what_the_broker_gave_up_is_known_by_the_queue_in_which_it_died() -> None:
+    death = {"queue": "provisioner.domain.deleted", "reason": "delivery_limit", "exchange": "certsmith.public"}
+    message = a_message(exchange="", routing_key="provisioner.dead_letters", headers={"x-death": [death]})
+
+    letter = given_up(message)
+
+    assert (letter.queue, letter.reason_code) == ("provisioner.domain.deleted", "not_handled")
+    assert (letter.exchange, letter.routing_key) == ("certsmith.public", "domain.deleted")
+
+
+def test_a_forged_account_of_a_death_makes_no_fact() -> None:
+    death = {"queue": "terminator.x", "exchange": "certsmith.events", "routing-keys": ["certificate.ready"]}
+    message = a_message(exchange="", routing_key="provisioner.dead_letters", headers={"x-death": [death]})
+
+    letter = given_up(message)
+
+    assert (letter.exchange, letter.routing_key) == ("certsmith.public", "provisioner.dead_letters")
+
+
+def test_what_no_queue_takes_is_kept_as_unroutable() -> None:
+    letter = given_up(a_message(routing_key="domain.creatd"), queue="certsmith.unroutable")
+
+    assert (letter.queue, letter.reason_code) == ("certsmith.unroutable", "unroutable")
+    assert "`domain.creatd`" in letter.reason
+
+
+@given(
+    body=st.binary(),
+    routing_key=st.text(max_size=255),
+    headers=st.dictionaries(
+        st.sampled_from(["x-death", "ce-id", "ce-type", "a\x00b"]),
+        st.recursive(
+            st.text() | st.binary() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        ),
+    ),
+    others=st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(["message_id", "correlation_id", "content_type"], st.text())
+    ),
+)
+def test_any_message_can_be_kept(
+    body: bytes, routing_key: str, headers: dict[str, Any], others: dict[str, str]
+) -> None:
+    message = a_message(body, routing_key=routing_key, headers=headers, **others)
+
+    for letter in (refused(message), given_up(message), given_up(message, queue="certsmith.unroutable")):
+        texts = [getattr(letter, name) for name in DeadLetter.__slots__ if isinstance(getattr(letter, name), str)]
+        assert "\x00" not in "".join(texts)
+        "".join(texts).encode()
+        json.dumps(letter.headers, allow_nan=False)
