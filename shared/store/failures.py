@@ -25,9 +25,25 @@ _PASSING: Final = (
 )
 
 
+_UNREADABLE: Final = (
+    "DATABASE_URL: not the address of a PostgreSQL database; postgresql://user:password@host:5432/certsmith was "
+    "expected, with special characters of the password percent-encoded"
+)
+
+
 def describe(error: BaseException) -> str:
     """Return *error* in one line, without the details in which PostgreSQL quotes values."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}" if str(error) else type(error).__name__
+
+
+def require_address(url: str) -> None:
+    """Return if *url* could be the address of a database.
+
+    Raises:
+        SettingsError: it could not.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise SettingsError(_UNREADABLE)
 
 
 @contextmanager
@@ -35,8 +51,8 @@ def dialling() -> Iterator[None]:
     """Turn whatever keeps a connection from being made into `StoreUnavailableError`; a wrong address is a setting."""
     try:
         yield
-    except asyncpg.ClientConfigurationError as error:
-        raise SettingsError(f"DATABASE_URL: {describe(error)}") from None
+    except ValueError:  # asyncpg could not read the address; its error may quote a part of the password
+        raise SettingsError(_UNREADABLE) from None
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StoreUnavailableError(f"PostgreSQL cannot be reached ({describe(error)})") from error
 

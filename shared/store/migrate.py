@@ -14,7 +14,7 @@ import structlog
 from shared.errors import PermanentError
 from shared.store import migrations, roles
 from shared.store.connection import Connection
-from shared.store.failures import dialling, translated
+from shared.store.failures import dialling, require_address, translated
 from shared.store.migrations import Migration
 from shared.store.roles import Role
 
@@ -45,6 +45,7 @@ async def migrate(database_url: str, *, service_urls: Mapping[Role, str] | None 
         StoreUnavailableError: the database does not answer.
     """
     logins = [login for role, url in (service_urls or {}).items() if (login := roles.login_of(role, url))]
+    require_address(database_url)
     with dialling():
         connection = await asyncpg.connect(
             database_url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "certsmith_migrate"}

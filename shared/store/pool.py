@@ -22,7 +22,7 @@ import structlog
 from shared.errors import StoreUnavailableError
 from shared.store import migrations
 from shared.store.connection import Connection
-from shared.store.failures import dialling, translated
+from shared.store.failures import dialling, require_address, translated
 from shared.store.roles import Role, role_name
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -92,6 +92,7 @@ async def open_pool(url: str, *, role: Role, min_size: int = 0, max_size: int = 
     Raises:
         SettingsError: *url* is no address of a PostgreSQL database.
     """
+    require_address(url)
     pool = await _create_when_ready(url, role=role, min_size=min_size, max_size=max_size)
     try:
         yield Pool(pool)
@@ -110,6 +111,7 @@ async def open_connection(url: str, *, role: Role) -> AsyncIterator[Connection]:
     Raises:
         StoreUnavailableError: the database does not answer, or was lost inside the block.
     """
+    require_address(url)
     with dialling():
         connection = await asyncpg.connect(url, **_arguments(role))
     try:

@@ -1,0 +1,51 @@
+"""Counts what waits: orders, and events that have not been told yet (dead letters and the outbox count themselves)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shared.store.connection import Connection
+
+_ORDERS: Final = """
+SELECT
+    count(*) FILTER (WHERE state NOT IN ('issued', 'failed', 'parked') AND next_attempt_at <= now()) AS due,
+    count(*) FILTER (WHERE lease_until > now()) AS in_hand,
+    count(*) FILTER (WHERE state NOT IN ('issued', 'failed', 'parked') AND next_attempt_at > now()
+        AND lease_until IS NULL) AS waiting,
+    count(*) FILTER (WHERE state IN ('failed', 'parked') AND NOT EXISTS (
+            SELECT FROM provisioner.orders AS newer
+            WHERE newer.domain_id = orders.domain_id AND newer.created_at > orders.created_at
+                AND newer.cancelled_at IS NULL)
+        AND EXISTS (SELECT FROM registry.domains WHERE id = orders.domain_id AND deleted_at IS NULL)) AS ended,
+    min(next_attempt_at) FILTER (WHERE state NOT IN ('issued', 'failed', 'parked')
+        AND next_attempt_at <= now()) AS oldest_due_at
+FROM provisioner.orders
+WHERE state <> 'issued' AND cancelled_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFigures:
+    """How many orders are *due* and in nobody's hands, *in_hand*, *waiting* for a later time, and *ended* in failure.
+
+    One that failed counts as long as its domain lives and has no newer order.
+    """
+
+    due: int
+    in_hand: int
+    waiting: int
+    ended: int
+    oldest_due_at: datetime | None
+
+
+async def orders(connection: Connection) -> OrderFigures:
+    """Return how many orders wait for what."""
+    row = await connection.fetchrow(_ORDERS)
+    assert row is not None  # an aggregate
+    return OrderFigures(
+        due=row["due"],
+        in_hand=row["in_hand"],
+        waiting=row["waiting"],
+        ended=row["ended"],
+        oldest_due_at=row["oldest_due_at"],
+    )

@@ -1,0 +1,99 @@
+"""The values of the views."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateView:
+    """A certificate as people see it; *chosen_by* says why it is the one that is served."""
+
+    id: str
+    chosen_by: str  # 'terminate_tls', 'attached' or 'automatic'
+    source: str
+    names: tuple[str, ...]
+    issuer: str
+    serial_number: str
+    fingerprint: str  # SHA-256 in hexadecimal
+    key_type: str
+    not_before: datetime
+    not_after: datetime
+    revoked_at: datetime | None
+
+    @property
+    def issuer_name(self) -> str:
+        """The common name among the issuer's, if it has one."""
+        for part in self.issuer.split(","):
+            kind, _, value = part.partition("=")
+            if kind.strip() == "CN":
+                return value
+        return self.issuer
+
+    def is_valid_at(self, instant: datetime) -> bool:
+        """Say whether it is within its dates and was not revoked."""
+        return self.revoked_at is None and self.not_before <= instant <= self.not_after
+
+    def flaw(self, now: datetime) -> str:
+        """Return why it is not valid *now*."""
+        if self.revoked_at is not None:
+            return f"was revoked on {self.revoked_at:%Y-%m-%d}"
+        if now < self.not_before:
+            return f"is not valid before {self.not_before:%Y-%m-%d}"
+        return f"ended on {self.not_after:%Y-%m-%d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderView:
+    """The domain's newest order that was not cancelled."""
+
+    id: str
+    state: str
+    reason: str
+    attempt: int
+    error_code: str | None
+    message: str | None
+    next_attempt_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.finished_at is not None
+
+    @property
+    def is_issued(self) -> bool:
+        """Whether it has brought its certificate."""
+        return self.state == "issued"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentView:
+    """A node whose workers all serve this certificate."""
+
+    node: str
+    certificate_id: str
+    version: int
+    deployed_at: datetime
+    latency_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedDomain:
+    """A domain with all that belongs to it. *certificate* is the one that is served, *key_type* that of its policy."""
+
+    id: str
+    tenant: str
+    name: str
+    holds_name: bool
+    upstream: str | None
+    key_type: str | None
+    version: int
+    requested_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+    certificate: CertificateView | None
+    order: OrderView | None
+    deployments: tuple[DeploymentView, ...]

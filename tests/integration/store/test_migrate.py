@@ -1,0 +1,182 @@
+"""`certsmith migrate`: any number at once, again and again, and only forward."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from dev.servers.postgresql import PostgreSQL
+from shared.errors import StoreUnavailableError
+from shared.store import ROLES, Connection, migrations, open_pool
+from shared.store.migrate import SchemaError, migrate
+from shared.store.roles import RoleError, role_name, scram_verifier
+
+NAMES = tuple(f"{migration.version:04}_{migration.name}" for migration in migrations.known())
+
+
+@pytest_asyncio.fixture
+async def superuser(own_postgresql: PostgreSQL) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(own_postgresql.url)
+    yield connection
+    await connection.close()
+
+
+async def test_an_empty_database_gets_the_whole_schema(empty_database_url: str) -> None:
+    migrated = await migrate(empty_database_url)
+
+    assert (migrated.applied, migrated.version) == (NAMES, len(NAMES))
+
+
+async def test_a_second_time_nothing_is_done(empty_database_url: str) -> None:
+    await migrate(empty_database_url)
+
+    assert (await migrate(empty_database_url)).applied == ()
+
+
+async def test_many_at_once_apply_each_migration_once_in_each_database(own_postgresql: PostgreSQL) -> None:
+    urls = [await own_postgresql.create_database() for _ in range(3)]
+
+    migrated = await asyncio.gather(*(migrate(url) for url in urls * 5))
+
+    assert sorted(result.applied for result in migrated) == [()] * 12 + [NAMES] * 3
+
+
+async def test_many_at_once_may_let_the_services_in(own_postgresql: PostgreSQL) -> None:
+    urls = [await own_postgresql.create_database() for _ in range(3)]
+    password = secrets.token_urlsafe()
+    logins = {role: own_postgresql.url_of("x", user=role_name(role), password=password) for role in ROLES}
+
+    await asyncio.gather(*(migrate(url, service_urls=logins) for url in urls * 4))
+
+    connection = await asyncpg.connect(urls[0], user="certsmith_keeper", password=password)
+    assert await connection.fetchval("SELECT current_user::text") == "certsmith_keeper"
+    await connection.close()
+
+
+async def test_a_schema_from_the_future_is_left_alone(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "INSERT INTO certsmith_migrations (version, name, checksum) VALUES (9999, 'future', 'unknown')"
+    )
+    await connection.close()
+
+    with pytest.raises(SchemaError, match=r"at version 9999.*knows \d+.*newer release"):
+        await migrate(database_url)
+    async with open_pool(database_url, role="provisioner") as pool:  # a previous release goes on running
+        await pool.check()
+
+
+async def test_an_applied_migration_that_was_edited_is_noticed(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE certsmith_migrations SET checksum = 'another' WHERE version = 1")
+    await connection.close()
+
+    with pytest.raises(SchemaError, match="0001_foundation was edited"):
+        await migrate(database_url)
+
+
+async def test_a_migration_that_fails_leaves_the_schema_as_it_was(own_postgresql: PostgreSQL) -> None:
+    url = await own_postgresql.create_database()
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE SCHEMA terminator")
+
+    with pytest.raises(asyncpg.DuplicateSchemaError):
+        await migrate(url)
+
+    assert await connection.fetchval("SELECT to_regclass('certsmith_migrations')") is None
+    assert await connection.fetchval("SELECT to_regnamespace('registry')") is None
+    await connection.close()
+
+
+async def test_no_superuser_is_needed(own_postgresql: PostgreSQL, superuser: Connection) -> None:
+    await superuser.execute("CREATE ROLE landlord LOGIN CREATEROLE PASSWORD 'rent'")
+    await superuser.execute("CREATE DATABASE owned OWNER landlord")
+    url = own_postgresql.url_of("owned", user="landlord", password="rent")
+
+    await migrate(url, service_urls={"provisioner": own_postgresql.url_of("owned", user="certsmith_provisioner")})
+
+    async with open_pool(url, role="terminator") as pool, pool.acquire() as connection:
+        assert await connection.fetchval("SELECT current_user::text") == "certsmith_terminator"
+
+
+async def test_a_user_without_the_right_to_make_roles_is_told_what_it_needs(
+    own_postgresql: PostgreSQL, superuser: Connection
+) -> None:
+    await superuser.execute("CREATE ROLE tenant LOGIN PASSWORD 'rent'")
+    await superuser.execute("CREATE DATABASE owned OWNER tenant")
+
+    with pytest.raises(RoleError, match="CREATEROLE"):
+        await migrate(own_postgresql.url_of("owned", user="tenant", password="rent"))
+
+
+@pytest.mark.parametrize("attribute", ["SUPERUSER", "BYPASSRLS", "CREATEROLE", "REPLICATION"])
+async def test_a_role_that_can_do_too_much_is_refused(
+    own_postgresql: PostgreSQL, superuser: Connection, attribute: str
+) -> None:
+    await superuser.execute(f"CREATE ROLE certsmith_validator {attribute}")
+
+    with pytest.raises(RoleError, match="certsmith_validator"):
+        await migrate(await own_postgresql.create_database())
+
+
+async def test_a_login_of_another_name_becomes_a_member(own_postgresql: PostgreSQL, superuser: Connection) -> None:
+    await superuser.execute("CREATE ROLE \"Some One\" LOGIN PASSWORD 'known'")
+    url = await own_postgresql.create_database("certsmith")
+    address = own_postgresql.url_of("certsmith", user="Some One", password="known")
+
+    await migrate(url, service_urls={"terminator": address})
+
+    async with open_pool(address, role="terminator") as pool, pool.acquire() as connection:
+        assert await connection.fetchval("SELECT current_user::text") == "certsmith_terminator"
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("SET ROLE certsmith_keeper")
+
+
+async def test_a_login_that_does_not_exist_is_named(own_postgresql: PostgreSQL) -> None:
+    url = await own_postgresql.create_database("certsmith")
+
+    with pytest.raises(RoleError, match=r"API_DATABASE_URL names the user 'nobody'.*certsmith_api"):
+        await migrate(url, service_urls={"api": own_postgresql.url_of("certsmith", user="nobody", password="x")})
+
+
+async def test_a_password_is_changed_by_migrating_again(own_postgresql: PostgreSQL) -> None:
+    url = await own_postgresql.create_database("certsmith")
+    old, new = (own_postgresql.url_of("certsmith", user="certsmith_api", password=word) for word in ("old", "new"))
+    await migrate(url, service_urls={"api": old})
+
+    await migrate(url, service_urls={"api": new})
+
+    await (await asyncpg.connect(new)).close()
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(old)
+
+
+async def test_a_password_is_in_no_log_of_the_server(own_postgresql: PostgreSQL, superuser: Connection) -> None:
+    await superuser.execute("ALTER SYSTEM SET log_statement = 'all'")
+    await superuser.execute("SELECT pg_reload_conf()")
+    url = await own_postgresql.create_database("certsmith")
+
+    await migrate(url, service_urls={"api": own_postgresql.url_of("certsmith", user="certsmith_api", password="pearl")})
+
+    assert "certsmith_api" in own_postgresql.log_text()
+    assert "pearl" not in own_postgresql.log_text()
+
+
+async def test_a_database_that_is_away_is_a_failure_that_passes(own_postgresql: PostgreSQL) -> None:
+    await own_postgresql.stop()
+
+    with pytest.raises(StoreUnavailableError):
+        await migrate(own_postgresql.url)
+
+
+async def test_the_verifier_is_the_one_that_postgresql_would_store(
+    own_postgresql: PostgreSQL, superuser: Connection
+) -> None:
+    await superuser.execute(f"CREATE ROLE checked LOGIN PASSWORD '{scram_verifier('p w')}'")
+
+    connection = await asyncpg.connect(own_postgresql.url_of("postgres", user="checked", password="p w"))
+    assert await connection.fetchval("SELECT 1") == 1
+    await connection.close()

@@ -1,0 +1,217 @@
+"""Connections to a database that comes late, stops, crashes and comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from dev.ports import LOOPBACK, free_port
+from dev.servers.database import DatabaseServer
+from dev.servers.postgresql import PostgreSQL, StopMode
+from shared.errors import SettingsError, StoreUnavailableError
+from shared.store import Connection, Pool, open_connection, open_pool
+from shared.store.migrate import migrate
+
+PATIENCE_SECONDS = 20
+
+
+@pytest_asyncio.fixture
+async def own_url(own_postgresql: PostgreSQL) -> AsyncIterator[str]:
+    url = await own_postgresql.create_database("certsmith")
+    await migrate(url)
+    yield url
+
+
+async def until_it_answers(pool: Pool) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                return await pool.check()
+            except StoreUnavailableError:
+                continue
+
+
+async def cut_off(connection: Connection, owner: Connection) -> None:
+    """End *connection* from the server's side, then use it as if nothing had happened."""
+    pid = await connection.fetchval("SELECT pg_backend_pid()")
+    await owner.execute("SELECT pg_terminate_backend($1, 10000)", pid)
+    await connection.execute("SELECT 1")
+    await connection.execute("SELECT 1")
+
+
+async def test_a_session_works_with_the_rights_of_its_role(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("SELECT current_user::text") == "certsmith_provisioner"
+        assert await connection.fetchval("SHOW application_name") == "certsmith_provisioner"
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetchval("SELECT ciphertext FROM registry.keys")
+
+
+async def test_json_columns_hold_python_values(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
+
+
+async def test_a_transaction_is_rolled_back_by_an_error_and_committed_otherwise(pool: Pool) -> None:
+    insert = "INSERT INTO messaging.inbox (consumer, user_id, source, event_id) VALUES ('provisioner', '', '', $1)"
+
+    async def fail() -> None:
+        async with pool.transaction() as connection:
+            await connection.execute(insert, "lost")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+    async with pool.transaction() as connection:
+        await connection.execute(insert, "kept")
+
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("SELECT array_agg(event_id) FROM messaging.inbox") == ["kept"]
+
+
+async def test_errors_of_the_caller_stay_what_they_are(pool: Pool) -> None:
+    with pytest.raises(FileNotFoundError):
+        async with pool.transaction():
+            raise FileNotFoundError
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with pool.acquire() as connection:
+            await connection.execute("SELECT FROM nothing")
+
+
+@pytest.mark.parametrize("mode", [StopMode.FAST, StopMode.IMMEDIATE])
+async def test_the_pool_survives_a_restart_without_a_hand(
+    own_postgresql: PostgreSQL, own_url: str, mode: StopMode
+) -> None:
+    async with open_pool(own_url, role="provisioner", max_size=2) as pool:
+        async with pool.acquire() as one, pool.acquire() as two:
+            await asyncio.gather(one.fetchval("SELECT 1"), two.fetchval("SELECT 1"))
+
+        await own_postgresql.restart(mode)
+
+        await until_it_answers(pool)
+        async with pool.acquire() as one, pool.acquire() as two:
+            assert (await one.fetchval("SELECT 1"), await two.fetchval("SELECT 1")) == (1, 1)
+
+
+async def test_whoever_uses_a_connection_when_it_is_lost_learns_so(own_postgresql: PostgreSQL, own_url: str) -> None:
+    async def be_cut_off(pool: Pool) -> None:
+        async with pool.transaction() as connection:
+            waiting = asyncio.ensure_future(connection.execute("SELECT pg_sleep(60)"))
+            await own_postgresql.stop(StopMode.IMMEDIATE)
+            await waiting
+
+    async with open_pool(own_url, role="provisioner", max_size=1) as pool:
+        with pytest.raises(StoreUnavailableError):
+            await be_cut_off(pool)
+        with pytest.raises(StoreUnavailableError):
+            await pool.check()
+
+        await own_postgresql.resume()
+
+        await until_it_answers(pool)
+
+
+async def test_a_loss_between_two_statements_is_told_too(owner: Connection, pool: Pool) -> None:
+    async def be_cut_off() -> None:
+        async with pool.transaction() as connection:
+            await cut_off(connection, owner)
+
+    with pytest.raises(StoreUnavailableError):
+        await be_cut_off()
+
+    await pool.check()
+
+
+async def test_a_connection_of_ones_own_is_lost_with_the_same_error(owner: Connection, database_url: str) -> None:
+    async def be_cut_off() -> None:
+        async with open_connection(database_url, role="terminator") as connection:
+            await cut_off(connection, owner)
+
+    with pytest.raises(StoreUnavailableError):
+        await be_cut_off()
+
+
+async def test_a_pool_waits_for_a_database_that_is_not_there_yet(own_postgresql: PostgreSQL, own_url: str) -> None:
+    await own_postgresql.stop()
+    opened = asyncio.Event()
+
+    async def use() -> int:
+        async with open_pool(own_url, role="provisioner") as pool, pool.acquire() as connection:
+            opened.set()
+            return int(await connection.fetchval("SELECT 1"))
+
+    using = asyncio.create_task(use())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(opened.wait(), 0.5)
+    await own_postgresql.resume()
+
+    assert await asyncio.wait_for(using, PATIENCE_SECONDS) == 1
+
+
+async def test_a_pool_waits_for_its_schema(empty_database_url: str) -> None:
+    async def use() -> str:
+        async with open_pool(empty_database_url, role="terminator") as pool, pool.acquire() as connection:
+            return str(await connection.fetchval("SELECT current_user::text"))
+
+    using = asyncio.create_task(use())
+    await asyncio.sleep(0)
+    await migrate(empty_database_url)
+
+    assert await asyncio.wait_for(using, PATIENCE_SECONDS) == "certsmith_terminator"
+
+
+async def test_waiting_can_be_given_up() -> None:
+    url = f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing"
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3), open_pool(url, role="provisioner"):
+            pass
+
+
+@pytest.mark.parametrize(
+    "url", ["", "certsmith", "http://localhost/certsmith", "postgresql://localhost:port/certsmith"]
+)
+async def test_an_address_that_cannot_be_right_is_a_setting_that_is_wrong(url: str) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL"):
+        async with asyncio.timeout(5), open_pool(url, role="provisioner"):
+            pass
+
+
+async def test_an_error_about_the_address_does_not_show_its_password() -> None:
+    with pytest.raises(SettingsError) as caught:
+        async with asyncio.timeout(5), open_pool("postgresql://me:hunter2@localhost:port/x", role="provisioner"):
+            pass
+
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_a_stopped_process_does_not_keep_its_locks(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        limits = [
+            await connection.fetchval(f"SHOW {name}")
+            for name in ("idle_in_transaction_session_timeout", "lock_timeout", "statement_timeout")
+        ]
+
+    assert limits == ["30s", "15s", "30s"]
+
+
+async def test_a_lock_that_does_not_come_is_a_failure_that_passes(owner: Connection, pool: Pool) -> None:
+    async def wait_for_the_lock() -> None:
+        async with pool.transaction() as connection:
+            await connection.execute("SET LOCAL lock_timeout = '50ms'")
+            await connection.fetchval("SELECT count(*) FROM registry.domains")
+
+    async with owner.transaction():
+        await owner.execute("LOCK TABLE registry.domains")
+        with pytest.raises(StoreUnavailableError):
+            await wait_for_the_lock()
+
+
+async def test_the_servers_own_roles_may_log_in_as_themselves(own_postgresql: DatabaseServer, own_url: str) -> None:
+    address = own_postgresql.url_of("certsmith", user="certsmith_validator", password="p:w/@ %")
+    await migrate(own_url, service_urls={"validator": address})
+
+    async with open_pool(address, role="validator") as pool, pool.acquire() as connection:
+        assert await connection.fetchval("SELECT session_user::text") == "certsmith_validator"
