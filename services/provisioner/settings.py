@@ -9,7 +9,6 @@ import ipaddress
 import os
 import socket
 from ipaddress import IPv4Address, IPv6Address
-from pathlib import Path
 from typing import Annotated, ClassVar, Final
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -40,8 +39,10 @@ class AuthoritySettings(Settings):
     email: str | None = Field(None, description="where the CA can write to")
     eab_key_id: str | None = None
     eab_mac_key: SecretStr | None = Field(None, description="base64url, as the CA gives it (RFC 8555 section 7.3.4)")
-    trusted_ca: str | None = Field(None, description="base64 of the PEM that verifies the CA's own TLS certificate")
-    trusted_ca_file: Path | None = Field(None, description="the same as a file")
+    trusted_ca: str | None = Field(
+        None,
+        description="what verifies the CA's own TLS certificate: base64 of PEM; AUTOCERT_TRUSTED_CA_FILE: PEM",
+    )
 
     @property
     def directory_url(self) -> str:
@@ -63,9 +64,9 @@ class AuthoritySettings(Settings):
     @property
     def trusted_ca_pem(self) -> str | None:
         """What verifies the CA's own TLS certificate; None: the system's roots."""
-        if self.trusted_ca is not None:
-            return base64.b64decode(self.trusted_ca).decode()
-        return self.trusted_ca_file.read_text("utf-8") if self.trusted_ca_file is not None else None
+        if self.trusted_ca is None or "-----BEGIN" in self.trusted_ca:
+            return self.trusted_ca
+        return base64.b64decode(self.trusted_ca, validate=True).decode()
 
     @model_validator(mode="after")
     def _whole(self) -> "AuthoritySettings":
@@ -75,8 +76,6 @@ class AuthoritySettings(Settings):
             _ = self.external_account, self.trusted_ca_pem
         except (binascii.Error, UnicodeDecodeError) as error:
             raise ValueError(f"AUTOCERT_EAB_MAC_KEY or AUTOCERT_TRUSTED_CA is no base64: {error}") from None
-        except OSError as error:
-            raise ValueError(f"AUTOCERT_TRUSTED_CA_FILE cannot be read: {error}") from None
         return self
 
 

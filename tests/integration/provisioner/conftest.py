@@ -97,7 +97,7 @@ class World:
             **self.settings,
             **settings,
         }
-        authority = AuthoritySettings(ca=self.pebble.directory_url, trusted_ca_file=self.pebble.ca_file)
+        authority = AuthoritySettings(ca=self.pebble.directory_url, trusted_ca=self.pebble.ca_file.read_text())
         task = asyncio.create_task(
             serve(ProvisionerSettings(**given), authority, self.keys, stop, outside=outside), name="provisioner"
         )
