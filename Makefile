@@ -1,0 +1,67 @@
+# `make` alone lists what there is. Every target first does what this machine lacks (dev/bootstrap).
+#
+#   PYTHON   the interpreter to use, as PYTHON=python3.13; each has a virtual environment of its own
+#   JOBS     how many tests run side by side
+#   ARGS     more options for pytest, as ARGS='-k outbox -x'
+#   KEEP     KEEP=1 lets the demo run on
+#   AMQP_URL, DATABASE_URL, AUTOCERT_CA   servers to use instead of private ones
+
+PYTHON ?= python3
+JOBS ?= 2
+KEEP ?=
+ARGS ?=
+
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(patsubst python%,%,$(subst /,-,$(patsubst /%,%,$(PYTHON)))))
+BIN := $(VENV)/bin
+BOOTSTRAP := PYTHON=$(PYTHON) VENV=$(VENV) dev/bootstrap
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+
+.PHONY: help
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## issue and serve certificates on private servers, in one terminal; KEEP=1 goes on running
+	@$(BOOTSTRAP) demo
+	@$(BIN)/python -m dev.demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: ## run all tests, on real servers
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup -m 'not soak' $(ARGS)
+
+.PHONY: lint
+lint: ## check style, types, imports and generated files
+	@$(BOOTSTRAP) lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	dev/check-hosts
+
+.PHONY: format
+format: ## mend what can be mended without thinking
+	@$(BOOTSTRAP) lint
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: bench
+bench: ## measure, and write bench/results.json
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m bench
+
+.PHONY: soak
+soak: ## run the tests that take many minutes
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+.PHONY: requirements
+requirements: ## pin the newest dependencies that pyproject.toml allows
+	@$(BOOTSTRAP) lint
+	$(BIN)/$(COMPILE) --upgrade --output-file requirements.txt
+	$(BIN)/$(COMPILE) --upgrade --group dev --output-file requirements-dev.txt
+
+.PHONY: clean
+clean: ## remove everything that is not source
+	rm -rf .venv .venv-* .run .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
