@@ -54,10 +54,11 @@ LEFT JOIN LATERAL (
 """
 _PAGE: Final = f"""{_SELECT}
 WHERE domain.deleted_at IS NULL AND ($1::text IS NULL OR domain.tenant = $1)
-    AND ($2::text IS NULL OR (domain.name, domain.id) > ($2, $3))
+    AND ($2::text IS NULL
+        OR (domain.name, domain.id) > (SELECT last.name, last.id FROM registry.domains AS last WHERE last.id = $2))
 ORDER BY domain.name, domain.id
-LIMIT $4
-"""
+LIMIT $3
+"""  # noqa: S608 - constants only
 _NAMED: Final = f"""{_SELECT}
 WHERE domain.name = $1 AND ($2::text IS NULL OR domain.tenant = $2)
 ORDER BY domain.deleted_at IS NOT NULL, domain.holds_name DESC, domain.created_at, domain.id
@@ -65,10 +66,10 @@ ORDER BY domain.deleted_at IS NOT NULL, domain.holds_name DESC, domain.created_a
 
 
 async def page(
-    connection: Connection, *, tenant: str | None = None, after: HostedDomain | None = None, limit: int = 100
+    connection: Connection, *, tenant: str | None = None, after: str | None = None, limit: int = 100
 ) -> tuple[HostedDomain, ...]:
-    """Return living domains by name, of *tenant* or of all, those that follow *after* where that is given."""
-    rows = await connection.fetch(_PAGE, tenant, after and after.name, after and after.id, limit)
+    """Return living domains by name, of *tenant* or of all, those that follow the one with the id *after*."""
+    rows = await connection.fetch(_PAGE, tenant, after, limit)
     return tuple(_domain(row) for row in rows)
 
 

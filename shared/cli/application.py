@@ -1,0 +1,91 @@
+"""Which commands there are, and what `certsmith --help` says."""
+
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from shared.cli.commands import dead_letters, domains, keys, migrate, publish, queues, up
+
+HELP: Final = """Give every domain that a platform hosts its TLS certificate, and serve it.
+
+First time:  certsmith keys generate && certsmith migrate && certsmith up
+
+Then:        certsmith publish domain-created shop.example.com --upstream tcp://10.0.0.7:8080 --wait
+
+And look:    certsmith domains, certsmith status shop.example.com, certsmith queues --watch
+"""
+ORDER: Final = ("keys", "migrate", "up", "publish", "domains", "status", "queues", "dead-letters")
+SET_UP, ASK, LOOK = "Set up and run", "Ask for something", "Look, and act"
+EPILOG: Final = (
+    "Settings: AMQP_URL, DATABASE_URL, CERTSMITH_KEYS_DIR, AUTOCERT_CA and others, from the environment or "
+    "certsmith.yaml. Exit codes: 0 done, 1 failed, 2 usage, 3 refused or stuck, 4 not yet, 5 not found, "
+    "69 broker or database unavailable, 78 settings."
+)
+
+
+def application() -> typer.Typer:
+    """Return the whole command line."""
+    root = _group("certsmith", HELP, epilog=EPILOG, cls=_InOrder)
+    root.callback()(_before)
+    root.add_typer(_keys(), rich_help_panel=SET_UP)
+    root.command(rich_help_panel=SET_UP)(migrate.migrate)
+    root.command(rich_help_panel=SET_UP)(up.up)
+    root.add_typer(_publish(), rich_help_panel=ASK)
+    root.command(rich_help_panel=LOOK)(domains.domains)
+    root.command(rich_help_panel=LOOK)(domains.status)
+    root.command(rich_help_panel=LOOK)(queues.queues)
+    root.add_typer(_dead_letters(), rich_help_panel=LOOK)
+    return root
+
+
+class _InOrder(TyperGroup):
+    """Lists commands and groups in the order in which people need them."""
+
+    def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - typer's signature
+        """Return their names."""
+        return list(ORDER)
+
+
+def _before() -> None:
+    """Prepare for a command that is going to be run."""
+    from shared.cli.quiet import be_quiet  # noqa: PLC0415 - `--help` is there at once without it
+
+    be_quiet()
+
+
+def _keys() -> typer.Typer:
+    group = _group("keys", "Make the key rings, and look at them.")
+    group.command()(keys.generate)
+    group.command()(keys.status)
+    return group
+
+
+def _publish() -> typer.Typer:
+    group = _group("publish", "Ask for something, as a platform does: each is one event on the bus.")
+    group.command()(publish.domain_created)
+    group.command()(publish.domain_updated)
+    group.command()(publish.domain_deleted)
+    group.command()(publish.renewal_requested)
+    return group
+
+
+def _dead_letters() -> typer.Typer:
+    group = _group("dead-letters", "Look at messages that were refused, publish them again, or drop them.")
+    group.command("list")(dead_letters.list_letters)
+    group.command()(dead_letters.show)
+    group.command()(dead_letters.replay)
+    group.command()(dead_letters.drop)
+    return group
+
+
+def _group(name: str, help_text: str, **more: Any) -> typer.Typer:  # noqa: ANN401 - typer's own options
+    return typer.Typer(
+        name=name,
+        help=help_text,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **more,
+    )

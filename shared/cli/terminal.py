@@ -1,0 +1,79 @@
+"""Where a command speaks: one JSON document for programs, or lines and tables for people.
+
+Results go to standard output, errors and progress to standard error. With `--json` standard output has exactly one JSON
+document, whatever happens (`--watch` and `up` write one a line); an error is a document too.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Final
+
+from pydantic_core import to_json
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_WIDE: Final = 10_000  # nobody's terminal: what is piped is cut nowhere
+
+
+class Terminal:
+    """The way out of one command."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json: Final = as_json
+        self.out: Final = _console(to_errors=False)
+        self.err: Final = _console(to_errors=True)
+
+    def show(self, document: object, *lines: RenderableType, compact: bool = False) -> None:
+        """Show a result: *document* to programs, *lines* to people."""
+        if self.as_json:
+            self._write(document, compact=compact)
+            return
+        for line in lines:
+            self.out.print(line)
+
+    def say(self, line: RenderableType) -> None:
+        """Say *line* to people, beside the result."""
+        if not self.as_json:
+            self.err.print(line)
+
+    def fail(self, document: object, message: str) -> None:
+        """Show an error: *document* to programs, *message* to people."""
+        if self.as_json:
+            self._write(document, compact=False)
+            return
+        first, _, rest = message.partition("\n")
+        self.err.print(Text.assemble(("error: ", "bold red"), first))
+        for line in rest.splitlines():
+            self.err.print(Text(f"       {line}"))
+
+    def _write(self, document: object, *, compact: bool) -> None:
+        sys.stdout.write(to_json(document, indent=None if compact else 2).decode() + "\n")
+        sys.stdout.flush()
+
+
+def table(*headings: str, rows: Iterable[Iterable[RenderableType]]) -> Table:
+    """Return a table without lines, as wide as it must be."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:
+    """Return names and values, one pair a line."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    made.add_column(style="dim", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in pairs:
+        made.add_row(name, value)
+    return made
+
+
+def _console(*, to_errors: bool) -> Console:
+    stream = sys.stderr if to_errors else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDE
+    return Console(stderr=to_errors, highlight=False, markup=False, emoji=False, width=width)

@@ -1,0 +1,126 @@
+"""Waiting for the end of a request: the store is looked at, and what changes is shown as it changes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.text import Text
+
+from shared.cli.database import operator_connection
+from shared.cli.exits import ExitCode
+from shared.cli.progress import Outcome, Progress, progress_of
+from shared.cli.terminal import Terminal
+from shared.errors import StoreUnavailableError
+from shared.events import DomainDeleted, Event, Request
+from shared.names import Name
+from shared.store import Connection
+from shared.store.views import fates, hosted
+
+_POLL_SECONDS: Final = 0.1
+_CONSUMER: Final = "provisioner"  # of everything that the command line publishes
+_STYLES: Final = {
+    Outcome.SERVED: "green",
+    Outcome.REGISTERED: "green",
+    Outcome.DELETED: "green",
+    Outcome.REFUSED: "red",
+    Outcome.FAILED: "red",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is waited for: the end of *event*, which the broker's user *user_id* published."""
+
+    event: Event
+    user_id: str
+
+    async def look(self, connection: Connection) -> Progress:
+        """Return where it stands."""
+        data = self.event.data
+        assert isinstance(data, Request)
+        fate = await fates.of_event(
+            connection,
+            consumer=_CONSUMER,
+            user_id=self.user_id,
+            source=self.event.source,
+            event_id=self.event.id,
+        )
+        found = await hosted.named(connection, Name(data.key), tenant=data.tenant)
+        deletes = isinstance(data, DomainDeleted)
+        return progress_of(fate, found[0] if found else None, deletes=deletes, now=datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waited:
+    """What it came to within the time that was given; without an outcome the time was not enough."""
+
+    progress: Progress
+    seconds: float
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the command that waited."""
+        outcome = self.progress.outcome
+        return ExitCode.NOT_YET if outcome is None else outcome.exit_code
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The JSON that tells of it."""
+        return {
+            "outcome": self.progress.outcome or "timeout",
+            "state": self.progress.state,
+            "message": self.progress.sentence,
+            "seconds": round(self.seconds, 3),
+        }
+
+    @property
+    def line(self) -> Text:
+        """What people read."""
+        if self.progress.outcome is None:
+            return Text.assemble(
+                (f"not in {self.seconds:.1f} s", "yellow"),
+                f": {self.progress.state}, {self.progress.sentence}; it goes on without this command",
+            )
+        return Text.assemble(
+            (f"{self.progress.outcome} after {self.seconds:.2f} s", _STYLES[self.progress.outcome]),
+            f": {self.progress.sentence}",
+        )
+
+
+async def wait_for(
+    watch: Watch, database_url: str, terminal: Terminal, *, begin: Callable[[], Awaitable[None]], seconds: float
+) -> Waited:
+    """Begin what *watch* looks at, and return what it came to within *seconds*.
+
+    Raises:
+        StoreUnavailableError: the database does not answer; when it did not from the start, nothing was begun.
+    """
+    last = Progress(state="published", sentence="no provisioner has taken it yet")
+    async with operator_connection(database_url) as connection:
+        await begin()
+        began = time.monotonic()
+        try:
+            with terminal.err.status("waiting") as status:
+                async for last in _changes(watch, connection, until=began + seconds):
+                    elapsed = time.monotonic() - began
+                    status.update(f"{last.state}: {last.sentence}")
+                    terminal.say(Text.assemble((f"{elapsed:7.2f} s  ", "dim"), f"{last.state:<12} {last.sentence}"))
+        except StoreUnavailableError as error:
+            raise StoreUnavailableError(f"event {watch.event.id} is published, but then {error}") from error
+    return Waited(progress=last, seconds=time.monotonic() - began)
+
+
+async def _changes(watch: Watch, connection: Connection, *, until: float) -> AsyncIterator[Progress]:
+    """Give each new progress; end with one that has an outcome, or when it is late."""
+    last: Progress | None = None
+    while True:
+        progress = await watch.look(connection)
+        if progress != last:
+            yield progress
+        if progress.outcome is not None or time.monotonic() >= until:
+            return
+        last = progress
+        await asyncio.sleep(_POLL_SECONDS)
