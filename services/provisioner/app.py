@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,11 +41,13 @@ class Outside:
 
     authorities: Callable[[str | None], AbstractAsyncContextManager[Authorities]]
     sender: Callable[[str], AbstractAsyncContextManager[Sender]]
+    consumer: Callable[[str, Pool, Sequence[Subscription]], Consumer]
 
 
 OUTSIDE: Final = Outside(
     authorities=lambda trusted_ca_pem: open_authorities(trusted_ca_pem=trusted_ca_pem),
     sender=lambda url: Publisher(url, name="certsmith provisioner relay"),
+    consumer=lambda url, pool, subscriptions: Consumer(url, pool, service="provisioner", subscriptions=subscriptions),
 )
 
 
@@ -69,9 +71,7 @@ async def serve(
         worker = await stack.enter_async_context(_worker(settings, authority, sealing, pool, wake, outside))
         sender = await stack.enter_async_context(outside.sender(amqp_url))
         relay = Relay(database_url, pool, sender, service="provisioner")
-        consumer = Consumer(
-            amqp_url, pool, service="provisioner", subscriptions=_subscriptions(Handlers(ca=authority.directory_url))
-        )
+        consumer = outside.consumer(amqp_url, pool, _subscriptions(Handlers(ca=authority.directory_url)))
         consuming.consumer, consuming.pool = consumer, pool
         # The relay goes on until everything that could tell something has ended.
         quiet = asyncio.Event()
