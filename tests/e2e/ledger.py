@@ -1,0 +1,89 @@
+"""What is written down: rows, queues, and the facts that were told. Everything that must be settled in the end."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import quote
+
+import aio_pika
+import asyncpg
+
+from dev.servers import RabbitMQ
+from shared.messaging.topology import all_queues
+
+FACTS: Final = "e2e.facts"
+
+_UNSETTLED: Final = """
+SELECT format('the order for %s is %s: %s', names[1], state, coalesce(message, 'no trouble')) FROM provisioner.orders
+WHERE state <> 'issued' AND cancelled_at IS NULL
+UNION ALL SELECT format('the outbox of %s has %s for %s', service, type, key) FROM messaging.outbox
+UNION ALL SELECT format('the challenge of %s still stands', name) FROM registry.challenges
+UNION ALL SELECT format('a dead letter of %s: %s', queue, reason) FROM messaging.dead_letters
+"""
+_IN_FLIGHT: Final = """
+SELECT count(*) FROM provisioner.orders WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL
+"""
+
+
+class Ledger:
+    """Reads the store and the broker with an administrator's eyes."""
+
+    def __init__(self, database_url: str, broker: RabbitMQ) -> None:
+        self._database_url: Final = database_url
+        self._broker: Final = broker
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        connection = await asyncpg.connect(self._database_url, timeout=10)
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
+    async def value(self, query: str, *args: object) -> Any:
+        """Return the first value of the first row."""
+        async with self._connection() as connection:
+            return await connection.fetchval(query, *args)
+
+    async def rows(self, query: str, *args: object) -> list[dict[str, Any]]:
+        """Return all rows."""
+        async with self._connection() as connection:
+            return [dict(row) for row in await connection.fetch(query, *args)]
+
+    async def orders(self, host: str) -> list[dict[str, Any]]:
+        """Return all orders that there ever were for *host*, oldest first."""
+        query = "SELECT id, state, attempt, order_url, certificate_id, error_code, message FROM provisioner.orders"
+        return await self.rows(f"{query} WHERE names = ARRAY[$1] ORDER BY created_at", host)
+
+    async def in_flight(self) -> int:
+        """Return how many orders are not finished."""
+        return int(await self.value(_IN_FLIGHT))
+
+    async def unsettled(self) -> list[str]:
+        """Return a sentence for everything that is still to be done or went wrong; nothing when all is settled."""
+        found = [row["format"] for row in await self.rows(_UNSETTLED)]
+        for queue in all_queues():
+            figures = await self._broker.manage("GET", f"queues/{quote('/', safe='')}/{queue}")
+            if waiting := figures.get("messages", 0):
+                found.append(f"{waiting} messages are in {queue}")
+        return found
+
+    async def listen(self) -> None:
+        """Keep all facts from now on, in a queue of our own that outlives the broker's restarts."""
+        connection = await aio_pika.connect(self._broker.amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(FACTS, durable=True, arguments={"x-queue-type": "quorum"})
+            await queue.bind("certsmith.events", "#")
+
+    async def facts(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return type and data of all facts that were told since the last call, copies included."""
+        connection = await aio_pika.connect(self._broker.amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.get_queue(FACTS, ensure=False)
+            found = []
+            while message := await queue.get(no_ack=True, fail=False):
+                found.append((message.routing_key or "", json.loads(message.body)))
+        return found

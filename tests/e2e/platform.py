@@ -1,0 +1,244 @@
+"""Certsmith as its users run it: real servers, and every service a process of its own with rights of its own.
+
+    async with Platform.running(folder) as platform:
+        await platform.run(platform.provisioner(), platform.terminator())
+        await platform.point_here("shop.example.com")
+        await platform.publisher.bare("domain.created", platform.domain("shop.example.com"))
+        visit = await platform.served("shop.example.com")
+
+Each service logs in at the broker and at the database as itself, has the key rings that it needs and no others, and
+logs to a file; `tails` has the end of each, which a failing test shows. All ends with the block, however it is left.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from dev.ports import free_address, free_port
+from dev.servers import Behaviour, Pebble, PostgreSQL, RabbitMQ, together
+from dev.servers.ca_gate import CaGate
+from dev.servers.faults import Endpoint
+from shared.store.roles import Role
+from tests.e2e.ledger import Ledger
+from tests.e2e.logins import Logins, share_keys
+from tests.e2e.publishing import Publisher
+from tests.e2e.service import Node, Service
+from tests.e2e.upstream import open_upstream
+from tests.e2e.visiting import Visit, Visitor
+from tests.e2e.waiting import DEADLINE_SECONDS, until
+
+S = TypeVar("S", bound=Service)
+
+_CREATED: Final = 201
+_SERVER_LINES: Final = 15
+_PATIENCE_SECONDS: Final = 2 * DEADLINE_SECONDS
+
+# Whatever waits for minutes in the world waits for moments here.
+_QUICKLY: Final = {
+    "PROVISIONER_LEASE_SECONDS": "6",
+    "PROVISIONER_DNS_POLL_SECONDS": "0.3",
+    "PROVISIONER_BACKOFF_SECONDS": "0.3,0.5,1,2",
+    "PROVISIONER_NEW_ORDERS_PER_3_HOURS": "1000000",
+    "PROVISIONER_CERTIFICATES_PER_WEEK": "1000000",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the services find."""
+
+    folder: Path
+    broker: RabbitMQ
+    database: PostgreSQL
+    pebble: Pebble
+    gate: CaGate
+    logins: Logins
+    upstream: str
+    roots: bytes
+
+
+class Platform:
+    """The servers, the services, and what a test does with them.
+
+    *upstream* answers lines, *addresses* are those of up to two nodes.
+    """
+
+    def __init__(self, around: Surroundings) -> None:
+        self.folder: Final = around.folder
+        self.broker: Final = around.broker
+        self.database: Final = around.database
+        self.pebble: Final = around.pebble
+        self.gate: Final = around.gate
+        self.upstream: Final = around.upstream
+        self.logins: Final = around.logins
+        self.publisher: Final = Publisher(around.logins.amqp_url("publisher"))
+        self.ledger: Final = Ledger(around.logins.administrator_url, around.broker)
+        self.addresses: Final = (free_address(), free_address())
+        self.services: Final[dict[str, Service]] = {}
+        self._visitor: Final = Visitor(around.roots)
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, folder: Path, behaviour: Behaviour | None = None) -> AsyncIterator[Self]:
+        """Yield a platform whose servers run, with no service yet; *folder* is one of `run_folder`'s."""
+        async with AsyncExitStack() as stack:
+            servers = await stack.enter_async_context(together(folder, behaviour=behaviour))
+            assert servers.rabbitmq is not None
+            assert servers.postgresql is not None
+            assert servers.pebble is not None
+            logins = Logins(servers.rabbitmq, servers.postgresql)
+            await logins.introduce()
+            share_keys(folder / "keys")
+            around = Surroundings(
+                folder=folder,
+                broker=servers.rabbitmq,
+                database=servers.postgresql,
+                pebble=servers.pebble,
+                gate=await stack.enter_async_context(CaGate(servers.pebble)),
+                logins=logins,
+                upstream=await stack.enter_async_context(open_upstream("upstream")),
+                roots=await servers.pebble.roots(),
+            )
+            self = cls(around)
+            stack.push_async_callback(self.end_services)
+            await self.ledger.listen()
+            yield self
+
+    def provisioner(self, name: str = "provisioner", *, module: str = "services.provisioner", **more: str) -> Service:
+        """Return a provisioner that can be started; *more* are settings, or what another *module* reads."""
+        port = free_port()
+        environment = {
+            **self._common("provisioner", port),
+            **_QUICKLY,
+            "AUTOCERT_CA": self.gate.directory_url,
+            "AUTOCERT_TRUSTED_CA_FILE": str(self.gate.ca_file),
+            "PROVISIONER_DNS_SERVERS": self.pebble.dns.address,
+            "PROVISIONER_HTTP01_PORT": str(self.pebble.behaviour.http_port),
+            "PROVISIONER_PROBE_ALLOW": "127.0.0.0/8",
+            "PROVISIONER_PLATFORM_ADDRESSES": ",".join(self.addresses),
+            **more,
+        }
+        return self._add(Service(name, module, environment=environment, folder=self.folder, ready_port=port))
+
+    def terminator(self, name: str = "terminator", *, node: int = 0, **more: str) -> Node:
+        """Return a terminator at the address of *node* that can be started; *more* are settings."""
+        port, https_port, address = free_port(), free_port(), self.addresses[node]
+        environment = {
+            **self._common("terminator", port),
+            "TERMINATOR_NODE": name,
+            "TERMINATOR_WORKERS": "2",
+            "TERMINATOR_HTTPS_ADDRESS": address,
+            "TERMINATOR_HTTPS_PORT": str(https_port),
+            "TERMINATOR_HTTP_ADDRESS": address,
+            "TERMINATOR_HTTP_PORT": str(self.pebble.behaviour.http_port),
+            "TERMINATOR_UPSTREAM_ALLOW": "127.0.0.0/8",
+            **more,
+        }
+        return self._add(
+            Node(
+                name,
+                environment=environment,
+                folder=self.folder,
+                ready_port=port,
+                address=address,
+                https_port=https_port,
+            )
+        )
+
+    async def run(self, *services: Service) -> None:
+        """Start *services* side by side; return when all are ready."""
+        for service in services:
+            await service.start()
+        await asyncio.gather(*(service.ready() for service in services))
+
+    async def end_services(self) -> None:
+        """End all services that run."""
+        await asyncio.gather(*(service.end() for service in self.services.values()))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The terminators that run."""
+        return [each for each in self.services.values() if isinstance(each, Node) and each.is_running]
+
+    async def relay_holder(self) -> Service | None:
+        """Return the provisioner that sends the outbox at the moment, if one that runs does."""
+        token = await self.ledger.value(
+            "SELECT token FROM messaging.leases WHERE name = 'relay.provisioner' AND held_until > now()"
+        )
+        for service in self.services.values():
+            leads = [each["token"] for each in service.records() if each.get("event") == "relay_leads"]
+            if service.is_running and token in leads and service.module.endswith("provisioner"):
+                return service
+        return None
+
+    def domain(self, host: str, **more: object) -> dict[str, Any]:
+        """Return the data of a request to host *host*."""
+        return {"domain": host, "upstream": self.upstream, **more}
+
+    async def point_here(self, *hosts: str, node: int = 0) -> None:
+        """Let the DNS say that *hosts* are at the address of *node*."""
+        for host in hosts:
+            await self.pebble.dns.set_a(host, self.addresses[node])
+
+    async def served(self, host: str, *, by: Sequence[Node] = (), seconds: float = _PATIENCE_SECONDS) -> Visit:
+        """Return the visit to *host*, once every node (of *by*) serves it with a chain that verifies."""
+        nodes = list(by) or self.nodes
+        assert nodes, "no terminator runs"
+        visits = [await self._served_by(node, host, seconds) for node in nodes]
+        return visits[0]
+
+    async def _served_by(self, node: Node, host: str, seconds: float) -> Visit:
+        trouble = "nothing"
+
+        async def look() -> Visit | None:
+            nonlocal trouble
+            try:
+                return await self._visitor.visit(host, address=node.address, port=node.https_port)
+            except (OSError, ssl.SSLError, TimeoutError) as error:
+                trouble = f"{type(error).__name__}: {error}"
+                return None
+
+        visit = await until(look, lambda: f"{host} to be served by {node.name}; {trouble}", seconds=seconds)
+        assert visit is not None
+        return visit
+
+    async def settled(self, *, seconds: float = _PATIENCE_SECONDS) -> None:
+        """Return when nothing is left to be done anywhere; fail, naming what is left, after *seconds*."""
+        left: list[str] = []
+
+        async def look() -> bool:
+            nonlocal left
+            left = await self.ledger.unsettled()
+            return not left
+
+        await until(look, lambda: f"all to be settled; {len(left)} left: {left[:20]}", seconds=seconds)
+
+    def orders_made(self) -> int:
+        """Return how many orders the CA has made."""
+        return sum(seen.endpoint is Endpoint.NEW_ORDER and seen.status == _CREATED for seen in self.gate.seen)
+
+    def tails(self) -> dict[str, str]:
+        """Return the end of each service's log, and of the servers', by name."""
+        found = {name: service.tail() for name, service in self.services.items()}
+        for server in (self.broker, self.database, self.pebble):
+            found[server.name] = "\n".join(server.log_text().splitlines()[-_SERVER_LINES:])
+        return found
+
+    def _common(self, service: Role, ready_port: int) -> dict[str, str]:
+        prefix = service.upper()
+        return {
+            "CERTSMITH_CONFIG": str(self.folder / "certsmith.yaml"),  # is not there: the checkout may have one
+            "CERTSMITH_KEYS_DIR": str(self.folder / "keys" / service),
+            f"{prefix}_AMQP_URL": self.logins.amqp_url(service),
+            f"{prefix}_DATABASE_URL": self.logins.database_url(service),
+            f"{prefix}_METRICS_PORT": str(ready_port),
+        }
+
+    def _add(self, service: S) -> S:
+        assert service.name not in self.services, f"there is a {service.name} already"
+        self.services[service.name] = service
+        return service

@@ -1,0 +1,51 @@
+"""Visitors of the hosted domains: TLS clients that trust nothing but the CA's root."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+
+VISIT_SECONDS: Final = 10.0
+_LINE: Final = b"is anybody there\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A handshake that was verified, chain and name, and what the upstream answered to a line."""
+
+    certificate: x509.Certificate
+    tls_version: str
+    answer: bytes
+
+    @property
+    def names(self) -> list[str]:
+        """The names that the certificate is for."""
+        extension = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        return extension.value.get_values_for_type(x509.DNSName)
+
+
+class Visitor:
+    """Visits domains at the address of a node."""
+
+    def __init__(self, roots_pem: bytes) -> None:
+        self._trust: Final = ssl.create_default_context(cadata=roots_pem.decode())
+
+    async def visit(self, host: str, *, address: str, port: int) -> Visit:
+        """Return what *host* serves at *address*.
+
+        Raises:
+            OSError: nobody listens, the handshake was refused, or chain or name are wrong (ssl.SSLError).
+            TimeoutError: it took longer than a visitor waits.
+        """
+        async with asyncio.timeout(VISIT_SECONDS):
+            reader, writer = await asyncio.open_connection(address, port, ssl=self._trust, server_hostname=host)
+            try:
+                connection = writer.get_extra_info("ssl_object")
+                writer.write(_LINE)
+                answer = await reader.readline()
+            finally:
+                writer.transport.abort()
+        leaf = x509.load_der_x509_certificate(connection.getpeercert(binary_form=True))
+        return Visit(certificate=leaf, tls_version=connection.version(), answer=answer)
