@@ -13,7 +13,7 @@ Python cannot wipe memory: opened keys live as short as possible, and nothing he
 
 from shared.vault.account_box import AccountKeyBox, SealedAccountKey
 from shared.vault.files import KeyFiles
-from shared.vault.intake import UploadReader, UploadWriter
+from shared.vault.intake import SealedUpload, UploadReader, UploadWriter
 from shared.vault.rings import Ring, RingKey
 from shared.vault.sealing import KeyReader, KeyWriter, SealedKey
 
@@ -26,6 +26,7 @@ __all__ = [
     "RingKey",
     "SealedAccountKey",
     "SealedKey",
+    "SealedUpload",
     "UploadReader",
     "UploadWriter",
 ]

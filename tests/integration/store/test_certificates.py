@@ -188,10 +188,9 @@ async def test_the_keys_of_a_living_domain_are_not_erased(pool: Pool, owner: Con
 @pytest.mark.parametrize(
     "use",
     [
-        "UPDATE registry.domains SET automatic_certificate_id = $2 WHERE id = $1",
-        "UPDATE registry.domains SET attached_certificate_id = $2 WHERE id = $1",
-        "UPDATE registry.domains SET terminate_tls = jsonb_build_object('server_certificate_id', $2::text) "
-        "WHERE id = $1",
+        "automatic_certificate_id = $2",
+        "attached_certificate_id = $2",
+        "terminate_tls = jsonb_build_object('server_certificate_id', $2::text)",
     ],
 )
 async def test_a_key_that_a_living_domain_uses_is_not_erased_with_another(pool: Pool, use: str) -> None:
@@ -201,7 +200,7 @@ async def test_a_key_that_a_living_domain_uses_is_not_erased_with_another(pool: 
         certificate_id = await stored.store(connection, made)
         await stored.add_order(connection, domain_id, key_id=made.sealed.key_id)
         other_id = await register(connection, name=Name("other.example.com"))
-        await connection.execute(use, other_id, certificate_id)
+        await connection.execute(f"UPDATE registry.domains SET {use} WHERE id = $1", other_id, certificate_id)
         await delete(connection)
 
         assert await domains.erase_keys(connection, domain_id) == 0
