@@ -1,0 +1,96 @@
+"""Answers to what workers ask."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import structlog
+
+from services.terminator import wire
+from services.terminator.control.batches import Batches
+from services.terminator.control.catalogue import Catalogue
+from services.terminator.control.channel import Channel
+from services.terminator.control.measures import STORE_READS_FAILED
+from services.terminator.control.offers import OfferRefusedError, Offers
+from services.terminator.frames import Message
+from services.terminator.ports import Store
+from services.terminator.rules import Domain
+from shared.errors import StoreUnavailableError
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_NO_CERTIFICATE_SECONDS: Final = 30.0  # a hint comes as soon as there is one
+
+
+class Answers:
+    """Finds out, opens the key, and answers in the moment in which the answer is true.
+
+    Between that moment and the writing of the answer nothing is awaited: so an answer never follows the `Drop` of a
+    hint that it does not know of.
+    """
+
+    def __init__(self, catalogue: Catalogue, offers: Offers, store: Store) -> None:
+        self._catalogue = catalogue
+        self._offers = offers
+        self._store = store
+        # Never from memory: an answer must stop when its order does, and a CA may ask a moment after it began.
+        self._challenges: Batches[str] = Batches(self._thumbprints)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_question(self, channel: Channel, question: wire.Ask | wire.AskChallenge) -> None:
+        """Answer *question* on *channel* as soon as the answer is known."""
+        answer = self._answer if isinstance(question, wire.Ask) else self._answer_challenge
+        task = asyncio.get_running_loop().create_task(answer(channel, question.number, question.name))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def run(self) -> None:
+        """Read what is asked for, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._catalogue.run())
+                tasks.create_task(self._challenges.run())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+
+    async def _answer(self, channel: Channel, number: int, name: str) -> None:
+        try:
+            domain = await self._catalogue.find(name)
+        except StoreUnavailableError:
+            STORE_READS_FAILED.inc()
+            channel.answer(wire.Refuse(number))
+            return
+        channel.answer(self._answer_about(name, domain, number))
+
+    def _answer_about(self, name: str, domain: Domain | None, number: int) -> Message:
+        if domain is None:
+            return wire.NotOurs(number, self._catalogue.nobodys_seconds(name))
+        try:
+            offer = self._offers.offer(domain)
+        except OfferRefusedError:
+            return wire.Refuse(number)
+        if offer is None:
+            return wire.NotOurs(number, _NO_CERTIFICATE_SECONDS)
+        return wire.Serve(
+            number=number,
+            domain=domain.name,
+            chain=offer.chain,
+            key=offer.key,
+            upstream=domain.upstream,
+            lowest_version=offer.policy.lowest_version,
+            highest_version=offer.policy.highest_version,
+            seconds=offer.seconds,
+        )
+
+    async def _answer_challenge(self, channel: Channel, number: int, host: str) -> None:
+        try:
+            thumbprint = await self._challenges.get(host)
+        except StoreUnavailableError:
+            STORE_READS_FAILED.inc()
+            channel.answer(wire.Refuse(number))
+            return
+        channel.answer(wire.Thumbprint(number, thumbprint or ""))
+
+    async def _thumbprints(self, hosts: Collection[str]) -> Mapping[str, str]:
+        return await self._store.thumbprints(hosts)

@@ -1,0 +1,130 @@
+"""A node: the workers, and what it knows, joined; everything of a terminator but the ways to broker and database."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from services.terminator import wire
+from services.terminator.control import default_certificate
+from services.terminator.control.answers import Answers
+from services.terminator.control.catalogue import Catalogue
+from services.terminator.control.measures import CACHE_ENTRIES, add_counts, set_levels
+from services.terminator.control.offers import Offers
+from services.terminator.control.sockets import Slot, port_of
+from services.terminator.control.swaps import Swaps
+from services.terminator.control.telling import Telling
+from services.terminator.control.workers import Workers
+from services.terminator.ports import Store
+from services.terminator.settings import TerminatorSettings
+from shared.errors import StoreUnavailableError
+from shared.vault import KeyReader
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_MEASURE_SECONDS: Final = 1.0
+_LAST_SECONDS: Final = 2.0  # of the grace period are the control process's own
+
+
+class Node:
+    """Serves on *slots* what *store* says, with keys that *reader* opens."""
+
+    def __init__(self, settings: TerminatorSettings, slots: tuple[Slot, ...], store: Store, reader: KeyReader) -> None:
+        self._store = store
+        self._poll_seconds = settings.poll_seconds
+        self._behind = asyncio.Event()
+        self._catalogue = Catalogue(
+            store,
+            size=settings.max_names,
+            nobodys_seconds=settings.unknown_seconds,
+            on_evicted=self._on_evicted,
+        )
+        self._offers = Offers(reader, lambda: datetime.now(UTC))
+        self._answers = Answers(self._catalogue, self._offers, store)
+        self._telling = Telling(store)
+        self.workers = Workers(
+            slots, _begin(settings, slots), on_question=self._answers.on_question, on_counted=add_counts
+        )
+        self._swaps: Swaps | None = None
+
+    def hint(self, domain: str, *, correlation_id: str | None = None) -> None:
+        """Something may have changed in the row of *domain*."""
+        if self._swaps is not None:
+            self._swaps.hint(domain, correlation_id=correlation_id)
+
+    def hint_certificate(self, certificate_id: str, *, correlation_id: str | None = None) -> None:
+        """Something may have changed about a certificate."""
+        if self._swaps is not None:
+            self._swaps.hint_certificate(certificate_id, correlation_id=correlation_id)
+
+    def catch_up(self) -> None:
+        """Hints may have been missed: ask the store what has changed, now instead of at the next turn."""
+        self._behind.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until *stop* is set, then until what is open has ended, or the grace period."""
+        async with asyncio.TaskGroup() as tasks:
+            self._swaps = Swaps(self._catalogue, self._offers, self.workers, self._telling, tasks)
+            chores = [
+                tasks.create_task(self._answers.run()),
+                tasks.create_task(self._telling.run()),
+                tasks.create_task(self._keep_up()),
+                tasks.create_task(self._measure()),
+            ]
+            await self.workers.run(stop)
+            self._swaps = None
+            for chore in chores:
+                chore.cancel()
+
+    def _on_evicted(self, name: str) -> None:
+        self.workers.drop_soon(name)
+
+    async def _keep_up(self) -> None:
+        """Catch up whenever hints may have been missed, and every so often for those that never came."""
+        while True:
+            try:
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._behind.wait()
+            except TimeoutError:
+                pass
+            self._behind.clear()
+            if self._swaps is None:
+                return
+            try:
+                await self._swaps.catch_up(self._store)
+            except StoreUnavailableError as error:
+                log.warning("not_caught_up", reason=str(error))
+                await asyncio.sleep(1)
+                self._behind.set()
+
+    async def _measure(self) -> None:
+        while True:
+            rows, nobodys = self._catalogue.sizes
+            CACHE_ENTRIES.labels("rows").set(rows)
+            CACHE_ENTRIES.labels("nobodys").set(nobodys)
+            set_levels(self.workers.levels)
+            await asyncio.sleep(_MEASURE_SECONDS)
+
+
+def _begin(settings: TerminatorSettings, slots: tuple[Slot, ...]) -> wire.Begin:
+    if settings.default_certificate_file is not None and settings.default_key_file is not None:
+        chain, key = default_certificate.load(settings.default_certificate_file, settings.default_key_file)
+    else:
+        chain, key = default_certificate.make(datetime.now(UTC))
+    ports = {port_of(slots[0].https), port_of(slots[0].http), settings.metrics_port or 0}
+    return wire.Begin(
+        handshake_seconds=settings.handshake_seconds,
+        connect_seconds=settings.connect_seconds,
+        idle_seconds=settings.idle_seconds,
+        grace_seconds=max(settings.grace_seconds - _LAST_SECONDS, settings.grace_seconds / 2),
+        max_handshakes=settings.max_handshakes,
+        max_connections=settings.max_connections,
+        max_contexts=settings.max_contexts,
+        redirect_port=settings.redirect_port,
+        own_ports=tuple(sorted(ports)),
+        upstream_allow=settings.upstream_allow,
+        upstream_deny=settings.upstream_deny,
+        default_chain=chain,
+        default_key=key,
+    )

@@ -1,0 +1,118 @@
+"""What a hint causes: the new row is read, every worker drops the old one, and then it is told that this is so.
+
+A hint says only that something may have changed. Its domain's row is read *before* the workers drop what they hold, so
+a store that does not answer takes nothing away from visitors, and who asks after the drop is answered from memory. Only
+that a name is nobody's is dropped at once: the default certificate is for names that are known to be nobody's.
+
+`certificate.deployed` is told of a domain of which the node held something, when every worker has said that none of its
+handshakes can show anything older, and of the certificate that is served then.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from services.terminator.control.catalogue import Catalogue
+from services.terminator.control.measures import DEPLOY_SECONDS
+from services.terminator.control.offers import OfferRefusedError, Offers
+from services.terminator.control.telling import Telling
+from services.terminator.control.workers import Workers
+from services.terminator.ports import Changes, Deployment, Store
+from services.terminator.rules import Domain
+from shared.errors import StoreUnavailableError
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_FIRST_DELAY_SECONDS: Final = 0.1
+_MAX_DELAY_SECONDS: Final = 5.0
+
+
+class Swaps:
+    """Brings the node up to what the rows say."""
+
+    def __init__(
+        self, catalogue: Catalogue, offers: Offers, workers: Workers, telling: Telling, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._catalogue = catalogue
+        self._offers = offers
+        self._workers = workers
+        self._telling = telling
+        self._tasks = tasks
+        self._running: set[str] = set()
+        self._again: dict[str, str | None] = {}  # hinted while running, with the correlation id
+
+    def hint(self, domain: str, *, correlation_id: str | None = None) -> None:
+        """Something may have changed in the row of *domain*."""
+        held = self._catalogue.hint(domain)
+        if not held.rows:
+            self._workers.drop_soon(domain)
+            if not held.other:
+                return
+        if domain in self._running:
+            self._again[domain] = correlation_id
+            return
+        self._running.add(domain)
+        self._tasks.create_task(self._swap(domain, correlation_id))
+
+    def hint_certificate(self, certificate_id: str, *, correlation_id: str | None = None) -> None:
+        """Something may have changed about a certificate."""
+        for domain in self._catalogue.domains_with(certificate_id):
+            self.hint(domain, correlation_id=correlation_id)
+
+    async def catch_up(self, store: Store) -> None:
+        """Learn of every change since the last time, or since the first read, whether or not its hint came.
+
+        Raises:
+            StoreUnavailableError: the store does not answer.
+        """
+        since = self._catalogue.since
+        if since is None:  # nothing was ever read, so nothing can be old
+            return
+        changes: Changes = await store.changed_since(since)
+        for domain, version in changes.versions.items():
+            if self._catalogue.version_of(domain) != version:
+                self.hint(domain)
+        self._catalogue.since = changes.xmin
+
+    async def _swap(self, domain: str, correlation_id: str | None) -> None:
+        try:
+            while True:
+                row = await self._reread(domain)
+                read_at = asyncio.get_running_loop().time()
+                await self._workers.drop(domain)
+                if row is not None:
+                    self._tell(row, asyncio.get_running_loop().time() - read_at, correlation_id)
+                if domain not in self._again:
+                    return
+                correlation_id = self._again.pop(domain)
+        finally:
+            self._running.discard(domain)
+
+    async def _reread(self, domain: str) -> Domain | None:
+        delay = _FIRST_DELAY_SECONDS
+        while True:
+            try:
+                return await self._catalogue.reread(domain)
+            except StoreUnavailableError:
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, _MAX_DELAY_SECONDS)
+
+    def _tell(self, row: Domain, seconds: float, correlation_id: str | None) -> None:
+        try:
+            offer = self._offers.offer(row)
+        except OfferRefusedError:
+            return
+        if offer is None:
+            return
+        latency = max(0.0, row.changed_seconds_ago + seconds)
+        DEPLOY_SECONDS.observe(latency)
+        self._telling.add(
+            Deployment(
+                domain=row.name,
+                certificate_id=offer.certificate_id,
+                version=row.version,
+                latency_seconds=latency,
+                correlation_id=correlation_id,
+            )
+        )

@@ -1,0 +1,49 @@
+"""Listening sockets that many processes hold, and how to stop listening without resetting anybody.
+
+A connection in a socket's queue is established as its client sees it, and closing the last copy of the socket resets
+it. So a worker that stops first lets the kernel take no new ones (a filter drops their SYN; the client repeats it a
+second later, and then reaches who listens by then), accepts what is in the queue, and closes when it is empty.
+"""
+
+import asyncio
+import ctypes
+import socket
+import struct
+from typing import Final
+
+_SO_ATTACH_FILTER: Final = 26  # socket(7)
+_TCP_INFO_QUEUED: Final = struct.Struct("24xI")  # tcp_info.tcpi_unacked: of a listening socket, its queue's length
+_QUIET_SECONDS: Final = 0.2  # for handshakes that the kernel has answered already
+_POLL_SECONDS: Final = 0.02
+
+# Classic BPF (linux/filter.h) on a TCP segment: drop when of SYN and ACK only SYN is set.
+_DROP_NEW: Final = (
+    (0x30, 0, 0, 13),  # load byte 13, the flags
+    (0x54, 0, 0, 0x12),  # and SYN | ACK
+    (0x15, 0, 1, 0x02),  # if it is SYN ...
+    (0x06, 0, 0, 0),  # ... keep nothing of it,
+    (0x06, 0, 0, 0xFFFF_FFFF),  # else all
+)
+
+
+def refuse_new(listener: socket.socket) -> None:
+    """Let the kernel drop new connections to *listener*; those in its queue stay."""
+    program = b"".join(struct.pack("HBBI", *instruction) for instruction in _DROP_NEW)
+    buffer = ctypes.create_string_buffer(program, len(program))
+    fprog = struct.pack("HL", len(_DROP_NEW), ctypes.addressof(buffer))  # struct sock_fprog
+    listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+
+
+def queued(listener: socket.socket) -> int:
+    """Return how many connections wait in the queue of *listener*."""
+    info = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_QUEUED.size)
+    return int(_TCP_INFO_QUEUED.unpack(info)[0])
+
+
+async def empty(listener: socket.socket, *, seconds: float) -> None:
+    """Return when nothing is in the queue of *listener*, which takes no new connections, or after *seconds*."""
+    loop = asyncio.get_running_loop()
+    limit = loop.time() + seconds
+    await asyncio.sleep(_QUIET_SECONDS)
+    while queued(listener) and loop.time() < limit:  # noqa: ASYNC110 - the kernel has no event for it
+        await asyncio.sleep(_POLL_SECONDS)

@@ -1,0 +1,105 @@
+"""An HTTP answer of ours over TLS: the name is nobody's, or its upstream cannot be reached."""
+
+import asyncio
+
+from OpenSSL import SSL
+
+from services.terminator.figures import Count
+from services.terminator.worker.pages import Status, page
+from services.terminator.worker.parting import Parting
+from services.terminator.worker.requests import BadRequestError, may_be_request, parse_head
+from services.terminator.worker.resources import Resources
+from services.terminator.worker.tunnel import RECORD_BYTES
+
+
+class Answering(asyncio.BufferedProtocol):
+    """Waits for the head of a request, answers it with one page, and ends; who speaks no HTTP/1 gets no answer."""
+
+    __slots__ = ("_detail", "_head", "_resources", "_status", "_tls", "_transport")
+
+    def __init__(self, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection) -> None:
+        self._resources = resources
+        self._transport = transport
+        self._tls = tls
+        self._status = Status.MISDIRECTED
+        self._detail = ""
+        self._head = b""
+
+    @classmethod
+    def begin(
+        cls,
+        resources: Resources,
+        transport: asyncio.Transport,
+        tls: SSL.Connection,
+        *,
+        status: Status,
+        detail: str = "",
+    ) -> None:
+        """Answer the first request on *transport*, which speaks *tls*, with *status*."""
+        answering = cls(resources, transport, tls)
+        answering._status, answering._detail = status, detail
+        transport.set_protocol(answering)
+        resources.requests.add(transport)
+        transport.resume_reading()
+        answering._read()  # what came along with the end of the handshake
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where to read to."""
+        return self._resources.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Read on."""
+        self._tls.bio_write(self._resources.buffer[:nbytes])
+        self._read()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._head += self._tls.recv(RECORD_BYTES)
+                if self._answered():
+                    return
+        except SSL.WantReadError:
+            return
+        except SSL.Error:
+            self._finish(b"")
+
+    def _answered(self) -> bool:
+        """Answer if the request is whole, or never will be one."""
+        if not may_be_request(self._head):
+            self._finish(b"")
+            return True
+        try:
+            request = parse_head(self._head)
+        except BadRequestError as error:
+            self._resources.figures.add(Count.HTTP_REFUSED)
+            self._finish(page(error.status, tls=True))
+            return True
+        if request is None:
+            return False
+        self._finish(page(self._status, detail=self._detail, tls=True, head=request.method == "HEAD"))
+        return True
+
+    def _finish(self, answer: bytes) -> None:
+        """Say *answer* and close_notify, and end."""
+        try:
+            if answer:
+                self._tls.send(answer)
+            self._tls.shutdown()
+            last_words = self._tls.bio_read(RECORD_BYTES + len(answer))
+        except SSL.Error:  # the client has broken the TLS connection: there is nothing to say, or only an alert
+            last_words = b""
+        self._resources.requests.discard(self._transport)
+        Parting.begin(self._resources, self._transport, last_words)
+
+    def late(self) -> None:
+        """End: no request came in time."""
+        self._finish(b"")
+
+    def eof_received(self) -> bool:
+        """Close: no request comes any more."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """It is over."""
+        self._resources.requests.discard(self._transport)
+        self._resources.connections.discard(self._transport)

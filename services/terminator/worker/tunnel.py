@@ -1,0 +1,200 @@
+"""Bytes both ways: a client's are decrypted for its upstream, an upstream's are encrypted for its client.
+
+Rules:
+
+* Whoever cannot take more stops whoever sends to it: each side pauses the other's reading.
+* An end of one direction is passed on and the other goes on: close_notify becomes FIN, FIN becomes close_notify (RFC
+  8446 section 6.1) and FIN. A FIN without close_notify ends the client's direction too, as with other proxies: some
+  clients never send one.
+* An upstream that resets is no end: the client gets what came until then and no close_notify, so it can tell.
+"""
+
+import asyncio
+from typing import Final, cast
+
+from OpenSSL import SSL
+
+from services.terminator.figures import Count
+from services.terminator.worker.parting import Parting
+from services.terminator.worker.resources import Resources
+
+RECORD_BYTES: Final = 16_384  # RFC 8446 section 5.1: what one record holds at most
+# What encrypting adds at most: 29 bytes for each record of TLS 1.2, and an answer to a KeyUpdate.
+_ADDED_BYTES: Final = 4096
+
+
+class ClientSide(asyncio.BufferedProtocol):
+    """Reads from a client, decrypts, and writes to its upstream."""
+
+    __slots__ = ("_buffer", "_resources", "_tls", "_upstream", "ended", "quiet", "transport")
+
+    def __init__(
+        self, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection, upstream: "UpstreamSide"
+    ) -> None:
+        self._resources = resources
+        self._buffer = resources.buffer
+        self._tls = tls
+        self._upstream = upstream
+        self.transport = transport
+        self.ended = False
+        self.quiet = 0  # sweeps since something was said
+
+    @classmethod
+    def begin(
+        cls, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection, upstream: "UpstreamSide"
+    ) -> None:
+        """Forward between *transport*, which speaks *tls*, and *upstream*."""
+        client = cls(resources, transport, tls, upstream)
+        transport.set_protocol(client)
+        resources.tunnels.add(client)
+        upstream.join(client, tls)
+        transport.resume_reading()
+        client._forward()  # what came along with the end of the handshake
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where to read to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Decrypt what came, and pass it on."""
+        self.quiet = 0
+        self._resources.figures.counts[Count.BYTES_FROM_CLIENTS] += nbytes
+        self._tls.bio_write(self._buffer[:nbytes])
+        self._forward()
+
+    def _forward(self) -> None:
+        receive, write = self._tls.recv, self._upstream.transport.write
+        try:
+            while True:
+                write(receive(RECORD_BYTES))
+        except SSL.WantReadError:
+            return
+        except SSL.ZeroReturnError:
+            self._end()
+        except SSL.Error:
+            self._break()
+
+    def _end(self) -> None:
+        """Pass on that the client says nothing more."""
+        if self.ended:
+            return
+        self.ended = True
+        if self._upstream.ended:
+            self.close()
+        else:
+            self._upstream.transport.write_eof()
+
+    def _break(self) -> None:
+        """End both sides: what the client sent is no TLS, so it cannot be told from an attack."""
+        self._upstream.transport.abort()
+        self._resources.tunnels.discard(self)
+        Parting.begin(self._resources, self.transport, self._upstream.take_output())
+
+    def close(self) -> None:
+        """End both sides after what is still to be written."""
+        self._upstream.transport.close()
+        self.transport.close()
+
+    @property
+    def is_half_closed(self) -> bool:
+        """Whether one side has ended and the other has not."""
+        return self.ended or self._upstream.ended
+
+    def eof_received(self) -> bool:
+        """Take the client's FIN for the end of what it says; what the upstream says still goes to it."""
+        self._end()
+        return True
+
+    def pause_writing(self) -> None:
+        """Let the upstream wait: the client takes no more."""
+        self._upstream.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Let the upstream go on."""
+        if not self._upstream.transport.is_closing():
+            self._upstream.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass on a reset as a reset, an end as an end."""
+        self._resources.tunnels.discard(self)
+        self._resources.connections.discard(self.transport)
+        if exc is None:
+            self._upstream.transport.close()
+        else:
+            self._upstream.transport.abort()
+
+
+class UpstreamSide(asyncio.BufferedProtocol):
+    """Reads from an upstream, encrypts, and writes to its client."""
+
+    __slots__ = ("_buffer", "_client", "_resources", "_tls", "ended", "transport")
+    transport: asyncio.Transport
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._buffer = resources.buffer
+        self._client: ClientSide | None = None
+        self._tls: SSL.Connection | None = None
+        self.ended = False
+
+    def join(self, client: ClientSide, tls: SSL.Connection) -> None:
+        """Begin to forward to *client*, which speaks *tls*."""
+        self._client = client
+        self._tls = tls
+        self.transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Read nothing before there is somebody to forward to."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.pause_reading()
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Return where to read to."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Encrypt what came, and pass it on."""
+        client, tls = self._client, self._tls
+        assert client is not None
+        assert tls is not None
+        client.quiet = 0
+        self._resources.figures.counts[Count.BYTES_FROM_UPSTREAMS] += nbytes
+        tls.send(self._buffer[:nbytes])
+        client.transport.write(tls.bio_read(nbytes + _ADDED_BYTES))
+
+    def take_output(self) -> bytes:
+        """Return what OpenSSL still wants to say to the client: an alert, or nothing."""
+        assert self._tls is not None
+        try:
+            return self._tls.bio_read(RECORD_BYTES)
+        except SSL.WantReadError:
+            return b""
+
+    def eof_received(self) -> bool:
+        """Pass on that the upstream says nothing more; what the client says still goes to it."""
+        client, tls = self._client, self._tls
+        assert client is not None
+        assert tls is not None
+        self.ended = True
+        tls.shutdown()
+        client.transport.write(self.take_output())
+        if client.ended:
+            client.close()
+        else:
+            client.transport.write_eof()
+        return True
+
+    def pause_writing(self) -> None:
+        """Let the client wait: the upstream takes no more."""
+        if self._client is not None:
+            self._client.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Let the client go on."""
+        if self._client is not None and not self._client.transport.is_closing():
+            self._client.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whoever ended it, it has ended
+        """Give the client what came until now, and no more."""
+        if self._client is not None:
+            self._client.transport.close()
