@@ -64,25 +64,25 @@ def main() -> int:
     order = Order.parse(sys.argv[1:])
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     wakeups = wake_on(signal.SIGCHLD, signal.SIGTERM)
-    status = None
     try:
         program = start(order)
         with contextlib.suppress(BrokenPipeError):
             os.write(1, b"%d\n" % program)
         os.close(1)
         status = watch(program, wakeups)
-        if status is None:
-            take_leave(program, order)
+        return take_leave(program, order) if status is None else status
     finally:
         kill_children()
-    return 0 if status is None else status
 
 
 def start(order: Order) -> int:
-    """Return the process id of the started program."""
+    """Return the process id of the program, which has begun: signals reach it, not this file's handlers in a fork."""
     guard = os.getpid()
+    waiting, begun = os.pipe()  # closed by exec, or by an early end
     program = os.fork()
     if program:
+        os.close(begun)
+        os.read(waiting, 1)
         return program
     try:
         if order.user is not None:
@@ -124,6 +124,15 @@ def watch(program: int, wakeups: int) -> int | None:
                 os.kill(program, number)  # we alone reap it, so the id is still its own
 
 
+def take_leave(program: int, order: Order) -> int:
+    """Let *program* clean up before the rest is killed, and return its exit status."""
+    os.kill(program, order.farewell)
+    deadline = time.monotonic() + order.farewell_seconds
+    while (status := reap(program)) is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return 128 + signal.SIGKILL if status is None else status
+
+
 def reap(program: int) -> int | None:
     """Collect what has ended; return the exit status of *program* if it is among them."""
     found = None
@@ -136,14 +145,6 @@ def reap(program: int) -> int | None:
                 code = os.waitstatus_to_exitcode(status)
                 found = code if code >= 0 else 128 - code
     return found
-
-
-def take_leave(program: int, order: Order) -> None:
-    """Let *program* clean up before the rest is killed."""
-    os.kill(program, order.farewell)
-    deadline = time.monotonic() + order.farewell_seconds
-    while reap(program) is None and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def kill_children() -> None:
