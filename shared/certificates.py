@@ -21,6 +21,15 @@ _KEY_TYPES: Final[dict[type, KeyType]] = {
     rsa.RSAPublicKey: "rsa",
     ed25519.Ed25519PublicKey: "ed25519",
 }
+# All that cryptography was seen to raise for damaged certificates; TypeError for names of a wrong ASN.1 type.
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class UnreadableCertificateError(PermanentError):
@@ -64,7 +73,7 @@ def parse(leaf: bytes) -> CertificateFacts:
             key_type=_key_type(public_key),
             public_key_spki=public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         )
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         raise UnreadableCertificateError(f"not a certificate that can be read: {error}") from error
 
 
