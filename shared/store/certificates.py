@@ -1,6 +1,7 @@
 """Certificates and their sealed keys: written once, never changed, read by whoever serves or shows them."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -38,10 +39,21 @@ FROM registry.certificates AS certificate JOIN registry.chains AS chain ON chain
 WHERE certificate.id = $1
 """
 _INSERT: Final = """
+WITH chain AS (
+    INSERT INTO registry.chains (id, certificates) VALUES ($5, $6) ON CONFLICT (id) DO NOTHING
+)
 INSERT INTO registry.certificates (id, tenant, source, leaf, chain_id, key_id, key_type, names, not_before, not_after,
     serial_number, fingerprint, issuer, publicly_trusted, description, metadata)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+VALUES ($1, $2, $3, $4, $5, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 ON CONFLICT (tenant, fingerprint) DO NOTHING
+RETURNING id
+"""
+_INSERT_KEY: Final = """
+WITH key AS (
+    INSERT INTO registry.keys (id, tenant, writer, format, signing_key_id, public_key, ciphertext, signature)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+)
+INSERT INTO registry.key_wraps (key_id, vault_key_id, wrap) VALUES ($1, $9, $10)
 """
 _SELECT_KEY: Final = """
 SELECT key.id, key.writer, key.format, key.signing_key_id, key.public_key, key.ciphertext, key.signature,
@@ -54,8 +66,7 @@ WHERE key.id = $1
 async def insert_key(connection: Connection, sealed: SealedKey, *, tenant: str) -> None:
     """Store a sealed key of *tenant*."""
     await connection.execute(
-        "INSERT INTO registry.keys (id, tenant, writer, format, signing_key_id, public_key, ciphertext, signature) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        _INSERT_KEY,
         sealed.key_id,
         tenant,
         sealed.writer,
@@ -64,10 +75,6 @@ async def insert_key(connection: Connection, sealed: SealedKey, *, tenant: str) 
         sealed.public_key,
         sealed.ciphertext,
         sealed.signature,
-    )
-    await connection.execute(
-        "INSERT INTO registry.key_wraps (key_id, vault_key_id, wrap) VALUES ($1, $2, $3)",
-        sealed.key_id,
         sealed.vault_key_id,
         sealed.wrap,
     )
@@ -91,13 +98,14 @@ async def insert(
     That is another than *certificate_id* when the tenant has this very certificate already.
     """
     leaf, *issuers = chain
-    await connection.execute(
+    stored: CertificateId | None = await connection.fetchval(
         _INSERT,
         certificate_id,
         tenant,
         source,
         leaf,
-        await _insert_chain(connection, tuple(issuers)),
+        _chain_id(issuers),
+        issuers,
         key_id,
         facts.key_type,
         facts.names,
@@ -110,9 +118,11 @@ async def insert(
         description,
         metadata,
     )
-    stored: CertificateId = await connection.fetchval(
-        "SELECT id FROM registry.certificates WHERE tenant = $1 AND fingerprint = $2", tenant, facts.fingerprint
-    )
+    if stored is None:
+        stored = await connection.fetchval(
+            "SELECT id FROM registry.certificates WHERE tenant = $1 AND fingerprint = $2", tenant, facts.fingerprint
+        )
+        assert stored is not None  # the insert found it
     return stored
 
 
@@ -148,13 +158,9 @@ async def sealed_key(connection: Connection, key_id: KeyId) -> SealedKey | None:
     )
 
 
-async def _insert_chain(connection: Connection, issuers: tuple[bytes, ...]) -> bytes:
-    """Store what follows a leaf, if it is not there yet, and return its id: that of `registry.chain_id`."""
-    chain_id = hashlib.sha256(b"".join(hashlib.sha256(issuer).digest() for issuer in issuers)).digest()
-    await connection.execute(
-        "INSERT INTO registry.chains (id, certificates) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING", chain_id, issuers
-    )
-    return chain_id
+def _chain_id(issuers: Sequence[bytes]) -> bytes:
+    """Return the id of a chain, as `registry.chain_id` does."""
+    return hashlib.sha256(b"".join(hashlib.sha256(issuer).digest() for issuer in issuers)).digest()
 
 
 def _certificate(row: Row) -> Certificate:

@@ -150,15 +150,18 @@ async def _begin(connection: Connection, name: Name, requested_at: datetime) -> 
     A request from the future would outdo all that come after it. The clock is read under the lock, so that two such
     requests keep the order in which they came.
     """
-    await _lock_name(connection, name)
-    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    now = await _lock_name(connection, name)
     return min(requested_at, now), now
 
 
-async def _lock_name(connection: Connection, name: Name) -> None:
-    """Let nobody else register, change, delete or transfer *name* until the transaction ends."""
+async def _lock_name(connection: Connection, name: Name) -> datetime:
+    """Let nobody else register, change, delete or transfer *name* until the transaction ends; return the time."""
     digest = hashlib.sha256(b"registry.domains/" + name.encode()).digest()
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", int.from_bytes(digest[:8], signed=True))
+    now: datetime = await connection.fetchval(
+        "WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock($1)) SELECT clock_timestamp() FROM locked",
+        int.from_bytes(digest[:8], signed=True),
+    )
+    return now
 
 
 async def _require_fit(connection: Connection, tenant: str, name: Name, certificate_id: CertificateId | None) -> None:
