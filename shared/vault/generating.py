@@ -65,7 +65,7 @@ def status(key_files: KeyFiles) -> tuple[RingStatus, ...]:
         except SettingsError as error:
             problems[file] = str(error)
             continue
-        if file.half == "secret" and key_files.path_of(file).stat().st_mode & _OTHERS:
+        if file.half == "secret" and _is_open_to_others(key_files.path_of(file)):
             problems[file] = "other users of this machine can read this secret: chmod 600"
     problems |= {file: text for file, text in _mismatches(found).items() if file not in problems}
     return tuple(
@@ -126,6 +126,11 @@ def _mismatches(found: Mapping[RingFile, Ring]) -> dict[RingFile, str]:
                 if key.retired_at is None and halves.get(key.id) != public_of(key.material):
                     problems[public_file] = f"has no public half that fits {key.id} of {secret_file.name}"
     return problems
+
+
+def _is_open_to_others(path: Path) -> bool:
+    """Say whether others can read the file: it lets them, and so does its folder."""
+    return bool(path.stat().st_mode & _OTHERS and path.resolve().parent.stat().st_mode & _OTHERS)
 
 
 def _publish(fresh: Path, folder: Path) -> tuple[Path, ...]:

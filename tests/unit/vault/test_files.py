@@ -225,6 +225,7 @@ def test_the_status_names_what_is_missing_readable_or_does_not_fit(folder: Path,
     generate(folder)
     generate(tmp_path / "other")
     (folder / "intake.secret.json").unlink()
+    folder.chmod(0o755)
     (folder / "vault.secret.json").chmod(0o644)
     shutil.copy(tmp_path / "other" / "verify.json", folder)
 
@@ -234,6 +235,13 @@ def test_the_status_names_what_is_missing_readable_or_does_not_fit(folder: Path,
     assert "no such key ring" in str(problems["intake.secret.json"])
     assert "chmod 600" in str(problems["vault.secret.json"])
     assert "no public half that fits validator-" in str(problems["verify.json"])
+
+
+def test_a_secret_in_a_folder_that_is_closed_to_others_is_no_problem(folder: Path) -> None:
+    generate(folder)
+    (folder / "vault.secret.json").chmod(0o444)
+
+    assert {each.problem for each in status(key_files(folder))} == {None}
 
 
 def test_what_a_generation_that_was_cut_off_left_does_not_hinder_the_next(folder: Path) -> None:
