@@ -2,7 +2,7 @@
 
 The name of a log event is a constant in snake case, the facts are keywords. While an event of the bus is handled, its
 id, type and correlation id are on every line. Values that could be secrets never get here: secrets have types whose
-`repr` hides them.
+`repr` hides them, and tracebacks are without the values of variables.
 """
 
 import logging
@@ -17,6 +17,8 @@ from shared.events import Incoming
 from shared.settings import LogSettings
 
 _LEVELS = logging.getLevelNamesMapping()
+# Never with local variables, as is the default: keys and passwords are among them.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure(settings: LogSettings, *, service: str) -> None:
@@ -29,9 +31,10 @@ def configure(settings: LogSettings, *, service: str) -> None:
     ]
     last: list[structlog.typing.Processor]
     if settings.format == "console":
-        last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        colors = sys.stderr.isatty()
+        last = [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)]
     else:
-        last = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        last = [_TRACEBACKS, structlog.processors.JSONRenderer()]
 
     def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
