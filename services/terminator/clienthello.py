@@ -6,7 +6,8 @@ the TLS connection is made with the right context from the start. The bytes are 
 Rules:
 
 * The reader takes bytes in any portions, and the message in any records: both may cut it at every byte.
-* The message has at most 16 KiB, and all that is kept for it, headers of one-byte records included, six times that.
+* The message has at most 16 KiB. Each record brings at least one byte of it behind five of header, so all that is kept
+  has at most six times that, and one record.
 * What OpenSSL would refuse later is refused here with the same alert, before any cryptography is spent.
 * A name is returned in the form that the store has: lower case, no trailing dot, A-labels. What cannot be a host name
   (an IP address, which RFC 6066 section 3 forbids; other characters) is no name at all: nobody's domain.
@@ -19,7 +20,6 @@ from typing import Final
 from services.terminator.alerts import Alert, HelloError, PlainHttpError
 
 MAX_HELLO_BYTES: Final = 16_384
-MAX_KEPT_BYTES: Final = 6 * MAX_HELLO_BYTES  # a record of one byte has five of header
 
 _RECORD_HEADER: Final = 5
 _MESSAGE_HEADER: Final = 4
@@ -81,8 +81,6 @@ class HelloReader:
         while True:
             fragment = self._next_fragment()
             if fragment is None:
-                if len(self.kept) > MAX_KEPT_BYTES:
-                    raise HelloError(Alert.ILLEGAL_PARAMETER, "the ClientHello comes in too many small records")
                 return None
             self._message += fragment
             if (body := self._whole_body()) is not None:
