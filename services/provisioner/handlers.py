@@ -129,6 +129,10 @@ class Handlers:
             await news.tell_changed(
                 connection, domain, correlation_id=event.correlation_id, traceparent=event.traceparent
             )
+        if applied.outcome is domains.Outcome.CREATED:
+            if domain.policy is not None:  # there can be neither orders nor certificates yet
+                await self._open_order(connection, event, domain, domain.policy, reason=reason)
+            return
         if domain.policy is None:
             await orders.cancel_orders(connection, domain.id)
             return

@@ -101,7 +101,7 @@ class Issuance:
         async with self.pool.acquire() as connection:
             domain = await domains.get(connection, order.domain_id)
             is_free = not domain.holds_name and await domains.holder_of(connection, domain.name) is None
-        pointing = await self._pointing(order, may_have_name=domain.holds_name or is_free)
+        pointing = await self._pointing(run, may_have_name=domain.holds_name or is_free)
         if not pointing.points_here:
             return await self.troubles.waits_for_dns(run, pointing.message)
         after = advance(order, Trigger.KEY_STORED, checks=0)
@@ -137,12 +137,12 @@ class Issuance:
                 connection, changed, correlation_id=order.correlation_id, traceparent=order.traceparent
             )
 
-    async def _pointing(self, order: Order, *, may_have_name: bool) -> preflight.Pointing:
+    async def _pointing(self, run: Run, *, may_have_name: bool) -> preflight.Pointing:
         if preflight.expects_nothing(self.platform) and may_have_name:
             return preflight.Pointing(points_here=True)
-        answer = await self.dns.resolve(order.name)
-        label = cname_label(order.domain_id)
-        return preflight.judge(answer, target_label=label, platform=self.platform, may_have_name=may_have_name)
+        run.dns_answer = await self.dns.resolve(run.order.name)
+        label = cname_label(run.order.domain_id)
+        return preflight.judge(run.dns_answer, target_label=label, platform=self.platform, may_have_name=may_have_name)
 
     # keyed ─▶ ordering
 
@@ -179,8 +179,7 @@ class Issuance:
             authorization_urls=ca_order.authorization_urls,
             order_expires_at=ca_order.expires_at,
         )
-        async with self._arrow(run, after):
-            pass
+        await self._advance(run, after)
         run.ca_order = ca_order
         return True
 
@@ -216,8 +215,7 @@ class Issuance:
             ca_order = await authority.settled(ca_order, patience_seconds=_PATIENCE_SECONDS, deadline=run.deadline)
         match ca_order.status:
             case OrderStatus.READY | OrderStatus.PROCESSING | OrderStatus.VALID:
-                async with self._arrow(run, advance(run.order, Trigger.AUTHORIZED)):
-                    pass
+                await self._advance(run, advance(run.order, Trigger.AUTHORIZED))
                 run.ca_order = ca_order
                 return True
             case OrderStatus.INVALID:
@@ -236,17 +234,19 @@ class Issuance:
                 return f"the CA offers no HTTP-01 challenge for {authorization.name}"
             if challenge.status is not ChallengeStatus.PENDING:
                 continue  # told before the crash that this run takes over from
-            obstacle = await self._obstacle(authorization.name, challenge.token, authority.thumbprint)
+            obstacle = await self._obstacle(run, challenge.token, authority.thumbprint)
             if obstacle is not None:
                 return obstacle
             await authority.answer(challenge.url, deadline=run.deadline)
         return None
 
-    async def _obstacle(self, name: str, token: str, thumbprint: str) -> str | None:
+    async def _obstacle(self, run: Run, token: str, thumbprint: str) -> str | None:
+        """Return why the CA would not see our answer to *token*, if it would not."""
         if self.probe is None:
             return None
+        name = run.order.name
         # RFC 8555 section 8.1: the key authorization
-        seen = await self.probe.fetch(name, token=token, expected=f"{token}.{thumbprint}")
+        seen = await self.probe.fetch(name, token=token, expected=f"{token}.{thumbprint}", known=run.dns_answer)
         if seen.outcome is ProbeOutcome.OK:
             return None
         return (
@@ -300,13 +300,22 @@ class Issuance:
             run.ca_order = await authority.order(run.order.order_url, deadline=run.deadline)
         return run.ca_order
 
+    async def _advance(self, run: Run, after: Order) -> None:
+        """Commit *after*, extend the lease, and go on with *after*."""
+        async with self._going_on(run, after), self.pool.acquire() as connection:
+            await orders.keep(connection, run.order, after, lease=self.limits.lease)
+
     @asynccontextmanager
     async def _arrow(self, run: Run, after: Order) -> AsyncIterator[Connection]:
-        """Commit *after* and what the block writes, extend the lease, and go on with *after*."""
-        started = asyncio.get_running_loop().time()
-        async with self.pool.transaction() as connection:
+        """Commit *after* together with what the block writes, extend the lease, and go on with *after*."""
+        async with self._going_on(run, after), self.pool.transaction() as connection:
             yield connection
             await orders.keep(connection, run.order, after, lease=self.limits.lease)
+
+    @asynccontextmanager
+    async def _going_on(self, run: Run, after: Order) -> AsyncIterator[None]:
+        started = asyncio.get_running_loop().time()  # before the lease is extended, so that ours ends first
+        yield
         log.debug("order_advanced", order_id=after.id, domain=after.name, state=after.state)
         run.order = after
         run.deadline = started + self.limits.lease.total_seconds() - self.limits.margin_seconds

@@ -96,9 +96,9 @@ class Dns(Protocol):
 class Http01Probe(Protocol):
     """A look at our own HTTP-01 answer from outside, before the authority's look costs anything."""
 
-    async def fetch(self, name: str, *, token: str, expected: str) -> Probe:
+    async def fetch(self, name: str, *, token: str, expected: str, known: DnsAnswer | None = None) -> Probe:
         """Return what port 80 of *name* answers for *token* (RFC 8555 section 8.3); raises nothing.
 
-        *name* is resolved once, and the connection goes to the address found: first any that serves *expected*,
-        else the worst of what was seen.
+        *name* is resolved once, or not at all when the answer is *known* already. The connection goes to the addresses
+        found, IPv6 first; the first that takes it decides.
         """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.provisioner.authority import CaOrder
 from services.provisioner.orders import Order
 from services.provisioner.ports import CertificateAuthority
+from services.provisioner.reachability import DnsAnswer
 
 
 @dataclass(slots=True)
@@ -14,6 +15,7 @@ class Run:
     *deadline* (of the event loop's clock) is when the CA must have answered, well before the lease ends.
     *ca_order* is the order at the CA as this run last saw it; None after a claim, when only the CA can tell.
     *intended* says that this very run wrote the intent to ask for the order, so the CA has not heard of it yet.
+    *dns_answer* is what the DNS said in this run, if it was asked.
     """
 
     order: Order
@@ -21,3 +23,4 @@ class Run:
     authority: CertificateAuthority | None = None
     ca_order: CaOrder | None = None
     intended: bool = False
+    dns_answer: DnsAnswer | None = None

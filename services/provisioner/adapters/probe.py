@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from services.provisioner.ports import Dns
-from services.provisioner.reachability import DnsOutcome, Probe, ProbeOutcome
+from services.provisioner.reachability import DnsAnswer, DnsOutcome, Probe, ProbeOutcome
 
 _SECONDS: Final = 5.0
 _MAX_BODY: Final = 64 << 10
@@ -37,16 +37,16 @@ class AiohttpProbe:
         self._port = port
         self._allow = tuple(allow)
 
-    async def fetch(self, name: str, *, token: str, expected: str) -> Probe:
+    async def fetch(self, name: str, *, token: str, expected: str, known: DnsAnswer | None = None) -> Probe:
         """Return what port 80 of *name* answers for *token*."""
         try:
             async with asyncio.timeout(_SECONDS):
-                return await self._fetch(name, token, expected)
+                return await self._fetch(known or await self._dns.resolve(name), token, expected)
         except TimeoutError:
             return Probe(outcome=ProbeOutcome.UNREACHABLE, detail=f"{name} does not answer within {_SECONDS:g} seconds")
 
-    async def _fetch(self, name: str, token: str, expected: str) -> Probe:
-        answer = await self._dns.resolve(name)
+    async def _fetch(self, answer: DnsAnswer, token: str, expected: str) -> Probe:
+        name = answer.name
         if answer.outcome is not DnsOutcome.FOUND:
             return Probe(
                 outcome=ProbeOutcome.UNREACHABLE, detail=f"{name} has no address: {answer.detail or answer.outcome}"

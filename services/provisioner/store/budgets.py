@@ -49,6 +49,16 @@ def of_registered_domain(ca: str, name: str, *, certificates_per_week: int = 50)
     return Limit(ca=ca, scope=REGISTERED_DOMAIN, subject=subject, capacity=certificates_per_week, period=period)
 
 
+_DRAW: Final = """
+INSERT INTO provisioner.budgets AS b (ca, scope, subject, tokens) VALUES ($1, $2, $3, $4::float8 - $6::float8)
+ON CONFLICT (ca, scope, subject) DO UPDATE SET
+    updated_at = now(),
+    tokens = least($4, b.tokens + $5::float8 * extract(epoch FROM greatest(now() - b.updated_at, interval '0'))::float8)
+        - $6::float8
+RETURNING tokens, greatest(blocked_until - now(), interval '0') AS blocked
+"""
+
+
 async def take(connection: Connection, limits: Sequence[Limit]) -> None:
     """Take a token for each of *limits*; rows are locked in one order, so no two workers wait for each other.
 
@@ -56,20 +66,14 @@ async def take(connection: Connection, limits: Sequence[Limit]) -> None:
         BudgetExhaustedError: one has none; the caller's transaction must be rolled back.
     """
     for limit in sorted(limits, key=lambda each: (each.scope, each.subject)):
-        wait = await _wait_for(connection, limit)
+        wait = await _draw(connection, limit, tokens=1)
         if wait > timedelta():
             raise BudgetExhaustedError(limit, wait)
-        await connection.execute(
-            "UPDATE provisioner.budgets SET tokens = tokens - 1 WHERE ca = $1 AND scope = $2 AND subject = $3",
-            limit.ca,
-            limit.scope,
-            limit.subject,
-        )
 
 
 async def close(connection: Connection, limit: Limit, *, for_: timedelta) -> None:
     """Let nobody take from the bucket for that long, because the CA said so."""
-    await _wait_for(connection, limit)
+    await _draw(connection, limit, tokens=0)
     await connection.execute(
         "UPDATE provisioner.budgets SET blocked_until = greatest(blocked_until, now() + $4) "
         "WHERE ca = $1 AND scope = $2 AND subject = $3",
@@ -80,20 +84,12 @@ async def close(connection: Connection, limit: Limit, *, for_: timedelta) -> Non
     )
 
 
-async def _wait_for(connection: Connection, limit: Limit) -> timedelta:
-    """Bring the bucket up to date under its lock and return how long until it has a token."""
+async def _draw(connection: Connection, limit: Limit, *, tokens: int) -> timedelta:
+    """Fill the bucket up to now and take *tokens*, into debt if need be; return how long until it is out of debt."""
     per_second = limit.capacity / limit.period.total_seconds()
     row = await connection.fetchrow(
-        "INSERT INTO provisioner.budgets AS b (ca, scope, subject, tokens) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (ca, scope, subject) DO UPDATE SET updated_at = now(), "
-        "tokens = least($4, b.tokens + extract(epoch FROM greatest(now() - b.updated_at, interval '0'))::float8 * $5) "
-        "RETURNING tokens, greatest(blocked_until - now(), interval '0') AS blocked",
-        limit.ca,
-        limit.scope,
-        limit.subject,
-        float(limit.capacity),
-        per_second,
+        _DRAW, limit.ca, limit.scope, limit.subject, float(limit.capacity), per_second, float(tokens)
     )
     assert row is not None  # an upsert returns its row
-    missing = max(0.0, 1.0 - row["tokens"])
+    missing = max(0.0, -row["tokens"])
     return max(timedelta(seconds=missing / per_second), row["blocked"] or timedelta())

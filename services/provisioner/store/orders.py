@@ -95,12 +95,21 @@ async def _save(
     return due
 
 
+_OPEN: Final = """
+WITH opened AS (
+    INSERT INTO provisioner.orders
+        (id, domain_id, tenant, names, key_type, profile, ca, reason, state, correlation_id, traceparent)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10)
+    ON CONFLICT DO NOTHING RETURNING id
+)
+SELECT pg_notify($11, '') FROM opened
+"""
+
+
 async def open_order(connection: Connection, order: Order, *, reason: str) -> bool:
-    """Store *order*, due now; return False when the same need has an unfinished order already."""
-    status = await connection.execute(
-        "INSERT INTO provisioner.orders "
-        "(id, domain_id, tenant, names, key_type, profile, ca, reason, state, correlation_id, traceparent) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10) ON CONFLICT DO NOTHING",
+    """Store *order*, due now, and wake the workers; return False when the same need has an unfinished order already."""
+    opened = await connection.fetchrow(
+        _OPEN,
         order.id,
         order.domain_id,
         order.tenant,
@@ -111,9 +120,9 @@ async def open_order(connection: Connection, order: Order, *, reason: str) -> bo
         reason,
         order.correlation_id,
         order.traceparent,
+        CHANNEL,
     )
-    await _wake_workers(connection)
-    return status == "INSERT 0 1"
+    return opened is not None
 
 
 async def known_urls(connection: Connection, urls: Sequence[str]) -> frozenset[str]:
@@ -135,17 +144,19 @@ async def hand_back(connection: Connection, order: Order, *, wait: timedelta) ->
     )
 
 
+_RETRY: Final = """
+WITH woken AS (
+    UPDATE provisioner.orders
+    SET next_attempt_at = CASE WHEN lease_until > now() THEN next_attempt_at ELSE now() END, checks = 0
+    WHERE domain_id = $1 AND state <> ALL ($2::text[]) AND cancelled_at IS NULL RETURNING id
+)
+SELECT pg_notify($3, '') FROM woken
+"""
+
+
 async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
     """Make the domain's waiting order due now; return False when it has none. One that is worked on goes on."""
-    row = await connection.fetchrow(
-        "UPDATE provisioner.orders "
-        "SET next_attempt_at = CASE WHEN lease_until > now() THEN next_attempt_at ELSE now() END, checks = 0 "
-        "WHERE domain_id = $1 AND state <> ALL ($2::text[]) AND cancelled_at IS NULL RETURNING id",
-        domain_id,
-        _FINISHED,
-    )
-    await _wake_workers(connection)
-    return row is not None
+    return await connection.fetchrow(_RETRY, domain_id, _FINISHED, CHANNEL) is not None
 
 
 async def cancel_orders(connection: Connection, domain_id: DomainId, *, but_key_type: str | None = None) -> None:
@@ -181,7 +192,3 @@ async def publish_challenges(
 async def end_challenges(connection: Connection, order_id: OrderId) -> None:
     """End the order's challenge answers."""
     await connection.execute("DELETE FROM registry.challenges WHERE order_id = $1", order_id)
-
-
-async def _wake_workers(connection: Connection) -> None:
-    await connection.execute(f"NOTIFY {CHANNEL}")
