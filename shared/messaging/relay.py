@@ -81,7 +81,7 @@ class Relay:
         self, connection: Connection, token: int, *, asked_at: float, wake: asyncio.Event, stop: asyncio.Event
     ) -> None:
         """Read and send, until *stop* is set or the lease was lost."""
-        failure: StoreUnavailableError | None = None
+        failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             dispatch = Dispatch(
                 tasks,
@@ -94,7 +94,7 @@ class Relay:
             in_order = False
             try:
                 in_order = await self._read(connection, token, dispatch, renewed=asked_at, wake=wake, stop=stop)
-            except StoreUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - raised again below, out of the group, where it is understood
                 failure = error
             finally:
                 await dispatch.finish(in_order=in_order)
