@@ -4,13 +4,13 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
-from urllib.parse import quote
 
 import aio_pika
 import asyncpg
 
 from dev.servers import RabbitMQ
 from shared.messaging.topology import all_queues
+from tests.e2e.logins import Logins
 
 FACTS: Final = "e2e.facts"
 
@@ -29,13 +29,13 @@ SELECT count(*) FROM provisioner.orders WHERE state NOT IN ('issued', 'failed', 
 class Ledger:
     """Reads the store and the broker with an administrator's eyes."""
 
-    def __init__(self, database_url: str, broker: RabbitMQ) -> None:
-        self._database_url: Final = database_url
+    def __init__(self, logins: Logins, broker: RabbitMQ) -> None:
+        self._logins: Final = logins
         self._broker: Final = broker
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-        connection = await asyncpg.connect(self._database_url, timeout=10)
+        connection = await asyncpg.connect(self._logins.administrator_url, timeout=10)
         try:
             yield connection
         finally:
@@ -64,14 +64,14 @@ class Ledger:
         """Return a sentence for everything that is still to be done or went wrong; nothing when all is settled."""
         found = [row["format"] for row in await self.rows(_UNSETTLED)]
         for queue in all_queues():
-            figures = await self._broker.manage("GET", f"queues/{quote('/', safe='')}/{queue}")
+            figures = await self._broker.manage("GET", f"queues/{self._logins.name}/{queue}")
             if waiting := figures.get("messages", 0):
                 found.append(f"{waiting} messages are in {queue}")
         return found
 
     async def listen(self) -> None:
         """Keep all facts from now on, in a queue of our own that outlives the broker's restarts."""
-        connection = await aio_pika.connect(self._broker.amqp_url)
+        connection = await aio_pika.connect(self._logins.administrator_amqp_url)
         async with connection:
             channel = await connection.channel()
             queue = await channel.declare_queue(FACTS, durable=True, arguments={"x-queue-type": "quorum"})
@@ -79,7 +79,7 @@ class Ledger:
 
     async def facts(self) -> list[tuple[str, dict[str, Any]]]:
         """Return type and data of all facts that were told since the last call, copies included."""
-        connection = await aio_pika.connect(self._broker.amqp_url)
+        connection = await aio_pika.connect(self._logins.administrator_amqp_url)
         async with connection:
             channel = await connection.channel()
             queue = await channel.get_queue(FACTS, ensure=False)

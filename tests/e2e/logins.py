@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -13,7 +14,6 @@ from shared.store.roles import Role
 from shared.vault import files, generating
 from shared.vault.files import RingFile
 
-DATABASE: Final = "certsmith"
 SERVICES: Final[tuple[Role, ...]] = ("provisioner", "terminator")
 RINGS: Final[dict[str, tuple[RingFile, ...]]] = {
     "provisioner": (files.VAULT_PUBLIC, files.SIGNING["provisioner"], files.PROVISIONER_SECRET),
@@ -21,18 +21,32 @@ RINGS: Final[dict[str, tuple[RingFile, ...]]] = {
 }
 
 
-class Logins:
-    """The users of broker and database, made by `introduce`."""
+PRINCIPALS: Final = (*SERVICES, principals.PUBLISHER)
 
-    def __init__(self, broker: RabbitMQ, database: PostgreSQL) -> None:
+
+def new_passwords() -> dict[str, str]:
+    """Return a password for each of `PRINCIPALS`; users belong to a server, so all platforms on it share them."""
+    return {who: secrets.token_urlsafe(12) for who in PRINCIPALS}
+
+
+class Logins:
+    """The users of a virtual host and a database, both called *name*; `introduce` makes them."""
+
+    def __init__(self, name: str, *, broker: RabbitMQ, database: PostgreSQL, passwords: Mapping[str, str]) -> None:
+        self.name: Final = name
         self._broker: Final = broker
         self._database: Final = database
-        self._passwords: Final = {who: secrets.token_urlsafe(12) for who in (*SERVICES, principals.PUBLISHER)}
+        self._passwords: Final = passwords
 
     @property
     def administrator_url(self) -> str:
         """The database, for who may do everything."""
-        return self._database.url_of(DATABASE)
+        return self._database.url_of(self.name)
+
+    @property
+    def administrator_amqp_url(self) -> str:
+        """The virtual host, for who may do everything."""
+        return self._broker.url_for(self._broker.user, self._broker.password, vhost=self.name)
 
     @property
     def management_url(self) -> str:
@@ -42,21 +56,20 @@ class Logins:
 
     def amqp_url(self, who: str) -> str:
         """Return the broker's address for *who*, a service or the publisher."""
-        return self._broker.url_for(f"certsmith-{who}", self._passwords[who])
+        return self._broker.url_for(f"certsmith-{who}", self._passwords[who], vhost=self.name)
 
     def database_url(self, service: Role) -> str:
         """Return the database's address for *service*."""
-        return self._database.url_of(DATABASE, user=f"certsmith_{service}", password=self._passwords[service])
+        return self._database.url_of(self.name, user=f"certsmith_{service}", password=self._passwords[service])
 
     async def introduce(self) -> None:
         """Make schema, roles, exchanges, queues and users, as `certsmith migrate` does."""
-        await self._database.create_database(DATABASE)
+        await self._database.create_database(self.name)
+        amqp_url = await self._broker.add_vhost(self.name)
         urls = {service: self.database_url(service) for service in SERVICES}
         await migrate(self.administrator_url, service_urls=urls)
-        await topology.declare(self._broker.amqp_url, self.management_url)
-        await principals.permit(
-            self._broker.amqp_url, self.management_url, {who: self.amqp_url(who) for who in self._passwords}
-        )
+        await topology.declare(amqp_url, self.management_url)
+        await principals.permit(amqp_url, self.management_url, {who: self.amqp_url(who) for who in PRINCIPALS})
 
 
 def share_keys(folder: Path) -> None:

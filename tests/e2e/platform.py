@@ -1,6 +1,6 @@
 """Certsmith as its users run it: real servers, and every service a process of its own with rights of its own.
 
-    async with Platform.running(folder) as platform:
+    async with open_ground(folder) as ground, Platform.on(ground, "platform") as platform:
         await platform.run(platform.provisioner(), platform.terminator())
         await platform.point_here("shop.example.com")
         await platform.publisher.bare("domain.created", platform.domain("shop.example.com"))
@@ -13,16 +13,16 @@ logs to a file; `tails` has the end of each, which a failing test shows. All end
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from dev.folders import PASSABLE
 from dev.ports import free_address, free_port
-from dev.servers import Behaviour, Pebble, PostgreSQL, RabbitMQ, together
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Endpoint
 from shared.store.roles import Role
+from tests.e2e.ground import Ground
 from tests.e2e.ledger import Ledger
 from tests.e2e.logins import Logins, share_keys
 from tests.e2e.publishing import Publisher
@@ -47,66 +47,42 @@ _QUICKLY: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What the services find."""
-
-    folder: Path
-    broker: RabbitMQ
-    database: PostgreSQL
-    pebble: Pebble
-    gate: CaGate
-    logins: Logins
-    upstream: str
-    roots: bytes
-
-
 class Platform:
-    """The servers, the services, and what a test does with them.
+    """The services, what they stand on, and what a test does with them.
 
-    *upstream* answers lines, *addresses* are those of up to two nodes.
+    *upstream* answers lines; *addresses* are those of up to two nodes.
     """
 
-    def __init__(self, around: Surroundings) -> None:
-        self.folder: Final = around.folder
-        self.broker: Final = around.broker
-        self.database: Final = around.database
-        self.pebble: Final = around.pebble
-        self.gate: Final = around.gate
-        self.upstream: Final = around.upstream
-        self.logins: Final = around.logins
-        self.publisher: Final = Publisher(around.logins.amqp_url("publisher"))
-        self.ledger: Final = Ledger(around.logins.administrator_url, around.broker)
+    def __init__(self, ground: Ground, logins: Logins, gate: CaGate, *, folder: Path, upstream: str) -> None:
+        self.folder: Final = folder
+        self.broker: Final = ground.broker
+        self.database: Final = ground.database
+        self.pebble: Final = ground.pebble
+        self.gate: Final = gate
+        self.upstream: Final = upstream
         self.addresses: Final = (free_address(), free_address())
+        self.publisher: Final = Publisher(logins.amqp_url("publisher"))
+        self.ledger: Final = Ledger(logins, ground.broker)
         self.services: Final[dict[str, Service]] = {}
-        self._visitor: Final = Visitor(around.roots)
+        self._logins: Final = logins
+        self._visitor: Final = Visitor(ground.roots)
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, folder: Path, behaviour: Behaviour | None = None) -> AsyncIterator[Self]:
-        """Yield a platform whose servers run, with no service yet; *folder* is one of `run_folder`'s."""
-        async with AsyncExitStack() as stack:
-            servers = await stack.enter_async_context(together(folder, behaviour=behaviour))
-            assert servers.rabbitmq is not None
-            assert servers.postgresql is not None
-            assert servers.pebble is not None
-            logins = Logins(servers.rabbitmq, servers.postgresql)
-            await logins.introduce()
-            share_keys(folder / "keys")
-            around = Surroundings(
-                folder=folder,
-                broker=servers.rabbitmq,
-                database=servers.postgresql,
-                pebble=servers.pebble,
-                gate=await stack.enter_async_context(CaGate(servers.pebble)),
-                logins=logins,
-                upstream=await stack.enter_async_context(open_upstream("upstream")),
-                roots=await servers.pebble.roots(),
-            )
-            self = cls(around)
-            stack.push_async_callback(self.end_services)
+    async def on(cls, ground: Ground, name: str) -> AsyncIterator[Self]:
+        """Yield a platform on *ground*, ready for its services; *name* is that of its place there."""
+        folder = ground.folder / name
+        folder.mkdir(mode=PASSABLE)
+        logins = Logins(name, broker=ground.broker, database=ground.database, passwords=ground.passwords)
+        await logins.introduce()
+        share_keys(folder / "keys")
+        async with CaGate(ground.pebble) as gate, open_upstream(name) as upstream:
+            self = cls(ground, logins, gate, folder=folder, upstream=upstream)
             await self.ledger.listen()
-            yield self
+            try:
+                yield self
+            finally:
+                await self.end_services()
 
     def provisioner(self, name: str = "provisioner", *, module: str = "services.provisioner", **more: str) -> Service:
         """Return a provisioner that can be started; *more* are settings, or what another *module* reads."""
@@ -233,8 +209,8 @@ class Platform:
         return {
             "CERTSMITH_CONFIG": str(self.folder / "certsmith.yaml"),  # is not there: the checkout may have one
             "CERTSMITH_KEYS_DIR": str(self.folder / "keys" / service),
-            f"{prefix}_AMQP_URL": self.logins.amqp_url(service),
-            f"{prefix}_DATABASE_URL": self.logins.database_url(service),
+            f"{prefix}_AMQP_URL": self._logins.amqp_url(service),
+            f"{prefix}_DATABASE_URL": self._logins.database_url(service),
             f"{prefix}_METRICS_PORT": str(ready_port),
         }
 

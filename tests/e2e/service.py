@@ -19,6 +19,7 @@ KILLED: Final = 128 + signal.SIGKILL
 STOP_SECONDS: Final = 40.0
 START_SECONDS: Final = 60.0  # one to two on a quiet machine
 _TAIL_LINES: Final = 40
+_TAIL_WIDTH: Final = 400
 
 
 class Service:
@@ -91,7 +92,7 @@ class Service:
         """Return the last lines of the log."""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:] if self.log.exists() else []
         state = "runs" if self.is_running else "does not run"
-        return "\n".join((f"{self.name} {state}", *lines))
+        return "\n".join((f"{self.name} {state}", *(line[:_TAIL_WIDTH] for line in lines)))
 
     async def _says_ready(self) -> bool:
         self.program.check_alive()

@@ -1,110 +1,67 @@
-"""A provisioner dies at the worst moments; the next one takes over, and nobody can tell."""
+"""A provisioner dies at the worst moments; the next one takes over, and nobody can tell.
 
-import secrets
-from pathlib import Path
+The crashes happen side by side, each on a platform of its own: what takes long is to wait for the leases of the dead.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
 
-from dev.servers.faults import Answer, Endpoint
-from tests.e2e.launchers.dying_provisioner import CrashPoint
-from tests.e2e.platform import Platform
-from tests.e2e.publishing import cloud_event
-from tests.e2e.service import KILLED
+from tests.e2e.crash import PLANS, Crash
+from tests.e2e.ground import Ground
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LAUNCHER = "tests.e2e.launchers.dying_provisioner"
-QUICK_TAKEOVER = {"PROVISIONER_LEASE_SECONDS": "3"}
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def crashes(ground: Ground) -> AsyncIterator[Mapping[str, Crash]]:
+    """Yield all crashes, which go on in the background."""
+    started = {name: Crash(plan, ground) for name, plan in PLANS.items()}
+    yield started
+    await asyncio.gather(*(crash.end() for crash in started.values()))
 
 
 @pytest.fixture
-def host() -> str:
-    return f"shop-{secrets.token_hex(6)}.example.com"
+def crash(request: pytest.FixtureRequest, crashes: Mapping[str, Crash]) -> Crash:
+    """Return the crash that the test names."""
+    return crashes[request.param]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def terminator(platform: Platform) -> None:
-    await platform.run(platform.terminator())
+@pytest.mark.parametrize("crash", PLANS, indirect=True)
+async def test_a_kill_leaves_one_served_certificate_and_nothing_undone(crash: Crash) -> None:
+    after = await crash.aftermath()
+
+    assert after.order_states == ["issued"]
+    assert after.certificates_by_ca == 1
+    assert after.served_names == [f"{crash.name}.example.com"]
 
 
-async def die_at(platform: Platform, point: CrashPoint, marker: Path) -> None:
-    """Let a provisioner work until it dies at *point*; fail if it does not get there."""
-    dying = platform.provisioner(
-        f"dying-{secrets.token_hex(3)}",
-        module=LAUNCHER,
-        CRASH_POINT=point,
-        CRASH_MARKER=str(marker),
-        **QUICK_TAKEOVER,
-    )
-    await dying.start()
-    assert await dying.ended() == KILLED
-    assert marker.read_text() == f"{point} {dying.program.pid}"
+@pytest.mark.parametrize("crash", [name for name, plan in PLANS.items() if plan.lists_orders], indirect=True)
+async def test_a_kill_leaves_one_order_at_the_ca(crash: Crash) -> None:
+    after = await crash.aftermath()
+
+    assert after.orders_at_ca == 1
 
 
-async def take_over(platform: Platform, host: str) -> None:
-    """Let a normal provisioner do the rest."""
-    successor = platform.provisioner(f"successor-{secrets.token_hex(3)}", **QUICK_TAKEOVER)
-    await successor.start()
-    await platform.served(host)
-    await platform.settled()
-    assert await successor.stop() == 0
+@pytest.mark.parametrize("crash", ["new-order-unlisted"], indirect=True)
+async def test_where_the_ca_lists_no_orders_a_lost_answer_leaves_one_that_nobody_uses(crash: Crash) -> None:
+    after = await crash.aftermath()
+
+    assert after.orders_at_ca == 2
 
 
-async def ready_ids(platform: Platform, host: str) -> list[str]:
-    """Return the certificate's id from each `certificate.ready` that told of *host*."""
-    return [
-        data["certificate_id"]
-        for kind, data in await platform.ledger.facts()
-        if kind == "certificate.ready" and data["domains"][0]["domain"] == host
-    ]
+@pytest.mark.parametrize("crash", [name for name in PLANS if name != "after-publish"], indirect=True)
+async def test_a_kill_lets_the_certificate_be_told_once(crash: Crash) -> None:
+    after = await crash.aftermath()
+
+    assert len(after.told_ready) == 1
 
 
-@pytest.mark.parametrize("point", CrashPoint)
-async def test_a_kill_leaves_one_order_and_one_certificate(
-    platform: Platform, tmp_path: Path, host: str, point: CrashPoint
-) -> None:
-    await platform.point_here(host)
-    made_before = platform.orders_made()
-    await platform.publisher.structured(cloud_event("domain.created", platform.domain(host)))
+@pytest.mark.parametrize("crash", ["after-publish"], indirect=True)
+async def test_a_kill_before_the_row_is_deleted_lets_the_same_certificate_be_told_twice(crash: Crash) -> None:
+    after = await crash.aftermath()
 
-    await die_at(platform, point, tmp_path / "marker")
-    await take_over(platform, host)
-
-    told = await ready_ids(platform, host)
-    assert len(told) == (2 if point is CrashPoint.AFTER_PUBLISH else 1)
-    assert len(set(told)) == 1
-    assert platform.orders_made() - made_before == 1
-    assert [order["state"] for order in await platform.ledger.orders(host)] == ["issued"]
-    assert (await platform.pebble.issued_certificates())[host] == 1
-
-
-async def test_a_kill_before_the_acknowledgement_of_a_message_without_id_changes_nothing(
-    platform: Platform, tmp_path: Path, host: str
-) -> None:
-    await platform.point_here(host)
-    await platform.publisher.bare("domain.created", platform.domain(host))
-
-    await die_at(platform, CrashPoint.BEFORE_ACK, tmp_path / "marker")
-    await take_over(platform, host)
-
-    assert len(await ready_ids(platform, host)) == 1
-    assert [order["state"] for order in await platform.ledger.orders(host)] == ["issued"]
-    assert (await platform.pebble.issued_certificates())[host] == 1
-
-
-async def test_a_kill_after_new_order_at_a_ca_that_lists_none_leaves_an_unused_order_at_most(
-    platform: Platform, tmp_path: Path, host: str
-) -> None:
-    await platform.point_here(host)
-    made_before = platform.orders_made()
-    account_without_list = Answer(status=200, body='{"status": "valid"}', content_type="application/json")
-    await platform.publisher.structured(cloud_event("domain.created", platform.domain(host)))
-
-    await die_at(platform, CrashPoint.AFTER_NEW_ORDER, tmp_path / "marker")
-    platform.gate.inject(Endpoint.ACCOUNT, account_without_list)
-    await take_over(platform, host)
-
-    assert platform.orders_made() - made_before == 2
-    assert len(await platform.ledger.orders(host)) == 1
-    assert (await platform.pebble.issued_certificates())[host] == 1
+    assert len(after.told_ready) == 2
+    assert len(set(after.told_ready)) == 1
