@@ -137,7 +137,10 @@ def _scope_of_limit(detail: str) -> Scope:
 
 
 def _worst_of(subproblems: Sequence[Subproblem], *, phase: Phase | None, name: str, otherwise: Verdict) -> Verdict:
-    """Return the worst of what is said of single names, *otherwise* where nothing is (RFC 8555 section 6.7.1)."""
+    """Return the worst of what is said of single names, *otherwise* where nothing is (RFC 8555 section 6.7.1).
+
+    Without a *phase* it was a validation that failed, and with it the order.
+    """
     judged = [_verdict_on_part(part, phase=phase, name=name) for part in subproblems]
     if not judged:
         return otherwise
@@ -149,7 +152,8 @@ def _worst_of(subproblems: Sequence[Subproblem], *, phase: Phase | None, name: s
 
 
 def _verdict_on_part(part: Subproblem, *, phase: Phase | None, name: str) -> Verdict:
-    row = (phase and PHASE_ROWS.get((phase, part.type))) or VALIDATION_ROWS.get(part.type, UNKNOWN)
+    row = VALIDATION_ROWS.get(part.type) or REQUEST_ROWS.get(part.type, UNKNOWN)
+    row = _of_dead_order(row) if phase is None else PHASE_ROWS.get((phase, part.type), row)
     return _verdict(row, name=part.name or name, detail=part.detail or part.type)
 
 

@@ -59,7 +59,8 @@ class AcmeAuthority:
             wanted["contact"] = [contact]
         if external_account is not None:
             wanted["externalAccountBinding"] = self._binding(external_account, directory.new_account)
-        call = Call(method="POST", url=directory.new_account, phase=Phase.ACCOUNT, changes=True)
+        # Idempotent by key, so an answer that was lost is no trouble.
+        call = Call(method="POST", url=directory.new_account, phase=Phase.ACCOUNT)
         bare_key = self._key.signer(None)
         reply = await self._endpoint.post(call, _json(wanted), signer=bare_key, deadline=deadline)
         url = _location(reply, call)

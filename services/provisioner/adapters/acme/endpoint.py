@@ -55,8 +55,11 @@ class Endpoint:
         Raises:
             AuthorityError: there was no answer, or it is an error.
         """
-        async with _waiting_until(deadline, call.phase):
-            await self._slots.acquire()
+        if self._slots.locked():
+            async with _waiting_until(deadline, call.phase):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()  # at once
         try:
             return await self._post(call, payload, signer, deadline)
         finally:
@@ -69,7 +72,7 @@ class Endpoint:
     async def _post(self, call: Call, payload: bytes, signer: Signer, deadline: float) -> Reply:
         nonce: str | None = None
         for tries_left in reversed(range(_NONCE_TRIES)):
-            nonce = nonce or await self._nonce(call.phase, deadline)
+            nonce = nonce or self._nonces.spare() or await self._nonce(call.phase, deadline)
             body = signer.sign(payload, nonce=nonce, url=call.url)
             reply = await self._transport.exchange(replace(call, method="POST", body=body), deadline=deadline)
             nonce = well_formed(reply.headers.get("Replay-Nonce"))

@@ -33,17 +33,19 @@ class NoncePool:
         if nonce is not None:
             self._nonces.append(nonce)
 
+    def spare(self) -> str | None:
+        """Return a nonce for one request, if there is one."""
+        return self._nonces.pop() if self._nonces else None
+
     async def take(self, deadline: float) -> str:
-        """Return a nonce for one request.
+        """Return a nonce for one request, fetched if there is none.
 
         One task fetches at a time: what the answers to others bring meanwhile is often enough for all who wait.
         """
-        if self._nonces:
-            return self._nonces.pop()
         async with self._fetching:
             if not self._nonces:
                 await self._wait_for_turn()
-            return self._nonces.pop() if self._nonces else await self._fetch(deadline)
+            return self.spare() or await self._fetch(deadline)
 
     async def _wait_for_turn(self) -> None:
         now = asyncio.get_running_loop().time()
