@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest_asyncio
 
+from dev.folders import run_folder
+from dev.servers.postgresql import PostgreSQL
 from shared.store import Connection, Pool, open_pool
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_postgresql() -> AsyncIterator[PostgreSQL]:
+    """Yield a server whose roles the tests of one module may change: roles belong to the whole server."""
+    with run_folder("test") as folder:
+        async with await PostgreSQL.start(folder / "postgresql") as server:
+            yield server
 
 
 @pytest_asyncio.fixture

@@ -9,7 +9,6 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from dev.folders import run_folder
 from dev.servers.postgresql import PostgreSQL
 from shared.store import ROLES, Connection, Role
 from shared.store.migrate import migrate
@@ -38,7 +37,7 @@ class Database:
     """A migrated database in which every role logs in as itself."""
 
     owner: Connection
-    log_in: Callable[[str], AbstractAsyncContextManager[Connection]]
+    log_in: Callable[[Role], AbstractAsyncContextManager[Connection]]
     types: Mapping[str, Mapping[str, str]]  # of each table's columns
 
     @property
@@ -48,30 +47,26 @@ class Database:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def database() -> AsyncIterator[Database]:
-    with run_folder("test") as folder:
-        async with await PostgreSQL.start(folder / "postgresql") as server:
-            url = await server.create_database("certsmith")
-            password = secrets.token_urlsafe()
-            addresses = {role: server.url_of("certsmith", user=role_name(role), password=password) for role in ROLES}
-            await migrate(url, service_urls=addresses)
-            owner = await asyncpg.connect(url)
+async def database(module_postgresql: PostgreSQL) -> AsyncIterator[Database]:
+    url = await module_postgresql.create_database("certsmith")
+    password = secrets.token_urlsafe()
+    addresses = {role: module_postgresql.url_of("certsmith", user=role_name(role), password=password) for role in ROLES}
+    await migrate(url, service_urls=addresses)
 
-            @asynccontextmanager
-            async def log_in(role: str) -> AsyncIterator[Connection]:
-                connection = await asyncpg.connect(
-                    server.url_of("certsmith", user=f"certsmith_{role}", password=password)
-                )
-                try:
-                    yield connection
-                finally:
-                    await connection.close()
+    @asynccontextmanager
+    async def log_in(role: Role) -> AsyncIterator[Connection]:
+        connection = await asyncpg.connect(addresses[role])
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
-            types: dict[str, dict[str, str]] = {}
-            for row in await owner.fetch(TABLES):
-                types.setdefault(row["table"], {})[row["column"]] = row["type"]
-            yield Database(owner=owner, log_in=log_in, types=types)
-            await owner.close()
+    owner = await asyncpg.connect(url)
+    types: dict[str, dict[str, str]] = {}
+    for row in await owner.fetch(TABLES):
+        types.setdefault(row["table"], {})[row["column"]] = row["type"]
+    yield Database(owner=owner, log_in=log_in, types=types)
+    await owner.close()
 
 
 async def is_allowed(connection: Connection, statement: str) -> bool:

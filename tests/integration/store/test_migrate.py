@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from dev.ports import LOOPBACK, free_port
 from dev.servers.postgresql import PostgreSQL
 from shared.errors import StoreUnavailableError
 from shared.store import ROLES, Connection, migrations, open_pool
@@ -17,11 +18,22 @@ from shared.store.roles import RoleError, role_name, scram_verifier
 NAMES = tuple(f"{migration.version:04}_{migration.name}" for migration in migrations.known())
 
 
-@pytest_asyncio.fixture
-async def superuser(own_postgresql: PostgreSQL) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(own_postgresql.url)
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def superuser(module_postgresql: PostgreSQL) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(module_postgresql.url)
     yield connection
     await connection.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(module_postgresql: PostgreSQL) -> str:
+    """Return the name of an empty database."""
+    name = f"test_{secrets.token_hex(6)}"
+    await module_postgresql.create_database(name)
+    return name
 
 
 async def test_an_empty_database_gets_the_whole_schema(empty_database_url: str) -> None:
@@ -36,18 +48,18 @@ async def test_a_second_time_nothing_is_done(empty_database_url: str) -> None:
     assert (await migrate(empty_database_url)).applied == ()
 
 
-async def test_many_at_once_apply_each_migration_once_in_each_database(own_postgresql: PostgreSQL) -> None:
-    urls = [await own_postgresql.create_database() for _ in range(3)]
+async def test_many_at_once_apply_each_migration_once_in_each_database(module_postgresql: PostgreSQL) -> None:
+    urls = [await module_postgresql.create_database() for _ in range(3)]
 
     migrated = await asyncio.gather(*(migrate(url) for url in urls * 5))
 
     assert sorted(result.applied for result in migrated) == [()] * 12 + [NAMES] * 3
 
 
-async def test_many_at_once_may_let_the_services_in(own_postgresql: PostgreSQL) -> None:
-    urls = [await own_postgresql.create_database() for _ in range(3)]
+async def test_many_at_once_may_let_the_services_in(module_postgresql: PostgreSQL) -> None:
+    urls = [await module_postgresql.create_database() for _ in range(3)]
     password = secrets.token_urlsafe()
-    logins = {role: own_postgresql.url_of("x", user=role_name(role), password=password) for role in ROLES}
+    logins = {role: module_postgresql.url_of("x", user=role_name(role), password=password) for role in ROLES}
 
     await asyncio.gather(*(migrate(url, service_urls=logins) for url in urls * 4))
 
@@ -78,8 +90,8 @@ async def test_an_applied_migration_that_was_edited_is_noticed(database_url: str
         await migrate(database_url)
 
 
-async def test_a_migration_that_fails_leaves_the_schema_as_it_was(own_postgresql: PostgreSQL) -> None:
-    url = await own_postgresql.create_database()
+async def test_a_migration_that_fails_leaves_the_schema_as_it_was(module_postgresql: PostgreSQL) -> None:
+    url = await module_postgresql.create_database()
     connection = await asyncpg.connect(url)
     await connection.execute("CREATE SCHEMA terminator")
 
@@ -91,43 +103,59 @@ async def test_a_migration_that_fails_leaves_the_schema_as_it_was(own_postgresql
     await connection.close()
 
 
-async def test_no_superuser_is_needed(own_postgresql: PostgreSQL, superuser: Connection) -> None:
+async def test_no_superuser_is_needed(module_postgresql: PostgreSQL, superuser: Connection) -> None:
     await superuser.execute("CREATE ROLE landlord LOGIN CREATEROLE PASSWORD 'rent'")
-    await superuser.execute("CREATE DATABASE owned OWNER landlord")
-    url = own_postgresql.url_of("owned", user="landlord", password="rent")
+    await superuser.execute("CREATE DATABASE rented OWNER landlord")
+    url = module_postgresql.url_of("rented", user="landlord", password="rent")
 
-    await migrate(url, service_urls={"provisioner": own_postgresql.url_of("owned", user="certsmith_provisioner")})
+    await migrate(url, service_urls={"provisioner": module_postgresql.url_of("rented", user="certsmith_provisioner")})
 
     async with open_pool(url, role="terminator") as pool, pool.acquire() as connection:
         assert await connection.fetchval("SELECT current_user::text") == "certsmith_terminator"
 
 
 async def test_a_user_without_the_right_to_make_roles_is_told_what_it_needs(
-    own_postgresql: PostgreSQL, superuser: Connection
+    module_postgresql: PostgreSQL, superuser: Connection, database: str
 ) -> None:
+    await migrate(module_postgresql.url_of(database))  # makes the roles, of which this user is no member
     await superuser.execute("CREATE ROLE tenant LOGIN PASSWORD 'rent'")
     await superuser.execute("CREATE DATABASE owned OWNER tenant")
 
     with pytest.raises(RoleError, match="CREATEROLE"):
-        await migrate(own_postgresql.url_of("owned", user="tenant", password="rent"))
+        await migrate(module_postgresql.url_of("owned", user="tenant", password="rent"))
 
 
 @pytest.mark.parametrize("attribute", ["SUPERUSER", "BYPASSRLS", "CREATEROLE", "REPLICATION"])
 async def test_a_role_that_can_do_too_much_is_refused(
-    own_postgresql: PostgreSQL, superuser: Connection, attribute: str
+    module_postgresql: PostgreSQL, superuser: Connection, database: str, attribute: str
 ) -> None:
-    await superuser.execute(f"CREATE ROLE certsmith_validator {attribute}")
+    url = module_postgresql.url_of(database)
+    await migrate(url)
+    await superuser.execute(f"ALTER ROLE certsmith_validator {attribute}")
 
     with pytest.raises(RoleError, match="certsmith_validator"):
-        await migrate(await own_postgresql.create_database())
+        await migrate(url)
+
+    await superuser.execute(f"ALTER ROLE certsmith_validator NO{attribute}")
+    await migrate(url)
 
 
-async def test_a_login_of_another_name_becomes_a_member(own_postgresql: PostgreSQL, superuser: Connection) -> None:
+async def test_the_role_itself_may_log_in(module_postgresql: PostgreSQL, database: str) -> None:
+    address = module_postgresql.url_of(database, user="certsmith_validator", password="p:w/@ %")
+
+    await migrate(module_postgresql.url_of(database), service_urls={"validator": address})
+
+    async with open_pool(address, role="validator") as pool, pool.acquire() as connection:
+        assert await connection.fetchval("SELECT session_user::text") == "certsmith_validator"
+
+
+async def test_a_login_of_another_name_becomes_a_member(
+    module_postgresql: PostgreSQL, superuser: Connection, database: str
+) -> None:
     await superuser.execute("CREATE ROLE \"Some One\" LOGIN PASSWORD 'known'")
-    url = await own_postgresql.create_database("certsmith")
-    address = own_postgresql.url_of("certsmith", user="Some One", password="known")
+    address = module_postgresql.url_of(database, user="Some One", password="known")
 
-    await migrate(url, service_urls={"terminator": address})
+    await migrate(module_postgresql.url_of(database), service_urls={"terminator": address})
 
     async with open_pool(address, role="terminator") as pool, pool.acquire() as connection:
         assert await connection.fetchval("SELECT current_user::text") == "certsmith_terminator"
@@ -135,16 +163,16 @@ async def test_a_login_of_another_name_becomes_a_member(own_postgresql: PostgreS
             await connection.execute("SET ROLE certsmith_keeper")
 
 
-async def test_a_login_that_does_not_exist_is_named(own_postgresql: PostgreSQL) -> None:
-    url = await own_postgresql.create_database("certsmith")
+async def test_a_login_that_does_not_exist_is_named(module_postgresql: PostgreSQL, database: str) -> None:
+    address = module_postgresql.url_of(database, user="nobody", password="x")
 
     with pytest.raises(RoleError, match=r"API_DATABASE_URL names the user 'nobody'.*certsmith_api"):
-        await migrate(url, service_urls={"api": own_postgresql.url_of("certsmith", user="nobody", password="x")})
+        await migrate(module_postgresql.url_of(database), service_urls={"api": address})
 
 
-async def test_a_password_is_changed_by_migrating_again(own_postgresql: PostgreSQL) -> None:
-    url = await own_postgresql.create_database("certsmith")
-    old, new = (own_postgresql.url_of("certsmith", user="certsmith_api", password=word) for word in ("old", "new"))
+async def test_a_password_is_changed_by_migrating_again(module_postgresql: PostgreSQL, database: str) -> None:
+    url = module_postgresql.url_of(database)
+    old, new = (module_postgresql.url_of(database, user="certsmith_api", password=word) for word in ("old", "new"))
     await migrate(url, service_urls={"api": old})
 
     await migrate(url, service_urls={"api": new})
@@ -154,29 +182,26 @@ async def test_a_password_is_changed_by_migrating_again(own_postgresql: PostgreS
         await asyncpg.connect(old)
 
 
-async def test_a_password_is_in_no_log_of_the_server(own_postgresql: PostgreSQL, superuser: Connection) -> None:
-    await superuser.execute("ALTER SYSTEM SET log_statement = 'all'")
-    await superuser.execute("SELECT pg_reload_conf()")
-    url = await own_postgresql.create_database("certsmith")
-
-    await migrate(url, service_urls={"api": own_postgresql.url_of("certsmith", user="certsmith_api", password="pearl")})
-
-    assert "certsmith_api" in own_postgresql.log_text()
-    assert "pearl" not in own_postgresql.log_text()
-
-
-async def test_a_database_that_is_away_is_a_failure_that_passes(own_postgresql: PostgreSQL) -> None:
-    await own_postgresql.stop()
-
-    with pytest.raises(StoreUnavailableError):
-        await migrate(own_postgresql.url)
-
-
-async def test_the_verifier_is_the_one_that_postgresql_would_store(
-    own_postgresql: PostgreSQL, superuser: Connection
+async def test_a_password_is_in_no_log_of_the_server(
+    module_postgresql: PostgreSQL, superuser: Connection, database: str
 ) -> None:
+    await superuser.execute(f"ALTER DATABASE {database} SET log_statement = 'all'")
+    address = module_postgresql.url_of(database, user="certsmith_api", password="pearl")
+
+    await migrate(module_postgresql.url_of(database), service_urls={"api": address})
+
+    assert "ALTER ROLE" in module_postgresql.log_text()
+    assert "pearl" not in module_postgresql.log_text()
+
+
+async def test_the_verifier_is_one_that_postgresql_takes(module_postgresql: PostgreSQL, superuser: Connection) -> None:
     await superuser.execute(f"CREATE ROLE checked LOGIN PASSWORD '{scram_verifier('p w')}'")
 
-    connection = await asyncpg.connect(own_postgresql.url_of("postgres", user="checked", password="p w"))
+    connection = await asyncpg.connect(module_postgresql.url_of("postgres", user="checked", password="p w"))
     assert await connection.fetchval("SELECT 1") == 1
     await connection.close()
+
+
+async def test_a_database_that_is_away_is_a_failure_that_passes() -> None:
+    with pytest.raises(StoreUnavailableError):
+        await migrate(f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing")

@@ -8,7 +8,6 @@ import pytest
 import pytest_asyncio
 
 from dev.ports import LOOPBACK, free_port
-from dev.servers.database import DatabaseServer
 from dev.servers.postgresql import PostgreSQL, StopMode
 from shared.errors import SettingsError, StoreUnavailableError
 from shared.store import Connection, Pool, open_connection, open_pool
@@ -207,11 +206,3 @@ async def test_a_lock_that_does_not_come_is_a_failure_that_passes(owner: Connect
         await owner.execute("LOCK TABLE registry.domains")
         with pytest.raises(StoreUnavailableError):
             await wait_for_the_lock()
-
-
-async def test_the_servers_own_roles_may_log_in_as_themselves(own_postgresql: DatabaseServer, own_url: str) -> None:
-    address = own_postgresql.url_of("certsmith", user="certsmith_validator", password="p:w/@ %")
-    await migrate(own_url, service_urls={"validator": address})
-
-    async with open_pool(address, role="validator") as pool, pool.acquire() as connection:
-        assert await connection.fetchval("SELECT session_user::text") == "certsmith_validator"

@@ -1,9 +1,16 @@
 """Each service reaches its own rows only, whatever it asks for."""
 
+from collections.abc import AsyncIterator
+
 import asyncpg
 import pytest
+import pytest_asyncio
 
-from shared.store import Connection, Role, open_connection
+from dev.servers.database import DatabaseServer
+from shared.store import Connection, Role
+from shared.store.roles import role_name
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SERVICES: tuple[Role, ...] = ("provisioner", "validator", "terminator", "api")
 OTHERS = list(zip(SERVICES, (*SERVICES[1:], SERVICES[0]), strict=True))
@@ -19,34 +26,67 @@ INSERTS = {
 WHOSE = {"outbox": "service", "inbox": "consumer", "dead_letters": "service", "leases": "service"}
 
 
-async def give_everybody_a_row(owner: Connection) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def database(postgresql: DatabaseServer, migrated_template: str) -> AsyncIterator[Connection]:
+    url = await postgresql.create_database(template=migrated_template)
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+    await postgresql.drop_database(url)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def session(database: Connection) -> AsyncIterator[Connection]:
+    """Yield a session of the owner in a transaction that is rolled back; `become` gives it a role's rights."""
+    transaction = database.transaction()
+    await transaction.start()
+    yield database
+    await transaction.rollback()
+
+
+async def become(session: Connection, role: Role | None) -> None:
+    """Let *session* have the rights of *role*, or of the owner again."""
+    await session.execute(f"SET LOCAL ROLE {role_name(role) if role else 'NONE'}")
+
+
+async def is_refused(session: Connection, statement: str, *args: object) -> bool:
+    try:
+        async with session.transaction():
+            await session.execute(statement, *args)
+    except asyncpg.InsufficientPrivilegeError as error:
+        return "row-level security" in str(error)
+    return False
+
+
+async def give_everybody_a_row(session: Connection) -> None:
     for statement in INSERTS.values():
         for service in SERVICES:
-            await owner.execute(statement, service)
+            await session.execute(statement, service)
 
 
 @pytest.mark.parametrize("table", INSERTS)
 @pytest.mark.parametrize("role", SERVICES)
-async def test_a_service_writes_rows_of_its_own(database_url: str, table: str, role: Role) -> None:
-    async with open_connection(database_url, role=role) as connection:
-        assert await connection.execute(INSERTS[table], role) == "INSERT 0 1"
+async def test_a_service_writes_rows_of_its_own(session: Connection, table: str, role: Role) -> None:
+    await become(session, role)
+
+    assert await session.execute(INSERTS[table], role) == "INSERT 0 1"
 
 
 @pytest.mark.parametrize("table", INSERTS)
 @pytest.mark.parametrize(("role", "other"), OTHERS)
-async def test_a_service_cannot_write_rows_of_another(database_url: str, table: str, role: Role, other: Role) -> None:
-    async with open_connection(database_url, role=role) as connection:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-            await connection.execute(INSERTS[table], other)
+async def test_a_service_cannot_write_rows_of_another(session: Connection, table: str, role: Role, other: Role) -> None:
+    await become(session, role)
+
+    assert await is_refused(session, INSERTS[table], other)
 
 
 @pytest.mark.parametrize("table", ["outbox", "inbox", "leases"])
 @pytest.mark.parametrize("role", SERVICES)
-async def test_a_service_sees_its_own_rows_only(database_url: str, owner: Connection, table: str, role: Role) -> None:
-    await give_everybody_a_row(owner)
+async def test_a_service_sees_its_own_rows_only(session: Connection, table: str, role: Role) -> None:
+    await give_everybody_a_row(session)
+    await become(session, role)
 
-    async with open_connection(database_url, role=role) as connection:
-        seen = await connection.fetch(f"SELECT {WHOSE[table]} AS whose FROM messaging.{table}")
+    seen = await session.fetch(f"SELECT {WHOSE[table]} AS whose FROM messaging.{table}")
 
     # The API's dashboard shows what was acted on, whoever did.
     expected = set(SERVICES) if (role, table) == ("api", "inbox") else {role}
@@ -55,76 +95,77 @@ async def test_a_service_sees_its_own_rows_only(database_url: str, owner: Connec
 
 @pytest.mark.parametrize("role", ["provisioner", "validator", "terminator"])
 @pytest.mark.parametrize("table", ["outbox", "inbox"])
-async def test_a_service_deletes_its_own_rows_only(
-    database_url: str, owner: Connection, table: str, role: Role
-) -> None:
-    await give_everybody_a_row(owner)
+async def test_a_service_deletes_its_own_rows_only(session: Connection, table: str, role: Role) -> None:
+    await give_everybody_a_row(session)
+    await become(session, role)
 
-    async with open_connection(database_url, role=role) as connection:
-        await connection.execute(f"DELETE FROM messaging.{table}")
+    await session.execute(f"DELETE FROM messaging.{table}")
 
-    left = await owner.fetch(f"SELECT {WHOSE[table]} AS whose FROM messaging.{table}")
+    await become(session, None)
+    left = await session.fetch(f"SELECT {WHOSE[table]} AS whose FROM messaging.{table}")
     assert {row["whose"] for row in left} == set(SERVICES) - {role}
 
 
 @pytest.mark.parametrize("role", SERVICES)
-async def test_a_service_takes_no_lease_of_another(database_url: str, owner: Connection, role: Role) -> None:
-    await give_everybody_a_row(owner)
+async def test_a_service_takes_no_lease_of_another(session: Connection, role: Role) -> None:
+    await give_everybody_a_row(session)
+    await become(session, role)
 
-    async with open_connection(database_url, role=role) as connection:
-        await connection.execute("UPDATE messaging.leases SET holder = 'me', token = token + 1")
+    await session.execute("UPDATE messaging.leases SET holder = 'me', token = token + 1")
 
-    assert await owner.fetchval("SELECT array_agg(service) FROM messaging.leases WHERE holder = 'me'") == [role]
+    await become(session, None)
+    assert await session.fetchval("SELECT array_agg(service) FROM messaging.leases WHERE holder = 'me'") == [role]
 
 
-async def test_a_service_cannot_take_the_name_of_anothers_lease(database_url: str) -> None:
-    async with open_connection(database_url, role="terminator") as connection:
-        with pytest.raises(asyncpg.CheckViolationError):
-            await connection.execute(
+async def test_a_service_cannot_take_the_name_of_anothers_lease(session: Connection) -> None:
+    await become(session, "terminator")
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with session.transaction():
+            await session.execute(
                 "INSERT INTO messaging.leases (name, service) VALUES ('relay.provisioner', 'terminator')"
             )
 
 
-async def test_the_inbox_of_a_service_may_have_several_consumers(database_url: str) -> None:
-    async with open_connection(database_url, role="provisioner") as connection:
-        assert await connection.execute(INSERTS["inbox"], "provisioner.dead_letters") == "INSERT 0 1"
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.execute(INSERTS["inbox"], "provisioner2")
+async def test_the_inbox_of_a_service_may_have_several_consumers(session: Connection) -> None:
+    await become(session, "provisioner")
+
+    assert await session.execute(INSERTS["inbox"], "provisioner.dead_letters") == "INSERT 0 1"
+    assert await is_refused(session, INSERTS["inbox"], "provisioner2")
 
 
 @pytest.mark.parametrize("role", ["operator", "api"])
-async def test_people_see_replay_and_drop_the_dead_letters_of_all(
-    database_url: str, owner: Connection, role: Role
-) -> None:
-    await give_everybody_a_row(owner)
+async def test_people_see_replay_and_drop_the_dead_letters_of_all(session: Connection, role: Role) -> None:
+    await give_everybody_a_row(session)
+    await become(session, role)
 
-    async with open_connection(database_url, role=role) as connection:
-        replayed = await connection.execute("UPDATE messaging.dead_letters SET replayed_at = now()")
-        dropped = await connection.execute("DELETE FROM messaging.dead_letters")
+    replayed = await session.execute("UPDATE messaging.dead_letters SET replayed_at = now()")
+    dropped = await session.execute("DELETE FROM messaging.dead_letters")
 
     assert (replayed, dropped) == ("UPDATE 4", "DELETE 4")
 
 
-@pytest.mark.parametrize(("role", "writer"), [("provisioner", "validator"), ("validator", "provisioner")])
-async def test_a_service_stores_keys_in_its_own_name_only(database_url: str, role: Role, writer: str) -> None:
+@pytest.mark.parametrize(("role", "other"), [("provisioner", "validator"), ("validator", "provisioner")])
+async def test_a_service_stores_keys_in_its_own_name_only(session: Connection, role: Role, other: str) -> None:
     insert = (
         "INSERT INTO registry.keys (id, tenant, writer, format, signing_key_id, public_key, ciphertext, signature) "
         "VALUES ('key_' || repeat('0', 24), '', $1, 1, '', '', '', '')"
     )
+    await become(session, role)
 
-    async with open_connection(database_url, role=role) as connection:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-            await connection.execute(insert, writer)
-        assert await connection.execute(insert, role) == "INSERT 0 1"
+    assert await is_refused(session, insert, other)
+    assert await session.execute(insert, role) == "INSERT 0 1"
 
 
 @pytest.mark.parametrize(("role", "source"), [("provisioner", "uploaded"), ("validator", "automatic")])
-async def test_a_service_stores_certificates_of_its_own_making_only(database_url: str, role: Role, source: str) -> None:
-    async with open_connection(database_url, role=role) as connection:
-        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-            await connection.execute(
-                "INSERT INTO registry.certificates (id, tenant, source, leaf, chain_id, key_id, key_type, names, "
-                "not_before, not_after, serial_number, fingerprint, issuer) "
-                "VALUES ('cert_1', '', $1, '', '', '', 'ecdsa', '{}', now(), now(), '', sha256(''), '')",
-                source,
-            )
+async def test_a_service_stores_certificates_of_its_own_making_only(
+    session: Connection, role: Role, source: str
+) -> None:
+    insert = (
+        "INSERT INTO registry.certificates (id, tenant, source, leaf, chain_id, key_id, key_type, names, "
+        "not_before, not_after, serial_number, fingerprint, issuer) "
+        "VALUES ('cert_1', '', $1, '', '', '', 'ecdsa', '{}', now(), now(), '', sha256(''), '')"
+    )
+    await become(session, role)
+
+    assert await is_refused(session, insert, source)
