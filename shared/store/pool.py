@@ -86,14 +86,14 @@ class Pool:
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, role: Role, min_size: int = 0, max_size: int = 8) -> AsyncIterator[Pool]:
-    """Give a pool of *min_size* to *max_size* connections as *role*, once database and schema are there.
+async def open_pool(url: str, *, role: Role, max_size: int = 8) -> AsyncIterator[Pool]:
+    """Give a pool of up to *max_size* connections as *role*, once database and schema are there.
 
     Raises:
         SettingsError: *url* is no address of a PostgreSQL database.
     """
     require_address(url)
-    pool = await _create_when_ready(url, role=role, min_size=min_size, max_size=max_size)
+    pool = await _create_when_ready(url, role=role, max_size=max_size)
     try:
         yield Pool(pool)
     finally:
@@ -122,22 +122,22 @@ async def open_connection(url: str, *, role: Role) -> AsyncIterator[Connection]:
         connection.terminate()
 
 
-async def _create_when_ready(url: str, *, role: Role, min_size: int, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
+async def _create_when_ready(url: str, *, role: Role, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
     delay = _FIRST_DELAY_SECONDS
     while True:
         try:
-            return await _create(url, role=role, min_size=min_size, max_size=max_size)
+            return await _create(url, role=role, max_size=max_size)
         except StoreUnavailableError as error:
             log.warning("store_not_ready", reason=str(error), retries_in_seconds=delay)
         await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - spreads load, hides nothing
         delay = min(delay * 2, _MAX_DELAY_SECONDS)
 
 
-async def _create(url: str, *, role: Role, min_size: int, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
+async def _create(url: str, *, role: Role, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
     # What is missing may still come: the server, the database, the role, its password, the schema.
     with dialling():
         pool = await asyncpg.create_pool(
-            url, **_arguments(role), min_size=min_size, max_size=max_size, init=_prepare, reset=_keep_session
+            url, **_arguments(role), min_size=0, max_size=max_size, init=_prepare, reset=_keep_session
         )
         try:
             async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
