@@ -64,7 +64,7 @@ class Platform:
         self.publisher: Final = Publisher(logins.amqp_url("publisher"))
         self.ledger: Final = Ledger(logins, ground.broker)
         self.services: Final[dict[str, Service]] = {}
-        self._logins: Final = logins
+        self.logins: Final = logins
         self._visitor: Final = Visitor(ground.roots)
 
     @classmethod
@@ -140,16 +140,15 @@ class Platform:
         """The terminators that run."""
         return [each for each in self.services.values() if isinstance(each, Node) and each.is_running]
 
-    async def relay_holder(self) -> Service | None:
-        """Return the provisioner that sends the outbox at the moment, if one that runs does."""
-        token = await self.ledger.value(
-            "SELECT token FROM messaging.leases WHERE name = 'relay.provisioner' AND held_until > now()"
-        )
-        for service in self.services.values():
-            leads = [each["token"] for each in service.records() if each.get("event") == "relay_leads"]
-            if service.is_running and token in leads and service.module.endswith("provisioner"):
-                return service
-        return None
+    async def relay_holders(self) -> list[Service]:
+        """Return the processes that send a service's outbox at the moment, one at most for each service."""
+        leases = await self.ledger.rows("SELECT service, token FROM messaging.leases WHERE held_until > now()")
+        leading = {(lease["service"], lease["token"]) for lease in leases}
+        return [
+            service
+            for service in self.services.values()
+            if service.is_running and leading.intersection(service.leaderships())
+        ]
 
     def domain(self, host: str, **more: object) -> dict[str, Any]:
         """Return the data of a request to host *host*."""
@@ -209,8 +208,8 @@ class Platform:
         return {
             "CERTSMITH_CONFIG": str(self.folder / "certsmith.yaml"),  # is not there: the checkout may have one
             "CERTSMITH_KEYS_DIR": str(self.folder / "keys" / service),
-            f"{prefix}_AMQP_URL": self._logins.amqp_url(service),
-            f"{prefix}_DATABASE_URL": self._logins.database_url(service),
+            f"{prefix}_AMQP_URL": self.logins.amqp_url(service),
+            f"{prefix}_DATABASE_URL": self.logins.database_url(service),
             f"{prefix}_METRICS_PORT": str(ready_port),
         }
 
