@@ -158,14 +158,14 @@ def _row(stored: StoredDeadLetter) -> tuple[RenderableType, ...]:
         letter.service,
         Text(_printable(letter.type or letter.routing_key)),
         Text(_printable(_about(stored) or "-")),
-        Text.assemble((f"{letter.reason_code} ", "red"), letter.reason),
+        Text.assemble((f"{letter.reason_code}: ", "red"), letter.reason),
     )
 
 
 def _facts(stored: StoredDeadLetter) -> Iterator[tuple[str, RenderableType]]:
     letter = stored.letter
     yield "dead letter", Text(f"{stored.id} of {letter.service}", "bold")
-    yield "reason", Text.assemble((f"{letter.reason_code} ", "red"), letter.reason)
+    yield "reason", Text.assemble((f"{letter.reason_code}: ", "red"), letter.reason)
     replayed = f", replayed {stored.replayed_at:%Y-%m-%d %H:%M:%S} UTC" if stored.replayed_at else ""
     yield "received", f"{stored.received_at:%Y-%m-%d %H:%M:%S} UTC in {letter.queue}{replayed}"
     yield "published to", _printable(f"{letter.exchange} with routing key {letter.routing_key}")

@@ -31,12 +31,12 @@ class Terminal:
             self._write(document, compact=compact)
             return
         for line in lines:
-            self.out.print(line)
+            _print(self.out, line)
 
     def say(self, line: RenderableType) -> None:
         """Say *line* to people, beside the result."""
         if not self.as_json:
-            self.err.print(line)
+            _print(self.err, line)
 
     def fail(self, document: object, message: str) -> None:
         """Show an error: *document* to programs, *message* to people."""
@@ -71,6 +71,16 @@ def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:
     for name, value in pairs:
         made.add_row(name, value)
     return made
+
+
+def _print(console: Console, line: RenderableType) -> None:
+    """Print *line*; what is piped has no blanks at the ends of lines."""
+    if console.is_terminal:
+        console.print(line)
+        return
+    with console.capture() as captured:
+        console.print(line)
+    console.file.write("".join(f"{each.rstrip()}\n" for each in captured.get().splitlines()))
 
 
 def _console(*, to_errors: bool) -> Console:

@@ -105,9 +105,10 @@ async def wait_for(
         try:
             with terminal.err.status("waiting") as status:
                 async for last in _changes(watch, connection, until=began + seconds):
-                    elapsed = time.monotonic() - began
-                    status.update(f"{last.state}: {last.sentence}")
-                    terminal.say(Text.assemble((f"{elapsed:7.2f} s  ", "dim"), f"{last.state:<12} {last.sentence}"))
+                    if last.outcome is None:
+                        elapsed = Text(f"{time.monotonic() - began:7.2f} s  ", "dim")
+                        terminal.say(elapsed.append(f"{last.state:<12} {last.sentence}", ""))
+                        status.update(last.state)
         except StoreUnavailableError as error:
             raise StoreUnavailableError(f"event {watch.event.id} is published, but then {error}") from error
     return Waited(progress=last, seconds=time.monotonic() - began)
