@@ -20,7 +20,7 @@ class NameCache(Generic[V]):
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[str, V] = OrderedDict()
-        self._below: dict[str, set[str]] = {}  # a wildcard -> the names that are here one label below it
+        self._below: dict[str, set[str]] = {}  # a wildcard -> what is here of itself and one label below it
 
     def __len__(self) -> int:
         return len(self._values)
@@ -57,10 +57,9 @@ class NameCache(Generic[V]):
 
     def covered(self, domain: str) -> list[str]:
         """Return the names here that the row of *domain* may be about."""
-        names = [domain] if domain in self._values else []
         if is_wildcard(domain):
-            names += self._below.get(domain, ())
-        return names
+            return list(self._below.get(domain, ()))
+        return [domain] if domain in self._values else []
 
     def items(self) -> list[tuple[str, V]]:
         """Return all that is here."""

@@ -37,6 +37,16 @@ class Deployment:
     correlation_id: str | None = None
 
 
+class Audience(Protocol):
+    """Everybody who serves with what the node knows: the workers."""
+
+    async def drop(self, domain: str) -> None:
+        """Return when none of them can show any more what it held for *domain* when this was called."""
+
+    def drop_soon(self, domain: str) -> None:
+        """Have them drop what they hold for *domain*, before they get any answer that is given after this."""
+
+
 class Store(Protocol):
     """The rows, and what the terminator tells."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.errors import PermanentError
@@ -89,7 +89,8 @@ def choose(domain: Domain, *, now: datetime) -> tuple[Certificate | None, float]
 
 def _seconds_until_change(certificates: Iterable[Certificate], now: datetime) -> float:
     """Return when the next of *certificates* becomes valid or invalid."""
-    instants = (instant for item in certificates for instant in (item.not_before, item.not_after))
+    # The last instant of validity belongs to it, so the change comes right after.
+    instants = (at for item in certificates for at in (item.not_before, item.not_after + timedelta.resolution))
     return min([(instant - now).total_seconds() for instant in instants if instant > now] + [LONGEST_SECONDS])
 
 

@@ -74,6 +74,8 @@ class Catalogue:
                 if known is None:
                     raise
                 return known.domain
+            if self._nobodys.get(name) is not None:  # as of this read, though it may not be believed for long
+                return None
 
     async def reread(self, domain: str) -> Domain | None:
         """Return the row of *domain* as it is now, and know it from now on; None when there is none.

@@ -17,8 +17,7 @@ from services.terminator.control.catalogue import Catalogue
 from services.terminator.control.measures import DEPLOY_SECONDS
 from services.terminator.control.offers import OfferRefusedError, Offers
 from services.terminator.control.telling import Telling
-from services.terminator.control.workers import Workers
-from services.terminator.ports import Changes, Deployment, Store
+from services.terminator.ports import Audience, Changes, Deployment, Store
 from services.terminator.rules import Domain
 from shared.errors import StoreUnavailableError
 
@@ -32,7 +31,7 @@ class Swaps:
     """Brings the node up to what the rows say."""
 
     def __init__(
-        self, catalogue: Catalogue, offers: Offers, workers: Workers, telling: Telling, tasks: asyncio.TaskGroup
+        self, catalogue: Catalogue, offers: Offers, workers: Audience, telling: Telling, tasks: asyncio.TaskGroup
     ) -> None:
         self._catalogue = catalogue
         self._offers = offers

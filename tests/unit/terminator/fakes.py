@@ -42,6 +42,7 @@ class MemoryStore:
         self.available = True
         self.gate: asyncio.Event | None = None
         self.asked: list[frozenset[str]] = []
+        self.refused = 0
         self._version = 0
 
     def put(self, domain: Domain) -> Domain:
@@ -85,6 +86,7 @@ class MemoryStore:
         if self.gate is not None:
             await self.gate.wait()
         if not self.available:
+            self.refused += 1
             raise StoreUnavailableError("the store was told not to answer")
 
 
