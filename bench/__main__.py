@@ -1,0 +1,35 @@
+"""`python -m bench`: all benchmarks, on private servers; writes `bench/results.json` and prints a table."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from bench import issuance, outbox, results
+from bench.results import Result
+from dev.folders import run_folder
+from tests.e2e.ground import open_ground
+from tests.e2e.platform import Platform
+
+RESULTS: Final = Path(__file__).with_name("results.json")
+BENCHMARKS: Final[tuple[tuple[str, Callable[[Platform], Awaitable[list[Result]]]], ...]] = (
+    ("issuance", issuance.measure),
+    ("outbox", outbox.measure),
+)
+
+
+async def main() -> None:
+    """Run all benchmarks, one after another."""
+    found: list[Result] = []
+    with run_folder("bench") as folder:
+        async with open_ground(folder) as ground:
+            for name, measure in BENCHMARKS:
+                print(name)
+                async with Platform.on(ground, name) as platform:
+                    found += await measure(platform)
+    results.write(found, RESULTS)
+    results.show(found)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,142 @@
+"""From `domain.created` to a verified handshake, and what it costs the provisioner.
+
+Domains are published 20 at a time. As soon as a domain's `certificate.ready` is heard, a client makes handshakes with
+the terminator until one verifies; that is the end of the measurement. The provisioner's CPU is its process's user and
+system time, its database and broker work included, over the whole round.
+
+The peer is `acme.client.ClientV2`, the client inside certbot, on the same CA: one thread for each order in flight, with
+the same look-ups left out, no database, no broker and no serving.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import aio_pika
+
+from bench import stock_client
+from bench.results import Result, of_rounds, percentile
+from tests.e2e.platform import Platform
+
+DOMAINS: Final = 200
+IN_FLIGHT: Final = 20
+ROUNDS: Final = 3
+PEER_ORDERS: Final = 40
+_PEER: Final = "acme.client.ClientV2"
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_DEADLINE_SECONDS: Final = 300
+
+
+async def measure(platform: Platform) -> list[Result]:
+    """Return the figures for the main path."""
+    node = platform.terminator("node", TERMINATOR_WORKERS="2")
+    provisioner = platform.provisioner("provisioner", LOG_LEVEL="warning")
+    await platform.run(node, provisioner)
+    trust = ssl.create_default_context(cadata=(await platform.pebble.roots()).decode())
+    p50s, p99s, cpus = [], [], []
+    async with _listening(platform) as ready:
+        await _round(platform, ready, trust, count=IN_FLIGHT)  # account, connections, prepared statements
+        for number in range(ROUNDS):
+            before = _cpu_seconds(provisioner.program.pid)
+            latencies = await _round(platform, ready, trust, count=DOMAINS)
+            cpus.append((_cpu_seconds(provisioner.program.pid) - before) / DOMAINS)
+            p50s.append(percentile(latencies, 0.5))
+            p99s.append(percentile(latencies, 0.99))
+            milliseconds = cpus[-1] * 1000
+            print(
+                f"  round {number + 1}: p50 {p50s[-1]:.3f} s, p99 {p99s[-1]:.3f} s, {milliseconds:.1f} ms CPU an order"
+            )
+    await platform.end_services()
+    peer = await stock_client.measure(platform, orders=PEER_ORDERS, in_flight=IN_FLIGHT)
+    return [
+        of_rounds(
+            "publish_to_served_p50_seconds",
+            p50s,
+            unit="s",
+            goal=1.0,
+            peer=f"{_PEER}, order to chain",
+            of_peer=percentile(peer.latencies, 0.5),
+        ),
+        of_rounds(
+            "publish_to_served_p99_seconds",
+            p99s,
+            unit="s",
+            peer=f"{_PEER}, order to chain",
+            of_peer=percentile(peer.latencies, 0.99),
+        ),
+        of_rounds(
+            "provisioner_cpu_seconds_per_order",
+            cpus,
+            unit="s",
+            goal=0.008,
+            peer=f"{_PEER}, ACME only",
+            of_peer=peer.cpu_seconds_per_order,
+        ),
+    ]
+
+
+async def _round(
+    platform: Platform, ready: dict[str, asyncio.Event], trust: ssl.SSLContext, *, count: int
+) -> list[float]:
+    """Return how long each of *count* new domains took."""
+    hosts = [f"shop-{secrets.token_hex(5)}.example.com" for _ in range(count)]
+    await platform.point_here(*hosts)
+    ready.update({host: asyncio.Event() for host in hosts})
+    connection = await aio_pika.connect(platform.logins.amqp_url("publisher"))
+    async with connection, asyncio.timeout(_DEADLINE_SECONDS):
+        exchange = await (await connection.channel()).get_exchange("certsmith.public", ensure=False)
+        in_flight = asyncio.Semaphore(IN_FLIGHT)
+
+        async def one(host: str) -> float:
+            async with in_flight:
+                began = time.perf_counter()
+                body = json.dumps(platform.domain(host)).encode()
+                await exchange.publish(aio_pika.Message(body), routing_key="domain.created")
+                await ready[host].wait()
+                await _served(platform, host, trust)
+                return time.perf_counter() - began
+
+        return list(await asyncio.gather(*(one(host) for host in hosts)))
+
+
+async def _served(platform: Platform, host: str, trust: ssl.SSLContext) -> None:
+    """Return when a handshake for *host* has verified."""
+    node = platform.nodes[0]
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(node.address, node.https_port, ssl=trust, server_hostname=host)
+            writer.transport.abort()
+            return
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def _listening(platform: Platform) -> AsyncIterator[dict[str, asyncio.Event]]:
+    """Yield events by host that are set when the host's certificate is told to be ready."""
+    ready: dict[str, asyncio.Event] = {}
+    connection = await aio_pika.connect(platform.logins.administrator_amqp_url)
+    async with connection:
+        queue = await (await connection.channel()).declare_queue(exclusive=True)
+        await queue.bind("certsmith.events", "certificate.ready")
+
+        async def hear(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+            for domain in json.loads(message.body)["domains"]:
+                if domain["domain"] in ready:
+                    ready[domain["domain"]].set()
+
+        await queue.consume(hear, no_ack=True)
+        yield ready
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the user and system time that process *pid* has used (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
