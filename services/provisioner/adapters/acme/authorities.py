@@ -52,15 +52,9 @@ async def open_authorities(
     Raises:
         SettingsError: *trusted_ca_pem* has no certificates.
     """
-    try:
-        trust = ssl.create_default_context(cadata=trusted_ca_pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise SettingsError(
-            f"AUTOCERT_TRUSTED_CA or AUTOCERT_TRUSTED_CA_FILE must hold certificates in PEM, and does not: {error}"
-        ) from error
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            ssl=trust, limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=_IDLE_SECONDS
+            ssl=_trust(trusted_ca_pem), limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=_IDLE_SECONDS
         ),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
         # RFC 8555 section 6.1 wants to know who asks; it also wants a language, for what people will read.
@@ -68,6 +62,18 @@ async def open_authorities(
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
         yield AcmeAuthorities(Transport(session), clock=clock)
+
+
+def _trust(trusted_ca_pem: str | None) -> ssl.SSLContext:
+    """Return what authorities' own TLS must verify against; nothing in a bundle does not mean the system's roots."""
+    if trusted_ca_pem is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cadata=trusted_ca_pem or "nothing")
+    except (ssl.SSLError, ValueError) as error:
+        raise SettingsError(
+            f"AUTOCERT_TRUSTED_CA or AUTOCERT_TRUSTED_CA_FILE must hold certificates in PEM, and does not: {error}"
+        ) from error
 
 
 def _user_agent() -> str:

@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from aiohttp import web
 
@@ -20,9 +20,9 @@ SECONDS: Final = 60.0
 
 
 class SettledPebble(Pebble):
-    """A Pebble with settings of its own on top of the usual ones; `more` is set before its start."""
+    """A Pebble with settings of its own on top of the usual ones."""
 
-    more: Mapping[str, Any]
+    more: ClassVar[Mapping[str, Any]]
 
     def _configure(self) -> None:
         super()._configure()
