@@ -24,6 +24,9 @@ _MAX_ADDRESSES: Final = 4
 _PATH: Final = "/.well-known/acme-challenge/"  # RFC 8555 section 8.3
 _CONNECTIONS: Final = 64
 
+_NAT64: Final = IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
+_LOCAL_NAT64: Final = IPv6Network("64:ff9b:1::/48")  # RFC 8215; global in the eyes of older Pythons
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -86,16 +89,16 @@ class AiohttpProbe:
 
 def is_allowed(address: Address, allow: Sequence[Network] = ()) -> bool:
     """Say whether anything may be fetched from *address*, which a stranger's DNS named."""
-    inside = _embedded(address)
-    public = all(each.is_global and not each.is_multicast for each in (address, *inside))
-    return public or any(address in network for network in allow)
+    public = all(each.is_global and not each.is_multicast for each in (address, *_embedded(address)))
+    return (public and address not in _LOCAL_NAT64) or any(address in network for network in allow)
 
 
 def _embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses that traffic to *address* may end at: mapped, 6to4, Teredo."""
+    """Return the IPv4 addresses that traffic to *address* may end at: mapped, 6to4, Teredo, NAT64."""
     if isinstance(address, IPv4Address):
         return ()
-    found = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
+    nat64 = IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else None
+    found = (address.ipv4_mapped, address.sixtofour, nat64, *(address.teredo or ()))
     return tuple(each for each in found if each is not None)
 
 
