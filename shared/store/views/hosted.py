@@ -18,8 +18,8 @@ SELECT domain.id, domain.tenant, domain.name, domain.holds_name, domain.upstream
     chosen.certificate_id, chosen.chosen_by, chosen.source, chosen.names, chosen.issuer, chosen.serial_number,
     chosen.fingerprint, chosen.certificate_key_type, chosen.not_before, chosen.not_after, chosen.revoked_at,
     newest.id AS order_id, newest.state, newest.reason, newest.attempt, newest.error_code, newest.message,
-    newest.next_attempt_at, newest.created_at AS order_created_at, newest.updated_at AS order_updated_at,
-    newest.finished_at,
+    newest.next_attempt_at, newest.is_in_hand, newest.created_at AS order_created_at,
+    newest.updated_at AS order_updated_at, newest.finished_at,
     nodes.deployments
 FROM registry.domains AS domain
 LEFT JOIN LATERAL (
@@ -39,7 +39,8 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS chosen ON true
 LEFT JOIN LATERAL (
-    SELECT id, state, reason, attempt, error_code, message, next_attempt_at, created_at, updated_at, finished_at
+    SELECT id, state, reason, attempt, error_code, message, next_attempt_at,
+        coalesce(lease_until > now(), false) AS is_in_hand, created_at, updated_at, finished_at
     FROM provisioner.orders
     WHERE domain_id = domain.id AND cancelled_at IS NULL
     ORDER BY created_at DESC
@@ -122,6 +123,7 @@ def _order(row: Row) -> OrderView:
         error_code=row["error_code"],
         message=row["message"],
         next_attempt_at=row["next_attempt_at"],
+        is_in_hand=row["is_in_hand"],
         created_at=row["order_created_at"],
         updated_at=row["order_updated_at"],
         finished_at=row["finished_at"],

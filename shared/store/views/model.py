@@ -53,6 +53,8 @@ class OrderView:
     error_code: str | None
     message: str | None
     next_attempt_at: datetime
+    is_in_hand: bool
+    """Whether a worker is at it now."""
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None

@@ -79,10 +79,17 @@ def _remedy(domain: HostedDomain) -> str:
     return f"ask for a new one with `certsmith publish renewal-requested {domain.name}`"
 
 
+def _next_try(order: OrderView) -> str:
+    if order.is_finished:
+        return ""
+    if order.is_in_hand:
+        return " (being tried now)"
+    return f" (next try {order.next_attempt_at.astimezone(UTC):%H:%M:%S} UTC)"
+
+
 def _of_order(order: OrderView) -> str:
     if order.message:
-        again = "" if order.is_finished else f" (next try {order.next_attempt_at.astimezone(UTC):%H:%M:%S} UTC)"
-        return f"{order.message}{again}"
+        return f"{order.message}{_next_try(order)}"
     if order.is_finished:
         return f"its order ended as {order.state}"
     return _DOING.get(order.state, f"its order is {order.state}")

@@ -1,0 +1,17 @@
+"""`python -m dev.demo [--keep]`."""
+
+import signal
+import sys
+
+
+def main() -> int:
+    """Run the demo; return its exit code."""
+    # Until we listen for it, nothing has been started: no need for a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from dev.demo.command import run  # noqa: PLC0415 - after the line above, for it takes half a second
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

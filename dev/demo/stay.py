@@ -1,0 +1,52 @@
+"""With KEEP=1: what to try while everything goes on."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from dev.demo.world import World
+
+_NEW: Final = "new.example.com"
+
+
+@contextmanager
+def write_environment(world: World, run: Path) -> Iterator[Path]:
+    """Write, for the length of the block, a file that makes a shell know the demo's servers: `. .run/demo.env`."""
+    path = run / "demo.env"
+    binaries = Path(sys.executable).parent
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(world.settings.items())]
+    lines.append(f'export PATH={shlex.quote(str(binaries))}:"$PATH"')
+    if not (binaries / "certsmith").exists():  # the project is not installed, but run from its folder
+        lines.append('certsmith() { python -m shared.cli "$@"; }')
+    path.touch(mode=0o600)
+    path.write_text("\n".join(lines) + "\n")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def describe(world: World, environment: Path, upstream: str) -> RenderableType:
+    """Return what to try, as commands that work as they stand."""
+    host, port = world.https
+    name = next(iter(world.names.values()))
+    new = _NEW if world.dns is not None else "HOST"
+    trust = f" --cacert {world.roots}" if world.roots is not None else ""
+    commands = (
+        f". {environment}",
+        "certsmith domains",
+        f"certsmith status {name}",
+        f"certsmith publish domain-created {new} --upstream {upstream} --wait",
+        f"curl{trust} --connect-to ::{host}:{port} https://{new}/",
+        "certsmith queues --watch",
+        "certsmith dead-letters list",
+    )
+    lines = [Text("Everything goes on running. In another terminal, in this folder:"), Text()]
+    lines += [Text(f"  {command}", "bold") for command in commands]
+    return Group(*lines, Text(), Text("Ctrl-C here ends all of it."))

@@ -1,0 +1,130 @@
+"""What happens, in order."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from dev.demo import upstream
+from dev.demo.board import Board, Entry
+from dev.demo.following import follow, take_away
+from dev.demo.show import Show
+from dev.demo.stay import describe, write_environment
+from dev.demo.world import World, WorldError, open_world
+from dev.folders import run_folder
+from dev.program import Command, Program
+
+ROOT: Final = Path(__file__).parents[2]
+
+_COMMAND_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+async def tell(show: Show, run: Path, ending: asyncio.Event, *, keep: bool) -> int:
+    """Run the whole demo, in *run* what others may read, and set *ending* when its end begins; return its exit code."""
+    stack = AsyncExitStack()
+    show.say("Certsmith, from an event to a served certificate, on this machine alone", "")
+    try:
+        return await _tell(show, run, stack, keep=keep)
+    except WorldError as error:
+        raise DemoError(str(error)) from error
+    finally:
+        ending.set()
+        with show.step("ending all that was started", "ended all that was started"):
+            await stack.aclose()
+
+
+async def _tell(show: Show, run: Path, stack: AsyncExitStack, *, keep: bool) -> int:
+    folder = stack.enter_context(run_folder("demo"))
+    with show.step(_starting(), "started " + _starting().removeprefix("starting ")):
+        world = await stack.enter_async_context(open_world(folder, run, os.environ))
+        url = await stack.enter_async_context(upstream.serving())
+    with show.step("certsmith keys generate, certsmith migrate"):
+        async with asyncio.TaskGroup() as preparing:
+            preparing.create_task(_certsmith(world, folder, "keys", "generate"))
+            preparing.create_task(_certsmith(world, folder, "migrate"))
+    with show.step("certsmith up", f"certsmith up: all services are ready (log: {run / 'demo.log'})"):
+        await stack.enter_async_context(_services(world, run))
+        if not world.owns_store:
+            stack.push_async_callback(take_away, world)
+    entries = [Entry(shown=shown, name=name) for shown, name in world.names.items()]
+    board = Board(entries=entries, on_change=show.changed, on_note=show.noted)
+    show.say("")
+    with show.watching(board):
+        await follow(world, board, url)
+    show.visits(board.entries)
+    if keep:
+        environment = stack.enter_context(write_environment(world, run))
+        show.say(describe(world, environment, url))
+        await asyncio.Event().wait()
+    return 0 if board.all_served else 1
+
+
+def _starting() -> str:
+    """Return which servers are started."""
+    private = {"AMQP_URL": "RabbitMQ", "DATABASE_URL": "PostgreSQL", "AUTOCERT_CA": "Pebble (an ACME test CA)"}
+    names = [name for variable, name in private.items() if not os.environ.get(variable)]
+    return f"starting {', '.join(names)}: private, on loopback" if names else "starting no server: all are given"
+
+
+async def _certsmith(world: World, folder: Path, *words: str) -> None:
+    """Run a command of the command line.
+
+    Raises:
+        DemoError: it failed.
+    """
+    log = folder / f"{'-'.join(words)}.log"
+    program = await Program.start(_command(world, log, *words))
+    try:
+        if await program.wait(_COMMAND_SECONDS):
+            raise DemoError(f"certsmith {' '.join(words)} failed:\n{program.tail()}")
+    finally:
+        await program.end()
+
+
+@asynccontextmanager
+async def _services(world: World, run: Path) -> AsyncIterator[None]:
+    """Run all services while the block runs; they are ready when it begins, and stop in good order at its end."""
+    log = run / "demo.log"
+    log.unlink(missing_ok=True)
+    program = await Program.start(_command(world, log, "up"))
+    try:
+        await _until_ready(world, program)
+        yield
+    finally:
+        await program.end()
+
+
+def _command(world: World, log: Path, *words: str) -> Command:
+    argv = [sys.executable, "-m", "shared.cli", *words]
+    return Command(argv=argv, log=log, env=world.environment, cwd=ROOT, farewell=signal.SIGTERM)
+
+
+async def _until_ready(world: World, program: Program) -> None:
+    try:
+        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as client:
+            for url in world.ready_urls:
+                while not await _answers(client, url):
+                    program.check_alive()
+                    await asyncio.sleep(_POLL_SECONDS)
+    except TimeoutError:
+        raise DemoError(f"the services were not ready in {_READY_SECONDS:.0f} s\n{program.tail()}") from None
+
+
+async def _answers(client: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with client.get(url) as response:
+            return response.ok
+    except aiohttp.ClientError:
+        return False
