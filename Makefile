@@ -14,7 +14,8 @@ ARGS ?=
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(patsubst python%,%,$(subst /,-,$(patsubst /%,%,$(PYTHON)))))
 BIN := $(VENV)/bin
 BOOTSTRAP := PYTHON=$(PYTHON) VENV=$(VENV) dev/bootstrap
-COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
+	--custom-compile-command 'make requirements'
 
 .PHONY: help
 help: ## list what there is
@@ -58,8 +59,9 @@ soak: ## run the tests that take many minutes
 .PHONY: requirements
 requirements: ## pin the newest dependencies that pyproject.toml allows
 	@$(BOOTSTRAP) lint
-	$(BIN)/$(COMPILE) --upgrade --output-file requirements.txt
-	$(BIN)/$(COMPILE) --upgrade --group dev --output-file requirements-dev.txt
+	$(BIN)/$(COMPILE) --upgrade pyproject.toml --output-file requirements.txt
+	$(BIN)/$(COMPILE) --upgrade pyproject.toml --group dev --output-file requirements-dev.txt
+	echo 'hatchling>=1.27' | $(BIN)/$(COMPILE) --upgrade - --output-file deploy/requirements-build.txt
 
 .PHONY: clean
 clean: ## remove everything that is not source
