@@ -6,7 +6,7 @@ transaction is open while the CA, the DNS or anybody else is asked.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -185,10 +185,12 @@ class Issuance:
 
     async def _unclaimed_order(self, run: Run, authority: CertificateAuthority) -> CaOrder | None:
         """Return an order for these names that the CA has and that no row of ours names."""
-        found = await authority.unfinished_orders(run.order.names, deadline=run.deadline)
+        found = await authority.unfinished_orders(run.order.names, known=self._known_urls, deadline=run.deadline)
+        return next(iter(found), None)
+
+    async def _known_urls(self, urls: Sequence[str]) -> frozenset[str]:
         async with self.pool.acquire() as connection:
-            ours = await orders.known_urls(connection, [each.url for each in found])
-        return next((each for each in found if each.url not in ours), None)
+            return await orders.known_urls(connection, urls)
 
     # ordered ─▶ validating
 
@@ -197,9 +199,7 @@ class Issuance:
         order, authority = run.order, await self._authority(run)
         expires_at = order.order_expires_at or self.clock() + _CHALLENGE_LIFE
         async with self._arrow(run, advance(order, Trigger.CHALLENGES_PUBLISHED)) as connection:
-            await orders.publish_challenges(
-                connection, order, order.names, answer=authority.thumbprint, expires_at=expires_at
-            )
+            await orders.publish_challenges(connection, order, answer=authority.thumbprint, expires_at=expires_at)
         return True
 
     # validating ─▶ finalizing

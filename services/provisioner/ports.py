@@ -5,11 +5,14 @@ seconds before its lease ends, because fencing guards rows and not the authority
 then fails as an ``AuthorityError`` with ``Failure.TIMEOUT``.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Protocol
 
 from services.provisioner.authority import Account, CaAuthorization, CaOrder, ExternalAccount
 from services.provisioner.reachability import DnsAnswer, Probe
+
+Known = Callable[[Sequence[str]], Awaitable[Container[str]]]
+"""Returns which of an account's orders, given by their URLs, are ours already."""
 
 
 class CertificateAuthority(Protocol):
@@ -42,11 +45,12 @@ class CertificateAuthority(Protocol):
         """
 
     async def unfinished_orders(
-        self, names: Sequence[str], *, known: Container[str] = (), deadline: float
+        self, names: Sequence[str], *, known: Known | None = None, deadline: float
     ) -> tuple[CaOrder, ...]:
         """Return the account's pending and ready orders for exactly *names*; empty where the authority lists none.
 
-        Orders whose URL is among the *known*, which our rows have, are not even looked at.
+        Those that are *known*, because our rows have them, are left out and not even looked at: that would take a
+        request for each.
         """
 
     async def order(self, url: str, *, deadline: float) -> CaOrder:

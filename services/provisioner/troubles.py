@@ -127,8 +127,6 @@ class Troubles:
     ) -> None:
         due = await orders.release(connection, before, after, wait=wait, trouble=trouble)
         ended = after.state in (OrderState.FAILED, OrderState.PARKED)
-        if after.order_url is None:
-            await orders.end_challenges(connection, before.id)
         log.info(
             "order_waits" if not ended else "order_ended",
             order_id=before.id,

@@ -37,7 +37,6 @@ async def store_certificate(
                 facts=facts,
             )
         await orders.release(connection, before, after, wait=timedelta(), certificate_id=certificate_id)
-        await orders.end_challenges(connection, before.id)
         if certificate_id is not None:
             version = await domains.set_automatic_certificate(connection, before.domain_id, certificate_id)
             await _tell_ready(connection, before, facts, certificate_id=certificate_id, version=version)

@@ -10,10 +10,12 @@ from typing import Final
 from services.provisioner.orders import FINISHED, Order, Trouble
 from services.provisioner.store.claims import CHANNEL
 from shared.errors import LostLeaseError
-from shared.identifiers import CertificateId, DomainId, OrderId
+from shared.identifiers import CertificateId, DomainId
 from shared.store import Connection
 
+# Terminators answer for an order only while it stands at the CA.
 _SAVE: Final = """
+WITH saved AS (
 UPDATE provisioner.orders SET
     state = $4, account_id = $5, attempt = $6, checks = $7, key_id = $8, csr = $9, order_url = $10,
     finalize_url = $11, authorization_urls = $12, order_expires_at = $13, failing_since = $14,
@@ -23,7 +25,12 @@ UPDATE provisioner.orders SET
     lease_holder = CASE WHEN $20 THEN lease_holder END,
     finished_at = CASE WHEN $4 = ANY ($21::text[]) THEN now() END, profile = $22
 WHERE id = $1 AND lease_token = $2 AND state = $3 AND cancelled_at IS NULL AND lease_until > now()
-RETURNING next_attempt_at
+RETURNING id, next_attempt_at
+), unanswered AS (
+DELETE FROM registry.challenges USING saved
+WHERE order_id = saved.id AND ($10::text IS NULL OR $4 = ANY ($21::text[]))
+)
+SELECT next_attempt_at FROM saved
 """
 _FINISHED: Final = [str(state) for state in FINISHED]
 
@@ -35,6 +42,20 @@ async def keep(connection: Connection, before: Order, after: Order, *, lease: ti
         LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
     """
     await _save(connection, before, after, wait=lease, kept=True)
+
+
+async def publish_challenges(connection: Connection, order: Order, *, answer: str, expires_at: datetime) -> None:
+    """Let every terminator answer HTTP-01 for the order's names with *answer*, an account's thumbprint, until then."""
+    await connection.execute(
+        "INSERT INTO registry.challenges (order_id, name, kind, answer, expires_at) "
+        "SELECT $1, name, 'http-01', $3, $4 FROM unnest($2::text[]) AS name "
+        "ON CONFLICT (name, kind, order_id, token) "
+        "DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at",
+        order.id,
+        order.names,
+        answer,
+        expires_at,
+    )
 
 
 async def release(
@@ -169,26 +190,6 @@ async def cancel_orders(connection: Connection, domain_id: DomainId, *, but_key_
         _FINISHED,
         but_key_type,
     )
-    for row in rows:
-        await end_challenges(connection, row["id"])
-
-
-async def publish_challenges(
-    connection: Connection, order: Order, names: Sequence[str], *, answer: str, expires_at: datetime
-) -> None:
-    """Let every terminator answer HTTP-01 for *names* with *answer*, the account's thumbprint, until *expires_at*."""
     await connection.execute(
-        "INSERT INTO registry.challenges (order_id, name, kind, answer, expires_at) "
-        "SELECT $1, name, 'http-01', $3, $4 FROM unnest($2::text[]) AS name "
-        "ON CONFLICT (name, kind, order_id, token) "
-        "DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at",
-        order.id,
-        list(names),
-        answer,
-        expires_at,
+        "DELETE FROM registry.challenges WHERE order_id = ANY ($1::text[])", [row["id"] for row in rows]
     )
-
-
-async def end_challenges(connection: Connection, order_id: OrderId) -> None:
-    """End the order's challenge answers."""
-    await connection.execute("DELETE FROM registry.challenges WHERE order_id = $1", order_id)

@@ -24,6 +24,7 @@ from services.provisioner.authority import (
     Phase,
     Problem,
 )
+from services.provisioner.ports import Known
 
 _GET: Final = b""  # the payload of a POST-as-GET, RFC 8555 section 6.3
 _CHAIN: Final = "application/pem-certificate-chain"  # RFC 8555 section 7.4.2
@@ -83,10 +84,12 @@ class AcmeAuthority:
         return self._order(reply, call, url=_location(reply, call))
 
     async def unfinished_orders(
-        self, names: Sequence[str], *, known: Container[str] = (), deadline: float
+        self, names: Sequence[str], *, known: Known | None = None, deadline: float
     ) -> tuple[CaOrder, ...]:
         """Return the account's pending and ready orders for exactly *names* that are not *known*."""
-        urls = [url for url in await self._order_urls(deadline) if url not in known]
+        listed = await self._order_urls(deadline)
+        ours: Container[str] = () if known is None else await known(listed)
+        urls = [url for url in listed if url not in ours]
         wanted = sorted(names)
         found = []
         for url in urls[-_MAX_ORDERS:]:
