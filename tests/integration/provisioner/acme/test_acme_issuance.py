@@ -1,6 +1,7 @@
 """Orders as they should go, at a real Pebble."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -120,8 +121,20 @@ async def test_an_unfinished_order_is_found_among_many(client: Client) -> None:
     done = await client.issue("done.lost.example.com")
 
     assert [each.url for each in await client.account.unfinished_orders(wanted, deadline=soon())] == [lost.url]
-    assert await client.account.unfinished_orders(wanted, known={lost.url}, deadline=soon()) == ()
     assert await client.account.unfinished_orders(done.names, deadline=soon()) == ()
+
+
+async def test_orders_that_are_known_are_not_looked_at(gate: CaGate, gated: Client) -> None:
+    ours = await gated.order("known.example.com")
+    listed: list[str] = []
+
+    async def known(urls: Sequence[str]) -> Sequence[str]:
+        listed.extend(urls)
+        return urls
+
+    assert await gated.account.unfinished_orders(ours.names, known=known, deadline=soon()) == ()
+    assert listed == [ours.url]
+    assert gate.count(Endpoint.ORDER) == 0
 
 
 async def test_a_ready_order_is_unfinished_too(client: Client) -> None:
