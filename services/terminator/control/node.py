@@ -48,6 +48,11 @@ class Node:
         )
         self._swaps: Swaps | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether all hints have been acted on."""
+        return self._swaps is None or self._swaps.are_done
+
     def hint(self, domain: str, *, correlation_id: str | None = None) -> None:
         """Something may have changed in the row of *domain*."""
         if self._swaps is not None:

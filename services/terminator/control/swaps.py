@@ -41,6 +41,11 @@ class Swaps:
         self._running: set[str] = set()
         self._again: dict[str, str | None] = {}  # hinted while running, with the correlation id
 
+    @property
+    def are_done(self) -> bool:
+        """Whether all hints have been acted on."""
+        return not self._running
+
     def hint(self, domain: str, *, correlation_id: str | None = None) -> None:
         """Something may have changed in the row of *domain*."""
         held = self._catalogue.hint(domain)

@@ -21,7 +21,7 @@ from services.terminator.worker.contexts import Contexts, Entry
 from services.terminator.worker.dialling import Dialler
 from services.terminator.worker.greeting import Greeting
 from services.terminator.worker.link import ControlLink
-from services.terminator.worker.log import complain
+from services.terminator.worker.log import complain, note
 from services.terminator.worker.plain import Plain
 from services.terminator.worker.resources import Resources
 from services.terminator.worker.unshown import Unshown
@@ -114,13 +114,12 @@ async def _drain(resources: Resources, servers: list[asyncio.Server], sockets: S
         async with asyncio.timeout(seconds):
             for listener in listeners:
                 refuse_new(listener)
-            for listener in listeners:
-                await empty(listener, seconds=QUEUE_SECONDS)
+            await asyncio.gather(*(empty(listener, seconds=QUEUE_SECONDS) for listener in listeners))
             for server in servers:
                 server.close()
             await resources.connections.emptied.wait()
     except TimeoutError:
-        complain("connections_ended", connections=len(resources.connections), grace_seconds=seconds)
+        note("connections_ended", connections=len(resources.connections), grace_seconds=seconds)
     resources.connections.abort_all()
     for task in resources.tasks:
         task.cancel()

@@ -1,4 +1,4 @@
-"""A worker's log: what should not have happened, one JSON object a line on standard error.
+"""A worker's log: the little that it has to say, one JSON object a line on standard error.
 
 Not `shared.logs`: a worker starts in half the time without it, and its successor has connections waiting.
 """
@@ -10,8 +10,17 @@ import time
 
 
 def complain(event: str, **facts: object) -> None:
-    """Write that *event* happened, with its *facts*; never a secret, and nothing that grows with a client's wishes."""
-    line = {"event": event, "level": "error", "service": "terminator", "worker_pid": os.getpid(), **facts}
+    """Write that *event*, which should not, has happened; no secrets, and nothing that grows with a client's wishes."""
+    _write("error", event, facts)
+
+
+def note(event: str, **facts: object) -> None:
+    """Write that *event* has happened."""
+    _write("info", event, facts)
+
+
+def _write(level: str, event: str, facts: dict[str, object]) -> None:
+    line = {"event": event, "level": level, "service": "terminator", "worker_pid": os.getpid(), **facts}
     line["timestamp"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     sys.stderr.write(json.dumps(line, default=str) + "\n")
     sys.stderr.flush()

@@ -18,7 +18,7 @@ _REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([!-~]+) HTTP/([0-9])\.(
 _HEADER: Final = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _ABSOLUTE: Final = re.compile(rb"(?i:http)://([^/?#]*)(.*)")
 _HOST: Final = re.compile(rb"([^:]+)(?::[0-9]{0,5})?")
-_MAYBE_REQUEST: Final = re.compile(rb"[A-Z]{1,20}(?: |\Z)")
+_MAYBE_REQUEST: Final = re.compile(rb"[A-Z]{1,20}(?:\Z| (?:\Z|[/*]))")
 
 
 class BadRequestError(PermanentError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from services.terminator.control.node import Node
 from services.terminator.control.sockets import open_slots, port_of
+from services.terminator.rules import Domain
 from services.terminator.settings import TerminatorSettings
 from shared.vault import KeyReader
 from tests.unit.terminator.fakes import MemoryStore, trusting_context
@@ -50,6 +51,22 @@ class Rig:
         leaf: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         writer.transport.abort()
         return leaf
+
+    async def host(self, domain: Domain) -> Domain:
+        """Have *domain* in the store as the next version of its row, and a node that knows so."""
+        written = self.store.put(domain)
+        self.node.hint(domain.name)
+        await until(lambda: self.node.is_settled, "all hints are acted on")
+        return written
+
+    async def forget(self) -> None:
+        """Have no rows any more, and a node that knows so."""
+        asked = {name for names in self.store.asked for name in names}
+        self.store.reset()
+        for name in asked:
+            self.node.hint(name)
+        await until(lambda: self.node.is_settled, "all hints are acted on")
+        self.store.reset()
 
     async def plain(self, data: bytes) -> bytes:
         """Return all that comes back for *data* on port 80."""
@@ -127,7 +144,11 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer one HTTP request."""
-    request = await reader.readuntil(b"\r\n\r\n")
+    try:
+        request = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:  # a visitor who only looks at the certificate
+        writer.close()
+        return
     line = request.split(b"\r\n")[0]
     writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(line), line))
     await writer.drain()

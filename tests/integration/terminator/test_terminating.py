@@ -3,30 +3,18 @@
 import asyncio
 import hashlib
 import ssl
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from tests.integration.terminator.rig import Rig, echo, running_node, upstream, web
-from tests.unit.terminator.fakes import Issuer, MemoryStore, careless_context
+from tests.integration.terminator.rig import Rig, echo, upstream, web
+from tests.unit.terminator.fakes import Issuer, careless_context
 
-
-@pytest.fixture
-def issuer(tmp_path: Path) -> Issuer:
-    return Issuer(tmp_path / "keys")
-
-
-@pytest_asyncio.fixture
-async def rig(issuer: Issuer) -> AsyncIterator[Rig]:
-    async with running_node(MemoryStore(), issuer.reader) as running:
-        yield running
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_request_reaches_its_upstream_under_a_verified_certificate(rig: Rig, issuer: Issuer) -> None:
     async with upstream(web) as address:
-        rig.store.put(issuer.domain("shop.example.com", address))
+        await rig.host(issuer.domain("shop.example.com", address))
 
         answer = await rig.get("shop.example.com", path="/hello")
 
@@ -37,7 +25,7 @@ async def test_fifty_megabytes_go_through_both_ways_unchanged(rig: Rig, issuer: 
     sent, received = hashlib.sha256(), hashlib.sha256()
     chunk = bytes(range(256)) * 4096
     async with upstream(echo) as address:
-        rig.store.put(issuer.domain("big.example.com", address))
+        await rig.host(issuer.domain("big.example.com", address))
         reader, writer = await rig.tls("big.example.com")
 
         async def send() -> None:

@@ -45,6 +45,15 @@ class MemoryStore:
         self.refused = 0
         self._version = 0
 
+    def reset(self) -> None:
+        """Have no rows, no answers, and be there."""
+        for name in list(self.rows):
+            self.delete(name)
+        self.answers.clear()
+        self.told.clear()
+        self.asked.clear()
+        self.available, self.gate = True, None
+
     def put(self, domain: Domain) -> Domain:
         """Write *domain* as the next version of its row."""
         self._version += 1

@@ -83,7 +83,9 @@ def test_the_start_of_a_request_is_recognized(data: bytes) -> None:
     assert may_be_request(data)
 
 
-@pytest.mark.parametrize("data", [b"get /", b"\x16\x03", b"EHLO\r\n", b"*1\r\n", b"SSH-2.0"])
+@pytest.mark.parametrize(
+    "data", [b"get /", b"\x16\x03", b"EHLO\r\n", b"EHLO mail.example.net\r\n", b"*1\r\n", b"SSH-2.0"]
+)
 def test_other_protocols_are_no_request(data: bytes) -> None:
     assert not may_be_request(data)
 

@@ -1,0 +1,29 @@
+"""A node with one worker in front of a store in memory: one for the tests of a module, which it forgets one by one."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.terminator.rig import Rig, running_node
+from tests.unit.terminator.fakes import Issuer, MemoryStore
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
+    """Return what makes domains with certificates."""
+    return Issuer(tmp_path_factory.mktemp("issuer") / "keys")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_rig(issuer: Issuer) -> AsyncIterator[Rig]:
+    """Yield a running node."""
+    async with running_node(MemoryStore(), issuer.reader) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def rig(module_rig: Rig) -> AsyncIterator[Rig]:
+    """Yield a running node that knows of nothing."""
+    yield module_rig
+    await module_rig.forget()
