@@ -23,6 +23,7 @@ from typing import Final
 
 from dev.ports import free_address, free_port
 from dev.program import Command, Program
+from dev.servers import programs
 from tests.e2e.compose_file import ROOT, ComposeFile, Service
 from tests.e2e.dockerfile import environment, stages
 from tests.e2e.waiting import until
@@ -122,7 +123,7 @@ class Container:
     def _settings(self) -> dict[str, str]:
         image = environment(stages(ROOT / "Dockerfile")[-1]) if self.service.is_ours else {}
         given = {name: self.translate(value) for name, value in self.service.environment.items()}
-        here = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+        here = {"PATH": f"{programs.pebble().parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
         return image | given | here | {**self._around.more.get(self.service.name, {})}
 
     def _mount(self, target: str) -> None:

@@ -87,13 +87,10 @@ async def deployed(folder: Path) -> AsyncIterator[tuple[Deployment, RabbitMQ]]:
 
 
 def here(management_url: str) -> dict[str, dict[str, str]]:
-    """Return the settings that are needed because this is one machine: its name is every node's, its ports are not."""
-    return {
-        "migrate": {"AMQP_MANAGEMENT_URL": management_url},
-        "cli": {"AMQP_MANAGEMENT_URL": management_url},
-        "terminator": {"TERMINATOR_NODE": "terminator-1", "TERMINATOR_UPSTREAM_ALLOW": LOOPBACK_NETWORK},
-        "second-terminator": {"TERMINATOR_NODE": "second-terminator-1", "TERMINATOR_UPSTREAM_ALLOW": LOOPBACK_NETWORK},
-    }
+    """Return the settings that are needed because this is one machine: the broker's ports and all upstreams are its."""
+    upstreams = {"TERMINATOR_UPSTREAM_ALLOW": LOOPBACK_NETWORK}
+    broker = {"AMQP_MANAGEMENT_URL": management_url}
+    return {"migrate": broker, "cli": broker, "terminator": upstreams, "second-terminator": upstreams}
 
 
 def make_secrets(folder: Path, *, pebble: str) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("services", "shared")
+pytestmark = pytest.mark.xdist_group("wheel")  # one process builds and installs
+
 UV: Final = (sys.executable, "-m", "uv", "--quiet")
 EX_CONFIG: Final = 78
 
