@@ -93,6 +93,10 @@ class CaGate:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         endpoint = Endpoint.of(request.path)
+        try:
+            await request.read()  # now: a client that dies while its request is delayed has asked all the same
+        except ConnectionResetError:
+            return _reset(request)
         waiting = self._faults[endpoint]
         fault = waiting.popleft() if waiting else None
         try:
