@@ -88,6 +88,10 @@ class Service:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
+    def leaderships(self) -> list[tuple[str, int]]:
+        """Return service and token of each lease on the outbox that it has held."""
+        return [(each["service"], each["token"]) for each in self.records() if each.get("event") == "relay_leads"]
+
     def tail(self) -> str:
         """Return the last lines of the log."""
         lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:] if self.log.exists() else []

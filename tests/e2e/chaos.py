@@ -1,0 +1,209 @@
+"""Chaos: many domains in flight, and processes killed at random moments, a server's end among them.
+
+What is killed and when follows from a seed; what it meets there does not. The CA takes its time, so that the kills meet
+orders in every state. Whoever is killed is started again at once, as a supervisor does, and nothing else is ever done.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from dev.servers.faults import Delay, Endpoint
+from dev.servers.postgresql import StopMode
+from tests.e2e.platform import Platform
+from tests.e2e.publishing import cloud_event, patiently
+from tests.e2e.service import Node, Service
+
+T = TypeVar("T")
+
+PROVISIONERS: Final = 3
+NODES: Final = 2
+_PAUSE_SECONDS: Final = (0.2, 1.2)  # from one kill to the next
+_CA_SECONDS: Final = (0.1, 1.2)  # for each answer
+_DATABASE_AWAY_SECONDS: Final = (0.5, 3.0)
+_SLOW: Final = (
+    Endpoint.NEW_ORDER,
+    Endpoint.AUTHORIZATION,
+    Endpoint.CHALLENGE,
+    Endpoint.ORDER,
+    Endpoint.FINALIZE,
+    Endpoint.CERTIFICATE,
+)
+_ANSWERS: Final = 10  # slow ones, for each domain and endpoint
+
+
+class Prey(StrEnum):
+    """What may be killed."""
+
+    PROVISIONER = "provisioner"
+    CONTROL = "terminator's control"
+    WORKER = "terminator's worker"
+    RELAY = "relay"
+
+
+_SHARES: Final = {Prey.PROVISIONER: 7, Prey.CONTROL: 5, Prey.WORKER: 5, Prey.RELAY: 3}
+
+
+class Blow(StrEnum):
+    """What befalls a server in the midst of it."""
+
+    BROKER_RESTART = "broker restart"
+    BROKER_KILL = "broker kill -9"
+    DATABASE_STOP = "database immediate stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """How much chaos."""
+
+    seed: int
+    blow: Blow
+    kills: int = 20
+    domains: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One `kill -9`."""
+
+    prey: Prey
+    victim: str
+    in_flight: int | None
+    """How many orders were unfinished; None when the database was away."""
+
+    def __str__(self) -> str:
+        return f"{self.prey} ({self.victim}), {'?' if self.in_flight is None else self.in_flight} in flight"
+
+
+@dataclass(slots=True)
+class Chaos:
+    """A campaign against a platform."""
+
+    platform: Platform
+    campaign: Campaign
+    say: Callable[[str], None]
+    kills: list[Kill] = field(default_factory=list)
+    hosts: tuple[str, ...] = ()
+    _random: random.Random = field(init=False)
+    _provisioners: list[Service] = field(init=False)
+    _nodes: list[Node] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.campaign.seed)
+        self.hosts = tuple(f"shop-{self.campaign.seed}-{number}.example.com" for number in range(self.campaign.domains))
+        self._provisioners = [self.platform.provisioner(f"provisioner-{number}") for number in range(PROVISIONERS)]
+        self._nodes = [self.platform.terminator(f"terminator-{number}", node=number) for number in range(NODES)]
+
+    async def rage(self) -> None:
+        """Publish, kill, and publish everything once more meanwhile; return when all kills are done."""
+        await self.platform.run(*self._provisioners, *self._nodes)
+        await self._prepare()
+        events = [cloud_event("domain.created", self.platform.domain(host)) for host in self.hosts]
+        await self._publish(events)
+        blow_after = self._random.randrange(self.campaign.kills // 2)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._publish(self._random.sample(events, len(events))))
+            deck = self._deck()
+            while len(self.kills) < self.campaign.kills:
+                if len(self.kills) == blow_after:
+                    tasks.create_task(self._strike())
+                    blow_after = -1
+                await asyncio.sleep(self._random.uniform(*_PAUSE_SECONDS))
+                prey = deck.popleft()
+                if not await self._kill(prey):
+                    deck.append(prey)  # there is none at the moment
+
+    async def calm(self) -> None:
+        """Return when every domain is served by every node and nothing is left to do."""
+        await asyncio.gather(*(service.ready() for service in (*self._provisioners, *self._nodes)))
+        for host in self.hosts:
+            await self.platform.served(host)
+        await self.platform.settled()
+
+    def tails(self) -> Mapping[str, str]:
+        """Return the end of each log."""
+        return self.platform.tails()
+
+    async def _prepare(self) -> None:
+        for number, host in enumerate(self.hosts):
+            await self.platform.point_here(host, node=number % NODES)
+        for endpoint in _SLOW:
+            delays = (Delay(self._random.uniform(*_CA_SECONDS)) for _ in range(_ANSWERS * self.campaign.domains))
+            self.platform.gate.inject(endpoint, *delays)
+
+    async def _publish(self, events: Sequence[dict[str, Any]]) -> None:
+        for number, event in enumerate(events):
+            form = (self.platform.publisher.structured, self.platform.publisher.binary)[number % 2]
+            await patiently(partial(form, event))
+
+    def _deck(self) -> deque[Prey]:
+        cards = [prey for prey, share in _SHARES.items() for _ in range(share)]
+        times = -(-self.campaign.kills // len(cards))
+        return deque(self._random.sample(cards * times, self.campaign.kills))
+
+    async def _kill(self, prey: Prey) -> bool:
+        """Kill one of these and start it again; return False when there is none to kill."""
+        in_flight = await self._unless_away(self.platform.ledger.in_flight())
+        victim = await self._kill_one(prey)
+        if victim is None:
+            return False
+        self.kills.append(Kill(prey, victim, in_flight))
+        self.say(f"seed {self.campaign.seed}: kill -9 {len(self.kills)}/{self.campaign.kills} of {self.kills[-1]}")
+        return True
+
+    async def _kill_one(self, prey: Prey) -> str | None:
+        match prey:
+            case Prey.WORKER:
+                return self._kill_worker()
+            case Prey.PROVISIONER:
+                return await self._kill_service(self._provisioners)
+            case Prey.CONTROL:
+                return await self._kill_service(self._nodes)
+            case Prey.RELAY:
+                return await self._kill_service(await self._unless_away(self.platform.relay_holders()) or [])
+
+    async def _kill_service(self, services: Sequence[Service]) -> str | None:
+        running = [service for service in services if service.is_running]
+        if not running:
+            return None
+        service = self._random.choice(running)
+        await service.kill()
+        await service.start()
+        return service.name
+
+    def _kill_worker(self) -> str | None:
+        workers = [(node, pid) for node in self._nodes for pid in node.children()]
+        if not workers:
+            return None
+        node, pid = self._random.choice(workers)
+        node.kill_worker(pid)
+        return f"{node.name}, pid {pid}"
+
+    async def _strike(self) -> None:
+        """Let the blow fall, and mend it: nobody but the server itself is told."""
+        self.say(f"seed {self.campaign.seed}: {self.campaign.blow}")
+        broker, database = self.platform.broker, self.platform.database
+        match self.campaign.blow:
+            case Blow.BROKER_RESTART:
+                await broker.restart()
+            case Blow.BROKER_KILL:
+                await broker.kill()
+                await broker.resume()
+            case Blow.DATABASE_STOP:
+                await database.stop(StopMode.IMMEDIATE)
+                await asyncio.sleep(self._random.uniform(*_DATABASE_AWAY_SECONDS))
+                await database.resume()
+        self.say(f"seed {self.campaign.seed}: after {self.campaign.blow} the server is back")
+
+    async def _unless_away(self, asking: Awaitable[T]) -> T | None:
+        try:
+            return await asking
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
