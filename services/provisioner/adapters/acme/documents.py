@@ -199,8 +199,11 @@ def _token(document: Document) -> str:
 
 def _line(document: Document, key: str) -> str:
     value = document.get(key)
-    letters = (letter if letter.isprintable() else " " for letter in value) if isinstance(value, str) else ()
-    return " ".join("".join(letters).split())[:_MAX_TEXT]
+    if not isinstance(value, str):
+        return ""
+    if not value.isprintable():
+        value = "".join(letter if letter.isprintable() else " " for letter in value)
+    return " ".join(value.split())[:_MAX_TEXT]
 
 
 def _type(document: Document) -> str:

@@ -4,10 +4,10 @@ import asyncio
 import ipaddress
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 import aiohttp
 from multidict import CIMultiDictProxy
+from yarl import URL
 
 from services.provisioner.authority import AuthorityError, Failure, Phase
 
@@ -52,15 +52,15 @@ class Transport:
         Raises:
             AuthorityError: there was no answer; ``outcome_unknown`` where *call* may have been acted on all the same.
         """
-        _check_url(call)
+        url = _url(call)
         try:
-            return await self._once(call, deadline)
+            return await self._once(call, url, deadline)
         except AuthorityError as error:
             if call.changes or error.failure is not Failure.UNREACHABLE:
                 raise
-            return await self._once(call, deadline)
+            return await self._once(call, url, deadline)
 
-    async def _once(self, call: Call, deadline: float) -> Reply:
+    async def _once(self, call: Call, url: URL, deadline: float) -> Reply:
         now = asyncio.get_running_loop().time()
         headers = (
             {"Accept": call.accept} if call.body is None else {"Accept": call.accept, "Content-Type": _CONTENT_TYPE}
@@ -70,7 +70,7 @@ class Transport:
                 asyncio.timeout_at(min(deadline, now + _SECONDS)),
                 # A redirect would send a signed request to where it is not signed for (RFC 8555 section 6.4).
                 self._session.request(
-                    call.method, call.url, data=call.body, headers=headers, allow_redirects=False
+                    call.method, url, data=call.body, headers=headers, allow_redirects=False
                 ) as response,
             ):
                 body = await _bounded_body(response, call)
@@ -91,13 +91,19 @@ async def _bounded_body(response: aiohttp.ClientResponse, call: Call) -> bytes:
     return b"".join(chunks)
 
 
-def _check_url(call: Call) -> None:
-    """Let pass what is HTTPS (RFC 8555 section 6.1), and plain HTTP that does not leave this machine."""
-    if call.url.startswith("https://"):
-        return
-    parts = urlsplit(call.url)
-    if parts.scheme != "http" or not _is_loopback(parts.hostname or ""):
+def _url(call: Call) -> URL:
+    """Return the URL as it was given, for the signature covers each of its letters (RFC 8555 section 6.4).
+
+    It is HTTPS (RFC 8555 section 6.1), or plain HTTP that does not leave this machine.
+    """
+    try:
+        url = URL(call.url, encoded=True)
+        _ = url.port
+    except ValueError as error:
+        raise _error(call, Failure.MALFORMED, f"its URL cannot be used: {error}", was_sent=False) from error
+    if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host or "")):
         raise _error(call, Failure.MALFORMED, "its URL is not https", was_sent=False)
+    return url
 
 
 def _is_loopback(host: str) -> bool:
@@ -124,7 +130,7 @@ def _translated(error: Exception, call: Call) -> AuthorityError:
 
 
 def _error(call: Call, failure: Failure, what: str, *, was_sent: bool) -> AuthorityError:
-    host = urlsplit(call.url).netloc or call.url
+    host = call.url.partition("://")[2].partition("/")[0] or call.url
     return AuthorityError(
         message=f"{call.phase} at {host}: {what}",
         phase=call.phase,

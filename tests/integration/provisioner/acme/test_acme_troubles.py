@@ -290,6 +290,17 @@ async def test_a_directory_that_is_not_https_is_not_asked(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["https://", "https://ca.test:99999/dir", "https://[::1/dir", "https://a b/dir", "https://\u00fc.test:1/dir"]
+)
+async def test_a_directory_that_cannot_be_asked_is_an_error_of_ours(url: str) -> None:
+    async with open_authorities() as authorities:
+        account = authorities.account(directory_url=url, key_pkcs8=authorities.new_key(), url=None)
+
+        with pytest.raises(AuthorityError):
+            await account.register(contact=None, external_account=None, deadline=soon())
+
+
+@pytest.mark.parametrize(
     "pem", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]
 )
 async def test_a_trust_bundle_without_certificates_is_refused(pem: str) -> None:
