@@ -30,7 +30,7 @@ class Show:
     def say(self, *lines: RenderableType) -> None:
         """Show *lines*."""
         for line in lines:
-            self._console.print(line)
+            self._console.print(line, soft_wrap=isinstance(line, str))  # texts can be copied as they stand
 
     @contextmanager
     def step(self, doing: str, done: str | None = None) -> Iterator[None]:
@@ -74,8 +74,8 @@ class Show:
             if entry.visit is not None:
                 visit = entry.visit
                 heading = Text.assemble((f"https://{entry.shown}/", "bold"), f"  {visit.status}, {visit.body!r}")
-                proof = f"subject {visit.subject}, issuer {visit.issuer}, {visit.protocol}, verified"
-                self.say(heading, Text(f"    {proof}; served {entry.elapsed:.2f} s after publish"))
+                who = f"    subject {visit.subject}, issuer {visit.issuer}"
+                self.say(heading, who, f"    verified, {visit.protocol}, served {entry.elapsed:.2f} s after publish")
         self.say("")
 
     def failed(self, text: str) -> None:
@@ -88,7 +88,7 @@ def _table(board: Board) -> RenderableType:
     shown.add_column("domain", no_wrap=True)
     shown.add_column("is", no_wrap=True)
     shown.add_column("since publish", justify="right", no_wrap=True)
-    shown.add_column("")
+    shown.add_column("", overflow="fold")
     for entry in board.entries:
         state = Text(entry.state, _STYLES.get(entry.state, "cyan"))
         elapsed = f"{entry.elapsed:.2f} s" if entry.published_at else ""

@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from rich.console import Group, RenderableType
-from rich.text import Text
-
 from dev.demo.world import World
 
 _NEW: Final = "new.example.com"
@@ -32,7 +29,7 @@ def write_environment(world: World, run: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def describe(world: World, environment: Path, upstream: str) -> RenderableType:
+def describe(world: World, environment: Path, upstream: str) -> str:
     """Return what to try, as commands that work as they stand."""
     host, port = world.https
     name = next(iter(world.names.values()))
@@ -47,6 +44,5 @@ def describe(world: World, environment: Path, upstream: str) -> RenderableType:
         "certsmith queues --watch",
         "certsmith dead-letters list",
     )
-    lines = [Text("Everything goes on running. In another terminal, in this folder:"), Text()]
-    lines += [Text(f"  {command}", "bold") for command in commands]
-    return Group(*lines, Text(), Text("Ctrl-C here ends all of it."))
+    lines = "\n".join(f"  {command}" for command in commands)
+    return f"Everything goes on running. In another terminal, in this folder:\n\n{lines}\n\nCtrl-C here ends all of it."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from rich.text import Text
 
+from shared.cli.broker import amqp_url_of, management_url_of
 from shared.cli.database import advising
 from shared.cli.exits import ExitCode
 from shared.cli.settings import MigrationSettings, shown
@@ -31,15 +32,16 @@ def migrate_all(terminal: Terminal, *, wait_seconds: float) -> ExitCode:
 
 
 async def _migrate_all(settings: MigrationSettings, terminal: Terminal, *, until: float) -> None:
-    database_url, amqp_url = settings.database_url.get_secret_value(), settings.amqp_url.get_secret_value()
+    database_url = settings.database_url.get_secret_value()
+    amqp_url, management_url = amqp_url_of(settings), management_url_of(settings)
     logins = cast("dict[Role, str]", settings.own("database_url"))
     users = settings.own("amqp_url")
 
     with advising(database_url):
         migrated = await _until_there(lambda: migrate(database_url, service_urls=logins), until=until)
     terminal.say(_of_database(migrated, shown(database_url), tuple(logins)))
-    await _until_there(lambda: topology.declare(amqp_url, settings.management_url), until=until)
-    await principals.permit(amqp_url, settings.management_url, users)
+    await _until_there(lambda: topology.declare(amqp_url, management_url), until=until)
+    await principals.permit(amqp_url, management_url, users)
     queues = topology.all_queues()
     terminal.say(_line("broker", f"{len(queues)} queues stand", shown(amqp_url), tuple(users)))
     terminal.show(

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from shared.cli.broker import amqp_url_of, management_url_of
 from shared.cli.database import operator_connection
 from shared.cli.exits import ExitCode
 from shared.cli.failures import without_passwords
@@ -107,8 +108,7 @@ async def _watch(settings: OperatorSettings, terminal: Terminal, every_seconds: 
 
 async def _of_broker(settings: OperatorSettings) -> tuple[tuple[QueueFigures, ...] | None, str | None]:
     try:
-        amqp_url = settings.amqp_url.get_secret_value()
-        return await figures(settings.management_url, amqp_url, topology.all_queues()), None
+        return await figures(management_url_of(settings), amqp_url_of(settings), topology.all_queues()), None
     except BrokerUnavailableError as error:
         return None, without_passwords(str(error))
 
