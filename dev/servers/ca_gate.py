@@ -62,6 +62,10 @@ class CaGate:
         """Let the next requests for *endpoint* meet *faults*, one each, after those injected before."""
         self._faults[endpoint].extend(faults)
 
+    def clear(self) -> None:
+        """Forget the faults that no request has met yet."""
+        self._faults.clear()
+
     def count(self, endpoint: Endpoint) -> int:
         """Return how many requests for *endpoint* have come and are over."""
         return sum(seen.endpoint is endpoint for seen in self.seen)

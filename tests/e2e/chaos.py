@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import asyncpg
 
@@ -36,7 +36,7 @@ _SLOW: Final = (
     Endpoint.FINALIZE,
     Endpoint.CERTIFICATE,
 )
-_ANSWERS: Final = 10  # slow ones, for each domain and endpoint
+_ANSWERS: Final = 5_000  # as slow as that; then it is quick
 
 
 class Prey(StrEnum):
@@ -66,7 +66,8 @@ class Campaign:
     seed: int
     blow: Blow
     kills: int = 20
-    domains: int = 60
+    in_flight: int = 60
+    """How many domains were asked for and have no certificate, before each kill; so many are asked for in addition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Kill:
     prey: Prey
     victim: str
     in_flight: int | None
-    """How many orders were unfinished; None when the database was away."""
+    """How many domains had been asked for and had no certificate; None when the database was away."""
 
     def __str__(self) -> str:
         return f"{self.prey} ({self.victim}), {'?' if self.in_flight is None else self.in_flight} in flight"
@@ -90,58 +91,65 @@ class Chaos:
     campaign: Campaign
     say: Callable[[str], None]
     kills: list[Kill] = field(default_factory=list)
-    hosts: tuple[str, ...] = ()
+    hosts: list[str] = field(default_factory=list)
     _random: random.Random = field(init=False)
     _provisioners: list[Service] = field(init=False)
     _nodes: list[Node] = field(init=False)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.campaign.seed)
-        self.hosts = tuple(f"shop-{self.campaign.seed}-{number}.example.com" for number in range(self.campaign.domains))
         self._provisioners = [self.platform.provisioner(f"provisioner-{number}") for number in range(PROVISIONERS)]
         self._nodes = [self.platform.terminator(f"terminator-{number}", node=number) for number in range(NODES)]
 
     async def rage(self) -> None:
-        """Publish, kill, and publish everything once more meanwhile; return when all kills are done."""
+        """Ask for domains and kill, until all kills are done."""
         await self.platform.run(*self._provisioners, *self._nodes)
-        await self._prepare()
-        events = [cloud_event("domain.created", self.platform.domain(host)) for host in self.hosts]
-        await self._publish(events)
-        blow_after = self._random.randrange(self.campaign.kills // 2)
+        for endpoint in _SLOW:
+            self.platform.gate.inject(endpoint, *(Delay(self._random.uniform(*_CA_SECONDS)) for _ in range(_ANSWERS)))
+        deck = self._deck()
+        blow_after = self._random.randrange(1, self.campaign.kills // 2)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._publish(self._random.sample(events, len(events))))
-            deck = self._deck()
             while len(self.kills) < self.campaign.kills:
-                if len(self.kills) == blow_after:
-                    tasks.create_task(self._strike())
-                    blow_after = -1
+                tasks.create_task(self._ask(await self._new_hosts()))
                 await asyncio.sleep(self._random.uniform(*_PAUSE_SECONDS))
                 prey = deck.popleft()
                 if not await self._kill(prey):
                     deck.append(prey)  # there is none at the moment
+                elif len(self.kills) == blow_after:
+                    tasks.create_task(self._strike())
 
     async def calm(self) -> None:
         """Return when every domain is served by every node and nothing is left to do."""
+        self.platform.gate.clear()
         await asyncio.gather(*(service.ready() for service in (*self._provisioners, *self._nodes)))
-        for host in self.hosts:
-            await self.platform.served(host)
+        await asyncio.gather(*map(self.platform.served, self.hosts))
         await self.platform.settled()
 
     def tails(self) -> Mapping[str, str]:
         """Return the end of each log."""
         return self.platform.tails()
 
-    async def _prepare(self) -> None:
-        for number, host in enumerate(self.hosts):
-            await self.platform.point_here(host, node=number % NODES)
-        for endpoint in _SLOW:
-            delays = (Delay(self._random.uniform(*_CA_SECONDS)) for _ in range(_ANSWERS * self.campaign.domains))
-            self.platform.gate.inject(endpoint, *delays)
+    async def _in_flight(self) -> int | None:
+        issued = await self._unless_away(self.platform.ledger.issued())
+        return None if issued is None else len(self.hosts) - issued
 
-    async def _publish(self, events: Sequence[dict[str, Any]]) -> None:
-        for number, event in enumerate(events):
-            form = (self.platform.publisher.structured, self.platform.publisher.binary)[number % 2]
-            await patiently(partial(form, event))
+    async def _new_hosts(self) -> list[str]:
+        """Return the hosts that are missing from the number in flight."""
+        in_flight = await self._in_flight()
+        missing = 0 if in_flight is None else max(0, self.campaign.in_flight - in_flight)
+        first = len(self.hosts)
+        new = [f"shop-{self.campaign.seed}-{number}.example.com" for number in range(first, first + missing)]
+        self.hosts += new
+        return new
+
+    async def _ask(self, hosts: Sequence[str]) -> None:
+        """Publish a request for each of *hosts*, in one form or another, and later the same events once more."""
+        publisher = self.platform.publisher
+        events = [cloud_event("domain.created", self.platform.domain(host)) for host in hosts]
+        for number, host in enumerate(hosts):
+            await self.platform.point_here(host, node=number % NODES)
+        for number, event in enumerate((*events, *self._random.sample(events, len(events)))):
+            await patiently(partial((publisher.structured, publisher.binary)[number % 2], event))
 
     def _deck(self) -> deque[Prey]:
         cards = [prey for prey, share in _SHARES.items() for _ in range(share)]
@@ -150,7 +158,7 @@ class Chaos:
 
     async def _kill(self, prey: Prey) -> bool:
         """Kill one of these and start it again; return False when there is none to kill."""
-        in_flight = await self._unless_away(self.platform.ledger.in_flight())
+        in_flight = await self._in_flight()
         victim = await self._kill_one(prey)
         if victim is None:
             return False

@@ -21,9 +21,6 @@ UNION ALL SELECT format('the outbox of %s has %s for %s', service, type, key) FR
 UNION ALL SELECT format('the challenge of %s still stands', name) FROM registry.challenges
 UNION ALL SELECT format('a dead letter of %s: %s', queue, reason) FROM messaging.dead_letters
 """
-_IN_FLIGHT: Final = """
-SELECT count(*) FROM provisioner.orders WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL
-"""
 
 
 class Ledger:
@@ -56,9 +53,9 @@ class Ledger:
         query = "SELECT id, state, attempt, order_url, certificate_id, error_code, message FROM provisioner.orders"
         return await self.rows(f"{query} WHERE names = ARRAY[$1] ORDER BY created_at", host)
 
-    async def in_flight(self) -> int:
-        """Return how many orders are not finished."""
-        return int(await self.value(_IN_FLIGHT))
+    async def issued(self) -> int:
+        """Return how many orders have led to a certificate."""
+        return int(await self.value("SELECT count(*) FROM provisioner.orders WHERE state = 'issued'"))
 
     async def unsettled(self) -> list[str]:
         """Return a sentence for everything that is still to be done or went wrong; nothing when all is settled."""
