@@ -1,17 +1,20 @@
 """Requests as people type them, checked by the rules that the services use, before anything is sent."""
 
+import json
 from datetime import UTC, datetime
+from typing import Final
 
 from shared import upstreams
 from shared.errors import RefusedError
-from shared.events import PUBLIC, Event, JsonObject, Request
+from shared.events import PUBLIC, Event, JsonObject
 from shared.identifiers import new_event_id
-from shared.messaging.codec import decode, encode_parts
-from shared.messaging.names import source_of
-from shared.names import NameRefusedError, normalize
+from shared.messaging.codec import decode
+from shared.messaging.names import PUBLIC_EXCHANGE, source_of
+from shared.messaging.wire import Message
+from shared.names import Name, NameRefusedError, normalize
 from shared.upstreams import UpstreamRefusedError
 
-SOURCE = source_of("cli")
+SOURCE: Final = source_of("cli")
 
 
 def request_event(
@@ -22,25 +25,37 @@ def request_event(
     Raises:
         RefusedError: the services would refuse it, for these reasons.
     """
-    said = {**data, "domain": _name(str(data.get("domain", "")))}
+    said: JsonObject = {**data, "domain": _name(data.get("domain"))}
     _check_upstream(said.get("upstream"))
-    event_id = event_id or new_event_id()
-    attributes = {"specversion": "1.0", "id": event_id, "type": request_type, "source": SOURCE}
-    if correlation_id is not None:
-        attributes["correlationid"] = correlation_id
-    decode(encode_parts(attributes, said), expected=request_type, received_at=datetime.now(UTC))
+    ids = {
+        "id": new_event_id() if event_id is None else event_id,
+        "correlationid": new_event_id() if correlation_id is None else correlation_id,
+    }
+    _check_message(request_type, said, ids)
     return Event(
-        data=_model(request_type, said), source=SOURCE, id=event_id, correlation_id=correlation_id or new_event_id()
+        data=PUBLIC[request_type].model_validate(said),
+        source=SOURCE,
+        id=ids["id"],
+        correlation_id=ids["correlationid"],
     )
 
 
-def _model(request_type: str, data: JsonObject) -> Request:
-    return PUBLIC[request_type].model_validate(data)
+def _check_message(request_type: str, data: JsonObject, ids: dict[str, str]) -> None:
+    """Read the message as a consumer will, which refuses what it will refuse."""
+    attributes = {"specversion": "1.0", "type": request_type, "source": SOURCE, **ids}
+    message = Message(
+        exchange=PUBLIC_EXCHANGE,
+        routing_key=request_type,
+        body=json.dumps(data).encode(),
+        headers={f"ce-{name}": value for name, value in attributes.items()},
+        content_type="application/json",
+    )
+    decode(message, expected=request_type, received_at=datetime.now(UTC))
 
 
-def _name(text: str) -> str:
+def _name(text: object) -> Name:
     try:
-        return normalize(text)
+        return normalize(str(text or ""))
     except NameRefusedError as error:
         raise RefusedError(error.reason) from error
 
