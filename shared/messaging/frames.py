@@ -11,6 +11,7 @@ it is too large. Everything else goes through unchanged.
 """
 
 import struct
+import time
 from asyncio import StreamReader
 from typing import Final
 
@@ -38,6 +39,8 @@ class GuardedReader:
         self._reader = reader
         self._ready = bytearray()
         self._wanted: dict[int, int] = {}  # channel -> bytes of the present body that are still let through
+        self.heard_at = time.monotonic()
+        """When the last frame came, heartbeats included."""
 
     def at_eof(self) -> bool:
         """Say whether nothing more will come."""
@@ -66,6 +69,7 @@ class GuardedReader:
         if prefix.startswith(_GREETING):
             self._ready += prefix
             return
+        self.heard_at = time.monotonic()
         kind, channel, size = _PREFIX.unpack(prefix)
         payload: bytes | None = await self._reader.readexactly(size)
         end = await self._reader.readexactly(1)

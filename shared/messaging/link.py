@@ -9,18 +9,21 @@ What is known of the layer, and done here once for all:
 
 * every wait has a deadline. A black-holed link is silent for three heartbeats, then the library gives what was pending
   a `CancelledError` that nobody asked for: it becomes `BrokerUnavailableError` unless our task really was cancelled;
-* the heartbeat is low, and a link that missed a deadline is cut: a polite close would wait for an answer;
+* the heartbeat is low, and a link over which not even that comes is cut: a polite close would wait for an answer;
 * the library logs messages with their bodies when it is surprised. Bodies are not for logs, so it is not heard.
 """
 
 import asyncio
 import logging
+import math
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, cast
 
 import aiormq
+import structlog
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.connection import TransportFactory
@@ -30,9 +33,12 @@ from yarl import URL
 from shared.errors import BrokerUnavailableError, SettingsError
 from shared.messaging.frames import GuardedReader
 
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
-HEARTBEAT_SECONDS: Final = 5  # a silent link is noticed after three of these
+HEARTBEAT_SECONDS: Final = 5  # the broker sends one every half of it
+_SILENT_HEARTBEATS: Final = 1.6  # 8 s; the library would wait for 18
+_LOOK_SECONDS: Final = 0.5
 CONNECT_SECONDS: Final = 10.0
 REPLY_SECONDS: Final = 10.0  # the broker's answer to anything we ask; 1 ms on a quiet one
 _CLOSE_SECONDS: Final = 3.0
@@ -52,14 +58,20 @@ class _Transport(TransportFactory):
 
     def __init__(self) -> None:
         self._writer: asyncio.StreamWriter | None = None
+        self._reader: GuardedReader | None = None
 
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:  # noqa: ANN401 - the library's signature
         provider = kwargs["ssl_context_provider"]
         context = await provider.get_context() if url.scheme == "amqps" else None
         reader, writer = await asyncio.open_connection(url.host, url.port, ssl=context)
         _keep_alive(writer)
-        self._writer = writer
-        return cast("asyncio.StreamReader", GuardedReader(reader)), writer
+        self._writer, self._reader = writer, GuardedReader(reader)
+        return cast("asyncio.StreamReader", self._reader), writer
+
+    @property
+    def silent_seconds(self) -> float:
+        """For how long nothing has come, not even a heartbeat."""
+        return time.monotonic() - self._reader.heard_at if self._reader else 0.0
 
     def cut(self) -> None:
         """Close the socket at once; whatever waits on it fails."""
@@ -70,8 +82,9 @@ class _Transport(TransportFactory):
 class Session:
     """A connection with a channel, until it is lost."""
 
-    def __init__(self, *, address: str, channel: Channel, transport: _Transport) -> None:
+    def __init__(self, *, address: str, channel: Channel, transport: _Transport, heartbeat: int) -> None:
         self.address = address
+        self._heartbeat = heartbeat
         self.channel = channel
         self._transport = transport
 
@@ -81,12 +94,27 @@ class Session:
         return self.channel.is_closed
 
     async def lost(self) -> None:
-        """Return when connection or channel have ended, from whichever side."""
-        await asyncio.wait({self.channel.closing})
+        """Return when connection or channel have ended, from whichever side; a silent connection is ended here."""
+        closing = self.channel.closing
+        while not (await asyncio.wait({closing}, timeout=_LOOK_SECONDS))[0]:
+            if self.is_silent:
+                await asyncio.sleep(_LOOK_SECONDS)  # perhaps it is we who were busy
+                self.cut_if_silent()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether not even heartbeats have come for longer than they should take."""
+        return self._transport.silent_seconds > _SILENT_HEARTBEATS * (self._heartbeat or math.inf)
 
     def cut(self) -> None:
         """End the connection at once."""
         self._transport.cut()
+
+    def cut_if_silent(self) -> None:
+        """End the connection at once if nothing comes over it."""
+        if self.is_silent:
+            log.warning("broker_is_silent", address=self.address)
+            self.cut()
 
     @asynccontextmanager
     async def asking(self, *, seconds: float = REPLY_SECONDS) -> AsyncIterator[Channel]:
@@ -141,7 +169,7 @@ async def open_session(url: str, *, name: str, prefetch: int = 0) -> AsyncIterat
             channel = cast("Channel", await connection.channel(on_return_raises=True))
             if prefetch:
                 await channel.basic_qos(prefetch_count=prefetch)
-        session = Session(address=address, channel=channel, transport=transport)
+        session = Session(address=address, channel=channel, transport=transport, heartbeat=connection.heartbeat_timeout)
         channel.on_consumer_cancel_callbacks.add(lambda _frame: session.cut())
         yield session
     finally:
@@ -216,8 +244,9 @@ def _sentence(error: BaseException, address: str) -> str:
     match error:
         case aiormq.exceptions.AuthenticationError() | aiormq.exceptions.ProbableAuthenticationError():
             return f"RabbitMQ does not let in {address}: check user and password in AMQP_URL"
-        case aiormq.exceptions.ConnectionNotAllowed():
-            return f"RabbitMQ does not let in {address}: {_text(error)}; check the virtual host in AMQP_URL"
+        case aiormq.exceptions.ConnectionNotAllowed() | aiormq.exceptions.InvalidFrameError():
+            # The library reports a refusal of the virtual host as a frame that it did not expect.
+            return f"RabbitMQ does not let in {address}: check the virtual host in AMQP_URL and who may use it"
         case aiormq.exceptions.ChannelNotFoundEntity() | aiormq.exceptions.PublishError():
             return f"RabbitMQ at {address} lacks a queue or exchange: {_text(error)}; run `certsmith migrate`"
         case aiormq.exceptions.ChannelAccessRefused():

@@ -6,7 +6,6 @@ from types import TracebackType
 from typing import Final, Self
 
 import structlog
-from aiormq.exceptions import PublishError
 from pamqp.commands import Basic
 
 from shared.errors import BrokerUnavailableError
@@ -35,6 +34,7 @@ class Publisher:
         self._connecting = asyncio.Lock()
         self._session: Session | None = None
         self._stack = AsyncExitStack()
+        self._trouble: str | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,9 +75,7 @@ class Publisher:
                 delay = backoff.delay()
                 if loop.time() + delay >= deadline:
                     raise
-                log.warning(
-                    "publish_retried", type=message.routing_key, reason=str(error), message_id=message.message_id
-                )
+                log.debug("publish_retried", type=message.routing_key, reason=str(error), message_id=message.message_id)
                 await asyncio.sleep(delay)
 
     async def _try(self, message: Message, *, seconds: float) -> None:
@@ -94,9 +92,16 @@ class Publisher:
                     wait=False,  # the confirmation is waited for; that the socket took the bytes says nothing more
                 )
         except BrokerUnavailableError as error:
-            if session is not None and not isinstance(error.__cause__, PublishError):
-                session.cut()  # it may be silent: the next try must not wait on it
+            if session is not None:
+                session.cut_if_silent()  # the next try must not wait on it
+            self._note(str(error))
             raise
+
+    def _note(self, trouble: str | None) -> None:
+        """Log what changes, not once more for each message."""
+        if trouble is not None and self._trouble is None:
+            log.warning("publisher_in_trouble", reason=trouble)
+        self._trouble = trouble
 
     def _properties(self, message: Message) -> Basic.Properties:
         properties = message.properties()
@@ -110,4 +115,5 @@ class Publisher:
                 await self._stack.aclose()
                 self._session = await self._stack.enter_async_context(open_session(self._url, name=self._name))
                 log.info("publisher_connected", address=self._address)
+                self._note(None)
             return self._session

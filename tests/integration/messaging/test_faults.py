@@ -1,0 +1,170 @@
+"""Requests in, effects and facts out, while servers and links fail: nothing is lost, and every effect happens once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import aiormq
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from dev.servers.postgresql import PostgreSQL, StopMode
+from dev.servers.rabbitmq import RabbitMQ
+from shared.events import DomainChanged, DomainCreated, Event, Incoming
+from shared.messaging import topology
+from shared.messaging.consumer import Consumer
+from shared.messaging.publisher import Publisher
+from shared.messaging.relay import Relay
+from shared.messaging.settling import Subscription
+from shared.store import Connection, Pool, open_pool, outbox
+from shared.store.migrate import migrate
+from tests.integration.messaging.support import EFFECTS, Effects, Proxy, a_request, manager_url, running, until
+
+Fault = Callable[["World"], Awaitable[None]]
+KEPT = "facts"  # a durable queue that keeps all facts
+
+
+@dataclass
+class World:
+    """All of the bus, through a proxy, with a handler that tells a fact for each request."""
+
+    rabbitmq: RabbitMQ
+    postgresql: PostgreSQL
+    proxy: Proxy
+    pool: Pool
+    effects: Effects
+    publisher: Publisher
+    told: set[str] = field(default_factory=set)
+    published: list[str] = field(default_factory=list)
+
+    async def handle(self, connection: Connection, event: Incoming) -> None:
+        """Have the effect, and tell of it."""
+        await self.effects.handle(connection, event)
+        assert isinstance(event.data, DomainCreated)
+        data = DomainChanged(domain=event.data.domain, version=1, deleted=False)
+        await outbox.tell(connection, service="provisioner", event=Event(data=data, source="certsmith/provisioner"))
+
+    async def publish(self, prefix: str, count: int) -> None:
+        """Publish *count* requests, one after another, each confirmed."""
+        for number in range(count):
+            name = f"{prefix}-{number}.example"
+            await self.publisher.publish(a_request(name), seconds=120)
+            self.published.append(name)
+
+    async def has_effects(self, count: int) -> bool:
+        """Say whether there are *count* effects."""
+        return len(await self.effects.domains()) >= count
+
+    async def facts(self) -> list[str]:
+        """Return the subjects of all facts that were told so far, copies included."""
+        subjects = []
+        async with aiormq.Connection(self.rabbitmq.amqp_url) as connection:
+            channel = await connection.channel()
+            while (message := await channel.basic_get(KEPT)).delivery_tag is not None:
+                subjects.append(str((message.header.properties.headers or {})["ce-subject"]))
+        return subjects
+
+    async def tells_all(self) -> bool:
+        """Say whether a fact was told for each request."""
+        self.told |= set(await self.facts())
+        return self.told == set(self.published)
+
+
+@pytest_asyncio.fixture
+async def world(own_rabbitmq: RabbitMQ, own_postgresql: PostgreSQL) -> AsyncIterator[World]:
+    """Yield the bus at work."""
+    database_url = await own_postgresql.create_database()
+    await migrate(database_url)
+    administrator = await asyncpg.connect(database_url)
+    await administrator.execute(EFFECTS)
+    await administrator.close()
+    await keep_facts(own_rabbitmq.amqp_url)  # first: what follows waits until the broker keeps new queues
+    await topology.declare(own_rabbitmq.amqp_url, manager_url(own_rabbitmq))
+    async with AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(Proxy(own_rabbitmq.host, own_rabbitmq.port))
+        url = own_rabbitmq.amqp_url.replace(f":{own_rabbitmq.port}/", f":{proxy.port}/")
+        pool = await stack.enter_async_context(open_pool(database_url, role="provisioner", max_size=10))
+        publisher = await stack.enter_async_context(Publisher(url, name="test"))
+        sender = await stack.enter_async_context(Publisher(url, name="test relay"))
+        world = World(own_rabbitmq, own_postgresql, proxy, pool, Effects(pool), publisher)
+        subscription = Subscription(DomainCreated.type, world.handle)
+        consumer = Consumer(url, pool, service="provisioner", subscriptions=[subscription], hold_seconds=2)
+        await stack.enter_async_context(running(Relay(database_url, pool, sender, service="provisioner").run))
+        await stack.enter_async_context(running(consumer.run))
+        yield world
+
+
+async def keep_facts(url: str) -> None:
+    async with aiormq.Connection(url) as connection:
+        channel = await connection.channel()
+        await channel.queue_declare(KEPT, durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.exchange_declare("certsmith.events", exchange_type="topic", durable=True)
+        await channel.queue_bind(KEPT, "certsmith.events", "domain.changed")
+
+
+async def kill_the_broker(world: World) -> None:
+    await world.rabbitmq.kill()
+    await world.rabbitmq.resume()
+
+
+async def restart_the_broker(world: World) -> None:
+    await world.rabbitmq.restart()
+
+
+async def stop_the_database_at_once(world: World) -> None:
+    await world.postgresql.stop(StopMode.IMMEDIATE)
+    await asyncio.sleep(0.5)
+    await world.postgresql.resume()
+
+
+async def keep_the_database_away(world: World) -> None:
+    await world.postgresql.stop(StopMode.IMMEDIATE)
+    await asyncio.sleep(5)  # longer than the consumer holds what it has
+    await world.postgresql.resume()
+
+
+async def cut_the_link_many_times(world: World) -> None:
+    for _ in range(8):
+        world.proxy.cut()
+        await asyncio.sleep(0.3)
+
+
+async def swallow_all_for_a_while(world: World) -> None:
+    world.proxy.swallow()
+    await asyncio.sleep(3)
+    world.proxy.carry()
+
+
+async def swallow_all_until_it_is_noticed(world: World) -> None:
+    world.proxy.swallow()
+    await asyncio.sleep(15)
+    world.proxy.carry()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        (kill_the_broker, restart_the_broker),
+        (stop_the_database_at_once, keep_the_database_away),
+        (cut_the_link_many_times, swallow_all_for_a_while, swallow_all_until_it_is_noticed),
+    ],
+    ids=["broker", "database", "link"],
+)
+@pytest.mark.timeout(300)
+async def test_nothing_is_lost_and_every_effect_happens_once(world: World, faults: tuple[Fault, ...]) -> None:
+    for fault in faults:
+        async with asyncio.TaskGroup() as tasks:
+            count = len(await world.effects.domains())
+            for task in range(4):
+                tasks.create_task(world.publish(f"{fault.__name__}-{task}", 60))
+            await until(lambda count=count: world.has_effects(count + 20), "the fault's moment")  # type: ignore[misc]  # mypy cannot infer the lambda
+            await fault(world)
+        await world.publish(f"after-{fault.__name__}", 60)
+
+    await until(lambda: world.effects.are(*world.published), "one effect for each request", seconds=120)
+    await until(world.tells_all, "a fact for each request", seconds=120)
+    async with world.pool.acquire() as connection:
+        assert await outbox.figures(connection) == ()
+    assert len(world.published) == 300 * len(faults)
