@@ -16,7 +16,7 @@ from services.terminator.worker.dialling import UpstreamDownError, UpstreamForbi
 from services.terminator.worker.pages import Status
 from services.terminator.worker.parting import Parting
 from services.terminator.worker.resources import Resources
-from services.terminator.worker.tunnel import ClientSide, UpstreamSide
+from services.terminator.worker.tunnel import ClientSide, UpstreamSide, reset
 from shared.upstreams import Upstream
 
 FLIGHT_BYTES: Final = 65_536  # more than any flight of ours has
@@ -136,7 +136,7 @@ class Handshake(asyncio.BufferedProtocol):
         if self._dialling is not None:
             self._dialling.cancel()
         if self._upstream is not None:
-            self._upstream.transport.abort()
+            reset(self._upstream.transport)
 
     async def _dial(self, upstream: Upstream) -> None:
         resources = self._resources

@@ -6,10 +6,13 @@ Rules:
 * An end of one direction is passed on and the other goes on: close_notify becomes FIN, FIN becomes close_notify (RFC
   8446 section 6.1) and FIN. A FIN without close_notify ends the client's direction too, as with other proxies: some
   clients never send one.
-* An upstream that resets is no end: the client gets what came until then and no close_notify, so it can tell.
+* A reset is no end. A client's is one for its upstream. After an upstream's the client gets what came until then and
+  no close_notify, so it can tell.
 """
 
 import asyncio
+import socket
+import struct
 from typing import Final, cast
 
 from OpenSSL import SSL
@@ -21,6 +24,7 @@ from services.terminator.worker.resources import Resources
 RECORD_BYTES: Final = 16_384  # RFC 8446 section 5.1: what one record holds at most
 # What encrypting adds at most: 29 bytes for each record of TLS 1.2, and an answer to a KeyUpdate.
 _ADDED_BYTES: Final = 4096
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7), struct linger: closing throws away what is unsent, and resets
 
 
 class ClientSide(asyncio.BufferedProtocol):
@@ -47,8 +51,8 @@ class ClientSide(asyncio.BufferedProtocol):
         client = cls(resources, transport, tls, upstream)
         transport.set_protocol(client)
         resources.tunnels.add(client)
-        upstream.join(client, tls)
         transport.resume_reading()
+        upstream.join(client, tls)
         client._forward()  # what came along with the end of the handshake
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -86,7 +90,7 @@ class ClientSide(asyncio.BufferedProtocol):
 
     def _break(self) -> None:
         """End both sides: what the client sent is no TLS, so it cannot be told from an attack."""
-        self._upstream.transport.abort()
+        reset(self._upstream.transport)
         self._resources.tunnels.discard(self)
         Parting.begin(self._resources, self.transport, self._upstream.take_output())
 
@@ -121,13 +125,20 @@ class ClientSide(asyncio.BufferedProtocol):
         if exc is None:
             self._upstream.transport.close()
         else:
-            self._upstream.transport.abort()
+            reset(self._upstream.transport)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End *transport* with a reset, which nobody takes for the end of what was said."""
+    if not transport.is_closing():
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    transport.abort()
 
 
 class UpstreamSide(asyncio.BufferedProtocol):
     """Reads from an upstream, encrypts, and writes to its client."""
 
-    __slots__ = ("_buffer", "_client", "_resources", "_tls", "ended", "transport")
+    __slots__ = ("_buffer", "_client", "_early", "_resources", "_tls", "ended", "transport")
     transport: asyncio.Transport
 
     def __init__(self, resources: Resources) -> None:
@@ -135,18 +146,24 @@ class UpstreamSide(asyncio.BufferedProtocol):
         self._buffer = resources.buffer
         self._client: ClientSide | None = None
         self._tls: SSL.Connection | None = None
+        self._early = b""  # what the upstream said before there was somebody to forward to
         self.ended = False
 
     def join(self, client: ClientSide, tls: SSL.Connection) -> None:
         """Begin to forward to *client*, which speaks *tls*."""
         self._client = client
         self._tls = tls
-        self.transport.resume_reading()
+        if self._early:
+            self._forward(self._early)
+            self._early = b""
+        if self.ended:
+            self._end()
+        elif not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Read nothing before there is somebody to forward to."""
+        """Wait for somebody to forward to."""
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.pause_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
@@ -154,13 +171,20 @@ class UpstreamSide(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Encrypt what came, and pass it on."""
+        self._resources.figures.counts[Count.BYTES_FROM_UPSTREAMS] += nbytes
+        if self._client is not None:
+            self._forward(self._buffer[:nbytes])
+            return
+        self._early += self._buffer[:nbytes]
+        self.transport.pause_reading()
+
+    def _forward(self, data: bytes | memoryview) -> None:
         client, tls = self._client, self._tls
         assert client is not None
         assert tls is not None
         client.quiet = 0
-        self._resources.figures.counts[Count.BYTES_FROM_UPSTREAMS] += nbytes
-        tls.send(self._buffer[:nbytes])
-        client.transport.write(tls.bio_read(nbytes + _ADDED_BYTES))
+        tls.send(data)
+        client.transport.write(tls.bio_read(len(data) + _ADDED_BYTES))
 
     def take_output(self) -> bytes:
         """Return what OpenSSL still wants to say to the client: an alert, or nothing."""
@@ -172,17 +196,21 @@ class UpstreamSide(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Pass on that the upstream says nothing more; what the client says still goes to it."""
+        self.ended = True
+        if self._client is not None:
+            self._end()
+        return True
+
+    def _end(self) -> None:
         client, tls = self._client, self._tls
         assert client is not None
         assert tls is not None
-        self.ended = True
         tls.shutdown()
         client.transport.write(self.take_output())
         if client.ended:
             client.close()
         else:
             client.transport.write_eof()
-        return True
 
     def pause_writing(self) -> None:
         """Let the client wait: the upstream takes no more."""

@@ -63,10 +63,9 @@ class BareClient:
 
     async def flush(self) -> None:
         """Send what OpenSSL has to say."""
-        try:
-            await self.send(self.tls.bio_read(65536))
-        except SSL.WantReadError:
-            return
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                await self.send(self.tls.bio_read(65536))
 
     async def read(self) -> bytes:
         """Return the next decrypted bytes; empty at close_notify.
@@ -94,7 +93,9 @@ class BareClient:
 
     async def write(self, data: bytes) -> None:
         """Send *data* encrypted."""
-        self.tls.send(data)
+        view = memoryview(data)
+        while view:
+            view = view[self.tls.send(view) :]
         await self.flush()
 
     async def close_notify(self) -> None:

@@ -42,6 +42,7 @@ class MemoryStore:
         self.available = True
         self.gate: asyncio.Event | None = None
         self.asked: list[frozenset[str]] = []
+        self.asked_hosts: list[frozenset[str]] = []
         self.refused = 0
         self._version = 0
 
@@ -52,6 +53,7 @@ class MemoryStore:
         self.answers.clear()
         self.told.clear()
         self.asked.clear()
+        self.asked_hosts.clear()
         self.available, self.gate = True, None
 
     def put(self, domain: Domain) -> Domain:
@@ -83,6 +85,7 @@ class MemoryStore:
 
     async def thumbprints(self, hosts: Collection[str]) -> Mapping[str, str]:
         """Return the answers that stand."""
+        self.asked_hosts.append(frozenset(hosts))
         await self._answers()
         return {host: self.answers[host] for host in hosts if host in self.answers}
 

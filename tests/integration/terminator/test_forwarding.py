@@ -1,0 +1,295 @@
+"""Bytes both ways between clients and upstreams, and every way in which one of them can end."""
+
+import asyncio
+import contextlib
+import socket
+import struct
+
+import pytest
+from OpenSSL import SSL
+
+from services.terminator.control.sockets import port_of
+from tests.integration.terminator.clients import BareClient
+from tests.integration.terminator.rig import LOOPBACK, Rig, echo, running_node, until, upstream, web
+from tests.unit.terminator.fakes import Issuer, MemoryStore
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SHOP = "shop.example.com"
+REQUEST = b"GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\n"
+
+
+async def connected(rig: Rig) -> BareClient:
+    client = await BareClient.connect(rig.https_port, SHOP)
+    await client.shake_hands()
+    return client
+
+
+async def test_the_end_of_what_a_client_says_reaches_the_upstream_and_the_answer_still_comes(
+    rig: Rig, issuer: Issuer
+) -> None:
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = await reader.read()
+        writer.write(b"%d bytes" % len(whole))
+        writer.close()
+
+    async with upstream(count) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        await client.write(b"x" * 100_000)
+        await client.close_notify()
+
+        assert await client.read_all() == b"100000 bytes"
+        client.close()
+
+
+async def test_the_end_of_what_an_upstream_says_reaches_the_client_which_can_still_speak(
+    rig: Rig, issuer: Issuer
+) -> None:
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def speak_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 ready\r\n")
+        writer.write_eof()
+        heard.set_result(await reader.read())
+        writer.close()
+
+    async with upstream(speak_first) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        assert await client.read_all() == b"220 ready\r\n"
+
+        await client.write(b"goodbye")
+        await client.close_notify()
+
+        assert await heard == b"goodbye"
+        assert await client.receive() == b""
+        client.close()
+
+
+async def test_a_fin_without_close_notify_ends_what_a_client_says_too(rig: Rig, issuer: Issuer) -> None:
+    async with upstream(echo) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        await client.write(b"hello")
+        client.writer.write_eof()
+
+        assert await client.read_all() == b"hello"
+        client.close()
+
+
+async def test_an_upstream_that_resets_is_no_clean_end(rig: Rig, issuer: Issuer) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(5)
+        writer.write(b"half of it")
+        await writer.drain()
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async with upstream(reset) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        await client.write(b"hello")
+
+        with pytest.raises(SSL.SysCallError, match="without close_notify"):
+            await client.read_all()
+        client.close()
+
+
+async def test_a_client_that_resets_is_a_reset_for_the_upstream(rig: Rig, issuer: Issuer) -> None:
+    ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.read(100):
+                pass
+        except ConnectionError:
+            ended.set_result(True)
+        else:
+            ended.set_result(False)
+        writer.close()
+
+    async with upstream(wait) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        await client.write(b"hello")
+        client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+
+        assert await ended is True
+
+
+async def test_broken_records_end_both_sides_and_the_client_gets_an_alert(rig: Rig, issuer: Issuer) -> None:
+    ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        ended.set_result(True)
+        writer.close()
+
+    async with upstream(wait) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        await client.send(b"\x17\x03\x03\x00\x20" + b"n" * 32)
+
+        with pytest.raises(SSL.Error, match="bad record mac"):
+            await client.read_all()
+        assert await ended
+        client.close()
+
+
+async def test_an_upstream_that_is_down_is_a_502_for_http(rig: Rig, issuer: Issuer) -> None:
+    with socket.socket() as nobody:
+        nobody.bind((LOOPBACK, 0))
+        await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port_of(nobody)}"))
+        client = await connected(rig)
+        await client.write(REQUEST)
+
+        answer = await client.read_all()
+
+    assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+    assert b"Strict-Transport-Security: max-age=" in answer
+    assert answer.endswith(b"does not answer\n")
+    client.close()
+
+
+async def test_an_upstream_that_is_down_is_the_end_for_others(rig: Rig, issuer: Issuer) -> None:
+    with socket.socket() as nobody:
+        nobody.bind((LOOPBACK, 0))
+        await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port_of(nobody)}"))
+        client = await connected(rig)
+        await client.write(b"\x10\x20\x00\x04MQTT")
+
+        assert await client.read_all() == b""
+    client.close()
+
+
+async def test_a_502_arrives_though_the_client_is_still_sending_a_body(rig: Rig, issuer: Issuer) -> None:
+    await rig.host(issuer.domain(SHOP, "http://not-served-yet.example.net:80"))
+    client = await connected(rig)
+    await client.write(b"POST / HTTP/1.1\r\nHost: shop.example.com\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200_000)
+
+    assert (await client.read_all()).startswith(b"HTTP/1.1 502 ")
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("", b"no upstream is configured for this domain\n"),
+        ("http://app.example.net:80", b"is of a kind that is not served; tcp://host:port was expected\n"),
+        ("tls://app.example.net:443", b"is of a kind that is not served; tcp://host:port was expected\n"),
+        ("tcp://169.254.169.254:80", b"is a link-local address, which is never forwarded to\n"),
+        ("tcp://[fd00:ec2::254]:80", b"leads to an address that it may not have\n"),
+        ("tcp://no-such-host.invalid:80", b"does not answer\n"),
+        ("nonsense", b"is of a kind that is not served; tcp://host:port was expected\n"),
+    ],
+)
+async def test_an_upstream_that_cannot_be_used_is_a_502_that_says_why(
+    rig: Rig, issuer: Issuer, address: str, reason: bytes
+) -> None:
+    await rig.host(issuer.domain(SHOP, address))
+
+    answer = await rig.get(SHOP)
+
+    assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+    assert answer.endswith(reason)
+
+
+async def test_the_terminator_itself_is_no_upstream(rig: Rig, issuer: Issuer) -> None:
+    for port in (rig.https_port, rig.http_port):
+        await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port}"))
+
+        assert (await rig.get(SHOP)).endswith(b"leads to an address that it may not have\n")
+
+
+async def test_loopback_is_no_upstream_unless_it_is_allowed(issuer: Issuer) -> None:
+    async with running_node(MemoryStore(), issuer.reader, upstream_allow=()) as rig, upstream(web) as address:
+        await rig.host(issuer.domain(SHOP, address))
+
+        assert (await rig.get(SHOP)).endswith(b"leads to an address that it may not have\n")
+
+
+async def test_an_upstream_that_never_answers_is_a_502_in_time(issuer: Issuer) -> None:
+    with socket.socket() as full:
+        full.bind((LOOPBACK, 0))
+        full.listen(0)
+        async with running_node(MemoryStore(), issuer.reader, connect_seconds=0.3) as rig:
+            await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port_of(full)}"))
+            with contextlib.ExitStack() as stack:
+                for _ in range(3):  # its queue is full, so the kernel answers no more
+                    filler = stack.enter_context(socket.socket())
+                    filler.settimeout(0)
+                    filler.connect_ex((LOOPBACK, port_of(full)))
+
+                assert (await rig.get(SHOP)).startswith(b"HTTP/1.1 502 ")
+
+
+async def test_a_client_that_reads_nothing_stops_its_upstream(rig: Rig, issuer: Issuer) -> None:
+    sent = 0
+
+    async def flood(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        with contextlib.suppress(ConnectionError):
+            for _ in range(3000):
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+                sent += 65_536
+        writer.close()
+
+    async with upstream(flood) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined] # it is one that reads
+        before = -1
+        while sent != before:  # until nothing has moved for a while
+            before = sent
+            await asyncio.sleep(0.3)
+
+        # What the kernel's buffers of four sockets take, far from all 200 MB.
+        assert 0 < sent < 60_000_000
+        client.close()
+
+
+async def test_an_upstream_that_reads_nothing_stops_its_client(rig: Rig, issuer: Issuer) -> None:
+    async def ignore(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined] # it is one that reads
+        await enough.wait()
+        writer.transport.abort()
+
+    enough = asyncio.Event()
+    async with upstream(ignore) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        _, writer = await rig.tls(SHOP)
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            for _ in range(3000):
+                writer.write(b"x" * 65_536)
+                async with asyncio.timeout(1):
+                    await writer.drain()
+                sent += 65_536
+
+        assert 0 < sent < 60_000_000
+        enough.set()
+        writer.transport.abort()
+
+
+async def test_an_idle_connection_is_closed(issuer: Issuer) -> None:
+    async with running_node(MemoryStore(), issuer.reader, idle_seconds=0.4) as rig, upstream(echo) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        client = await connected(rig)
+        await client.write(b"hello")
+        assert await client.read() == b"hello"
+
+        assert await client.receive() == b""
+        client.close()
+
+
+async def test_connections_end_without_a_trace(rig: Rig, issuer: Issuer) -> None:
+    async with upstream(web) as address:
+        await rig.host(issuer.domain(SHOP, address))
+        for _ in range(20):
+            await rig.get(SHOP)
+
+    await until(lambda: rig.node.workers.levels[0][:2] == (0, 0), "no connection is left")
