@@ -15,15 +15,15 @@ from typing import Final
 import structlog
 
 from services.provisioner import certificate_request, classification, preflight
-from services.provisioner.authority import AuthorizationStatus, CaOrder, ChallengeStatus, OrderStatus
+from services.provisioner.authority import CaOrder, OrderStatus
 from services.provisioner.orders import Order, OrderState, Trigger, Trouble, advance
 from services.provisioner.ports import CertificateAuthority, Dns, Http01Probe
-from services.provisioner.reachability import ProbeOutcome
 from services.provisioner.run import Run
 from services.provisioner.store import budgets, news, orders
 from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.issued import store_certificate
 from services.provisioner.troubles import Troubles, TryFailedError
+from services.provisioner.validation import answer_challenges
 from services.provisioner.verdicts import ErrorCode, Pace, Remedy, Verdict
 from shared import certificates as x509_facts
 from shared.identifiers import cname_label, new_key_id
@@ -209,7 +209,7 @@ class Issuance:
         authority = await self._authority(run)
         ca_order = await self._ca_order(run, authority)
         if ca_order.status is OrderStatus.PENDING:
-            obstacle = await self._answer_challenges(run, authority)
+            obstacle = await answer_challenges(run, authority, probe=self.probe)
             if obstacle is not None:
                 return await self.troubles.waits_for_dns(run, obstacle)
             ca_order = await authority.settled(ca_order, patience_seconds=_PATIENCE_SECONDS, deadline=run.deadline)
@@ -222,37 +222,6 @@ class Issuance:
                 raise await self._invalid(run, authority, ca_order)
             case OrderStatus.PENDING | OrderStatus.UNKNOWN:
                 return await self.troubles.rests(run, ca_order.retry_after_seconds)
-
-    async def _answer_challenges(self, run: Run, authority: CertificateAuthority) -> str | None:
-        """Tell the CA to look at each name that it has not looked at; return what stands in the way, if anything."""
-        for url in run.order.authorization_urls:
-            authorization = await authority.authorization(url, deadline=run.deadline)
-            challenge = authorization.challenge("http-01")
-            if authorization.status is not AuthorizationStatus.PENDING:
-                continue
-            if challenge is None:
-                return f"the CA offers no HTTP-01 challenge for {authorization.name}"
-            if challenge.status is not ChallengeStatus.PENDING:
-                continue  # told before the crash that this run takes over from
-            obstacle = await self._obstacle(run, challenge.token, authority.thumbprint)
-            if obstacle is not None:
-                return obstacle
-            await authority.answer(challenge.url, deadline=run.deadline)
-        return None
-
-    async def _obstacle(self, run: Run, token: str, thumbprint: str) -> str | None:
-        """Return why the CA would not see our answer to *token*, if it would not."""
-        if self.probe is None:
-            return None
-        name = run.order.name
-        # RFC 8555 section 8.1: the key authorization
-        seen = await self.probe.fetch(name, token=token, expected=f"{token}.{thumbprint}", known=run.dns_answer)
-        if seen.outcome is ProbeOutcome.OK:
-            return None
-        return (
-            f"the challenge for {name} is not answered from outside ({seen.detail}); "
-            "its DNS must lead to this platform, and port 80 must be open"
-        )
 
     async def _invalid(self, run: Run, authority: CertificateAuthority, ca_order: CaOrder) -> TryFailedError:
         """Return why the CA will not go on with this order: what it says of its names, else of the order."""

@@ -1,0 +1,93 @@
+"""The events: what is said on the bus, type by type.
+
+*Public* types are requests that others may make (`requests`); *facts* tell what has happened (`facts`). The type is the
+routing key and the CloudEvents `type`. The models are the data; the envelope around them is `Event` going out and
+`Incoming` coming in. `docs/asyncapi.yaml` and `docs/schemas/` are generated from here.
+"""
+
+from typing import Final
+
+from shared.events.data import MAX_BODY_BYTES, Data, DomainText, JsonObject, Request, Tenant, Text255, Text4096
+from shared.events.envelope import Event, Incoming
+from shared.events.facts import (
+    CertificateDeployed,
+    CertificateExpiring,
+    CertificateFailed,
+    CertificateReady,
+    CertificateRejected,
+    CertificateRevoked,
+    DomainChanged,
+    DomainRejected,
+    DomainVersion,
+    EventReason,
+)
+from shared.events.requests import (
+    CertificateManagementPolicy,
+    CertificateRenewalRequested,
+    CertificateRevocationRequested,
+    CertificateUploaded,
+    DomainCreated,
+    DomainDeleted,
+    DomainUpdated,
+    TerminateTls,
+)
+
+__all__ = [
+    "FACTS",
+    "MAX_BODY_BYTES",
+    "PUBLIC",
+    "TYPES",
+    "CertificateDeployed",
+    "CertificateExpiring",
+    "CertificateFailed",
+    "CertificateManagementPolicy",
+    "CertificateReady",
+    "CertificateRejected",
+    "CertificateRenewalRequested",
+    "CertificateRevocationRequested",
+    "CertificateRevoked",
+    "CertificateUploaded",
+    "Data",
+    "DomainChanged",
+    "DomainCreated",
+    "DomainDeleted",
+    "DomainRejected",
+    "DomainText",
+    "DomainUpdated",
+    "DomainVersion",
+    "Event",
+    "EventReason",
+    "Incoming",
+    "JsonObject",
+    "Request",
+    "Tenant",
+    "TerminateTls",
+    "Text255",
+    "Text4096",
+]
+
+PUBLIC: Final[dict[str, type[Request]]] = {
+    model.type: model
+    for model in (
+        DomainCreated,
+        DomainUpdated,
+        DomainDeleted,
+        CertificateUploaded,
+        CertificateRenewalRequested,
+        CertificateRevocationRequested,
+    )
+}
+FACTS: Final[dict[str, type[Data]]] = {
+    model.type: model
+    for model in (
+        DomainChanged,
+        DomainRejected,
+        CertificateReady,
+        CertificateRejected,
+        CertificateFailed,
+        CertificateExpiring,
+        CertificateDeployed,
+        CertificateRevoked,
+    )
+}
+TYPES: Final[dict[str, type[Data]]] = {**PUBLIC, **FACTS}

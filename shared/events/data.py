@@ -1,0 +1,37 @@
+"""What the data of all events have in common."""
+
+from typing import Annotated, ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+MAX_BODY_BYTES: Final = 512 * 1024  # of a message; an upload with all its fields at their limits has 400 KB
+
+Text255 = Annotated[str, Field(max_length=255)]
+Text4096 = Annotated[str, Field(max_length=4096)]
+Tenant = Annotated[str, Field(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+DomainText = Annotated[
+    str, Field(min_length=1, max_length=1024, description="host name or wildcard, as people write it")
+]
+JsonObject = dict[str, JsonValue]
+
+
+class Data(BaseModel):
+    """The data of one type of event."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    type: ClassVar[str]
+
+    @property
+    def key(self) -> str:
+        """What the event is about: the CloudEvents `subject`; events of one key are told in order."""
+        for name in ("domain", "certificate_id"):
+            if value := getattr(self, name, None):
+                return str(value)
+        return self.type
+
+
+class Request(Data):
+    """The data of a public type: a request from outside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    tenant: Tenant = ""

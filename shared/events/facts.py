@@ -1,0 +1,117 @@
+"""The facts: what has happened. Only the services publish them.
+
+A fact ignores fields that it does not know, so that an old reader understands a newer service.
+"""
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from shared.events.data import Data
+
+
+class EventReason(BaseModel):
+    """Why something was refused, and in which object when that helps."""
+
+    model_config = ConfigDict(frozen=True)
+    code: str
+    message: str
+    where: str | None = None
+
+
+class DomainVersion(BaseModel):
+    """A domain at one version of its row."""
+
+    model_config = ConfigDict(frozen=True)
+    domain: str
+    version: int
+
+
+class DomainChanged(Data):
+    """A domain's row has changed."""
+
+    type: ClassVar[str] = "domain.changed"
+    domain: str
+    version: int
+    deleted: bool
+
+
+class DomainRejected(Data):
+    """A request about a domain was refused."""
+
+    type: ClassVar[str] = "domain.rejected"
+    event_id: str
+    domain: str
+    reasons: tuple[EventReason, ...]
+
+
+class CertificateReady(Data):
+    """A certificate is stored, and these domains serve it from now on."""
+
+    type: ClassVar[str] = "certificate.ready"
+    certificate_id: str
+    domains: tuple[DomainVersion, ...]
+    not_before: AwareDatetime
+    not_after: AwareDatetime
+    serial_number: str
+    issuer: str
+    source: Literal["automatic", "uploaded"]
+
+    @property
+    def key(self) -> str:
+        """The first domain that serves it, so that a domain's certificates are told in order."""
+        return self.domains[0].domain if self.domains else self.certificate_id
+
+
+class CertificateRejected(Data):
+    """An uploaded certificate was refused."""
+
+    type: ClassVar[str] = "certificate.rejected"
+    certificate_id: str
+    reasons: tuple[EventReason, ...]
+    warnings: tuple[EventReason, ...] = ()
+
+
+class CertificateFailed(Data):
+    """A try to obtain a certificate failed; without *retries_at*, a human must act."""
+
+    type: ClassVar[str] = "certificate.failed"
+    domain: str
+    error_code: str
+    message: str
+    attempt: int
+    retries_at: AwareDatetime | None
+
+
+class CertificateExpiring(Data):
+    """A certificate in use ends soon and was not renewed."""
+
+    type: ClassVar[str] = "certificate.expiring"
+    domain: str
+    certificate_id: str
+    not_after: AwareDatetime
+    message: str
+
+
+class CertificateDeployed(Data):
+    """Every worker of a node serves this certificate for this domain, and none an older one."""
+
+    type: ClassVar[str] = "certificate.deployed"
+    certificate_id: str
+    domain: str
+    node: str
+    version: int
+    latency_seconds: float
+
+    @property
+    def key(self) -> str:
+        """The domain."""
+        return self.domain
+
+
+class CertificateRevoked(Data):
+    """A certificate was revoked and is served no more."""
+
+    type: ClassVar[str] = "certificate.revoked"
+    certificate_id: str
+    reason: str
