@@ -1,0 +1,106 @@
+"""deploy/make-secrets: what whoever deploys runs first."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.compose_file import ROOT, ComposeFile
+
+
+def make(folder: Path, *arguments: str) -> None:
+    """Run the script for *folder*, with the installed Certsmith."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "CERTSMITH": f"{sys.executable} -m shared.cli",
+        "CERTSMITH_SECRETS": str(folder),
+    }
+    subprocess.run([ROOT / "deploy/make-secrets", *arguments], env=environment, check=True, capture_output=True)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what is in the files of *folder*."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of secrets for development."""
+    folder = tmp_path_factory.mktemp("secrets")
+    make(folder, "--dev")
+    return folder
+
+
+def test_every_secret_of_the_compose_file_is_made(made: Path) -> None:
+    compose = ComposeFile.read(ROOT / "docker-compose.yml", {"CERTSMITH_SECRETS": str(made)})
+
+    missing = [name for name, each in compose.document["secrets"].items() if not Path(each["file"]).is_file()]
+
+    assert missing == []
+
+
+def test_the_folder_keeps_others_out_and_containers_can_read_the_files(made: Path) -> None:
+    folders = [made, made / "keys"]
+    files = [path for path in made.rglob("*") if path.is_file()]
+
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o700}
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o444}
+
+
+def test_no_password_is_used_twice(made: Path) -> None:
+    urls = [path.read_text() for path in made.glob("*_url")]
+    passwords = [url.split("@")[0].rpartition(":")[2] for url in urls]
+
+    assert len({*passwords}) == len(urls) == 8
+    assert all(len(password) == 48 for password in passwords)
+
+
+def test_the_administrators_have_the_passwords_that_their_addresses_say(made: Path) -> None:
+    files = contents(made)
+
+    assert files["postgres_password"] in files["database_url"]
+    assert files["rabbitmq_password"] in files["amqp_url"]
+    assert b"default_pass = " + files["rabbitmq_password"] + b"\n" in files["rabbitmq_administrator.conf"]
+
+
+def test_repeating_it_changes_nothing(made: Path) -> None:
+    before = contents(made)
+
+    make(made, "--dev")
+
+    assert contents(made) == before
+
+
+def test_a_deleted_address_gets_a_new_password_and_nothing_else_changes(tmp_path: Path) -> None:
+    make(tmp_path)
+    before = contents(tmp_path)
+    (tmp_path / "terminator_amqp_url").unlink()
+
+    make(tmp_path)
+
+    after = contents(tmp_path)
+    assert {name for name in after if after[name] != before[name]} == {"terminator_amqp_url"}
+
+
+def test_a_machine_may_lack_the_rings_that_it_does_not_need(tmp_path: Path) -> None:
+    make(tmp_path)
+    (tmp_path / "keys/vault.secret.json").unlink()
+
+    make(tmp_path)
+
+    assert not (tmp_path / "keys/vault.secret.json").exists()
+
+
+def test_production_has_nothing_of_the_certificate_authority_for_development(tmp_path: Path) -> None:
+    make(tmp_path)
+    files = contents(tmp_path)
+
+    assert [name for name in files if "pebble" in name] == []
+    assert files["autocert_trusted_ca"] == b""
+
+    make(tmp_path, "--dev")
+
+    assert contents(tmp_path)["autocert_trusted_ca"].startswith(b"-----BEGIN CERTIFICATE-----")
