@@ -6,6 +6,7 @@ orders in every state. Whoever is killed is started again at once, as a supervis
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -121,9 +122,14 @@ class Chaos:
     async def calm(self) -> None:
         """Return when every domain is served by every node and nothing is left to do."""
         self.platform.gate.clear()
+        started = time.monotonic()
         await asyncio.gather(*(service.ready() for service in (*self._provisioners, *self._nodes)))
         await asyncio.gather(*map(self.platform.served, self.hosts))
+        served = time.monotonic()
         await self.platform.settled()
+        settled = time.monotonic()
+        told = f"seed {self.campaign.seed}: {len(self.hosts)} domains served {served - started:.1f} s after the chaos"
+        self.say(f"{told}, nothing left to do {settled - started:.1f} s after it")
 
     def tails(self) -> Mapping[str, str]:
         """Return the end of each log."""
