@@ -106,6 +106,9 @@ class ClientSide(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Take the client's FIN for the end of what it says; what the upstream says still goes to it."""
+        if is_reset(self.transport):
+            reset(self._upstream.transport)
+            return False
         self._end()
         return True
 
@@ -133,6 +136,11 @@ def reset(transport: asyncio.Transport) -> None:
     if not transport.is_closing():
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     transport.abort()
+
+
+def is_reset(transport: asyncio.Transport) -> bool:
+    """Say whether what looks like the end of *transport* is a reset: libuv calls it an end when data came before it."""
+    return bool(transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
 
 class UpstreamSide(asyncio.BufferedProtocol):
@@ -196,6 +204,8 @@ class UpstreamSide(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Pass on that the upstream says nothing more; what the client says still goes to it."""
+        if is_reset(self.transport):
+            return False
         self.ended = True
         if self._client is not None:
             self._end()

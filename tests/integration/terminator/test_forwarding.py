@@ -102,7 +102,7 @@ async def test_a_client_that_resets_is_a_reset_for_the_upstream(rig: Rig, issuer
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while await reader.read(100):
-                pass
+                writer.write(b"heard")
         except ConnectionError:
             ended.set_result(True)
         else:
@@ -113,6 +113,8 @@ async def test_a_client_that_resets_is_a_reset_for_the_upstream(rig: Rig, issuer
         await rig.host(issuer.domain(SHOP, address))
         client = await connected(rig)
         await client.write(b"hello")
+        assert await client.read() == b"heard"
+        await client.write(b"half of")
         client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
 
