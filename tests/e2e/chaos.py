@@ -65,10 +65,13 @@ class Campaign:
     """How much chaos."""
 
     seed: int
-    blow: Blow
+    blows: tuple[Blow, ...]
     kills: int = 20
     in_flight: int = 60
-    """How many domains were asked for and have no certificate, before each kill; so many are asked for in addition."""
+    """How many domains have been asked for and have no certificate; new ones are asked for as others are served."""
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}, {' and '.join(self.blows)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ class Chaos:
     _random: random.Random = field(init=False)
     _provisioners: list[Service] = field(init=False)
     _nodes: list[Node] = field(init=False)
+    _blow: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    """Held while a server is down: one at a time."""
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.campaign.seed)
@@ -107,8 +112,7 @@ class Chaos:
         await self.platform.run(*self._provisioners, *self._nodes)
         for endpoint in _SLOW:
             self.platform.gate.inject(endpoint, *(Delay(self._random.uniform(*_CA_SECONDS)) for _ in range(_ANSWERS)))
-        deck = self._deck()
-        blow_after = self._random.randrange(1, self.campaign.kills // 2)
+        deck, blows = self._deck(), self._blows()
         async with asyncio.TaskGroup() as tasks:
             while len(self.kills) < self.campaign.kills:
                 tasks.create_task(self._ask(await self._new_hosts()))
@@ -116,8 +120,8 @@ class Chaos:
                 prey = deck.popleft()
                 if not await self._kill(prey):
                     deck.append(prey)  # there is none at the moment
-                elif len(self.kills) == blow_after:
-                    tasks.create_task(self._strike())
+                elif blow := blows.pop(len(self.kills), None):
+                    tasks.create_task(self._strike(blow))
 
     async def calm(self) -> None:
         """Return when every domain is served by every node and nothing is left to do."""
@@ -162,6 +166,11 @@ class Chaos:
         times = -(-self.campaign.kills // len(cards))
         return deque(self._random.sample(cards * times, self.campaign.kills))
 
+    def _blows(self) -> dict[int, Blow]:
+        """Return after which kill each blow falls: not so late that nothing is killed afterwards."""
+        moments = self._random.sample(range(1, self.campaign.kills // 2), len(self.campaign.blows))
+        return dict(zip(moments, self.campaign.blows, strict=True))
+
     async def _kill(self, prey: Prey) -> bool:
         """Kill one of these and start it again; return False when there is none to kill."""
         in_flight = await self._in_flight()
@@ -200,21 +209,22 @@ class Chaos:
         node.kill_worker(pid)
         return f"{node.name}, pid {pid}"
 
-    async def _strike(self) -> None:
-        """Let the blow fall, and mend it: nobody but the server itself is told."""
-        self.say(f"seed {self.campaign.seed}: {self.campaign.blow}")
+    async def _strike(self, blow: Blow) -> None:
+        """Let *blow* fall on its server and start that again; nobody else is told."""
         broker, database = self.platform.broker, self.platform.database
-        match self.campaign.blow:
-            case Blow.BROKER_RESTART:
-                await broker.restart()
-            case Blow.BROKER_KILL:
-                await broker.kill()
-                await broker.resume()
-            case Blow.DATABASE_STOP:
-                await database.stop(StopMode.IMMEDIATE)
-                await asyncio.sleep(self._random.uniform(*_DATABASE_AWAY_SECONDS))
-                await database.resume()
-        self.say(f"seed {self.campaign.seed}: after {self.campaign.blow} the server is back")
+        async with self._blow:
+            self.say(f"seed {self.campaign.seed}: {blow}")
+            match blow:
+                case Blow.BROKER_RESTART:
+                    await broker.restart()
+                case Blow.BROKER_KILL:
+                    await broker.kill()
+                    await broker.resume()
+                case Blow.DATABASE_STOP:
+                    await database.stop(StopMode.IMMEDIATE)
+                    await asyncio.sleep(self._random.uniform(*_DATABASE_AWAY_SECONDS))
+                    await database.resume()
+            self.say(f"seed {self.campaign.seed}: the server is back after its {blow}")
 
     async def _unless_away(self, asking: Awaitable[T]) -> T | None:
         try:

@@ -1,12 +1,15 @@
 """The platform for the tests of a module, and what a failing test shows of it."""
 
+import sys
 from collections.abc import AsyncIterator, Generator, Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import pytest
 import pytest_asyncio
 
 from dev.folders import run_folder
+from tests.e2e.chaos import Campaign, Chaos
 from tests.e2e.ground import Ground, open_ground
 from tests.e2e.platform import Platform
 
@@ -26,12 +29,35 @@ async def platform(ground: Ground) -> AsyncIterator[Platform]:
         yield running
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def chaos(
+    request: pytest.FixtureRequest, ground: Ground, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Chaos]:
+    """Yield the campaign that the test names, on a platform of its own."""
+
+    def say(line: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"{line}\n")
+
+    campaign: Campaign = request.param
+    async with Platform.on(ground, f"seed-{campaign.seed}") as platform:
+        yield Chaos(platform, campaign, say)
+
+
 @runtime_checkable
 class HasLogs(Protocol):
     """What a test was given that has logs."""
 
     def tails(self) -> Mapping[str, str]:
         """Return the end of each log."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run all tests of a module, which share servers."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,6 +6,7 @@ import secrets
 import pytest
 import pytest_asyncio
 
+from tests.e2e.command_line import certsmith, environment_of
 from tests.e2e.platform import Platform
 from tests.e2e.publishing import cloud_event
 
@@ -19,6 +20,18 @@ def a_host() -> str:
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def services(platform: Platform) -> None:
     await platform.run(platform.provisioner("first"), platform.provisioner("second"), platform.terminator())
+
+
+async def test_what_the_command_line_publishes_becomes_a_served_domain(platform: Platform) -> None:
+    host = a_host()
+    await platform.point_here(host)
+
+    words = ("publish", "domain-created", host, "--upstream", platform.upstream)
+    published = await certsmith(*words, environment=environment_of(platform))
+    visit = await platform.served(host)
+
+    assert published.code == 0
+    assert visit.names == [host]
 
 
 async def test_bare_json_from_any_client_becomes_a_served_domain(platform: Platform) -> None:

@@ -1,0 +1,23 @@
+"""Chaos for `make soak`: longer, and with new seeds each time; or with those of SOAK_SEEDS, as SOAK_SEEDS=17,4711."""
+
+import os
+import secrets
+
+import pytest
+
+from tests.e2e.chaos import Blow, Campaign, Chaos
+from tests.e2e.harm import harm_done
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.soak]
+
+GIVEN = [int(seed) for seed in os.environ.get("SOAK_SEEDS", "").split(",") if seed]
+SEEDS = GIVEN or [secrets.randbelow(1_000_000) for _ in range(10)]
+CAMPAIGNS = [Campaign(seed=seed, blows=tuple(Blow), kills=100) for seed in SEEDS]
+
+
+@pytest.mark.parametrize("chaos", CAMPAIGNS, indirect=True, ids=str)
+async def test_a_hundred_kills_and_every_blow_leave_nothing_undone(chaos: Chaos) -> None:
+    await chaos.rage()
+    await chaos.calm()
+
+    assert await harm_done(chaos.platform, chaos.hosts) == []
