@@ -58,6 +58,7 @@ class Platform:
         self.broker: Final = ground.broker
         self.database: Final = ground.database
         self.pebble: Final = ground.pebble
+        self.roots: Final = ground.roots
         self.gate: Final = gate
         self.upstream: Final = upstream
         self.addresses: Final = (free_address(), free_address())

@@ -1,0 +1,174 @@
+"""A certificate is replaced fifty times under load, and no visitor can tell, but by the certificate."""
+
+import asyncio
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from cryptography import x509
+
+from tests.e2e.hearing import Fact, Hearing, hearing
+from tests.e2e.load import RATE, STAYING, Handshake, Report, load_on
+from tests.e2e.platform import Platform
+from tests.e2e.probing import shown
+from tests.e2e.service import Node
+from tests.e2e.waiting import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("swap")]
+
+TIMES: Final = 50
+PACE: Final = 0.95 * RATE  # on average
+BUSY: Final = 0.1  # a machine with less idle time than this cannot do more
+
+Nodes = tuple[Node, Node]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def nodes(platform: Platform) -> Nodes:
+    # What a node believes too long, it believes for the length of this test.
+    patient = {"TERMINATOR_UNKNOWN_SECONDS": "600", "TERMINATOR_POLL_SECONDS": "600"}
+    first, second = (platform.terminator(f"node-{number}", node=number, **patient) for number in range(2))
+    await platform.run(platform.provisioner(), first, second)
+    return first, second
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def heard(platform: Platform) -> AsyncIterator[Hearing]:
+    async with hearing(platform.logins.administrator_amqp_url) as facts:
+        yield facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """What was told of a domain whose certificate was replaced `TIMES` times, and what its visitors saw."""
+
+    report: Report
+    versions: dict[str, int]
+    """By serial number, in the order in which they came; the first is that of the certificate before the load."""
+    deployed: dict[str, list[Fact]]
+    """By node."""
+
+    def older_than_deployed(self) -> list[Handshake]:
+        """Return the handshakes that began when their node had told of a newer certificate than they got."""
+        return [
+            handshake
+            for handshake in self.report.handshakes
+            if self.versions[handshake.serial_number]
+            < max((fact.data["version"] for fact in self.deployed[handshake.node] if fact.at < handshake.at), default=0)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a stranger was shown, in a handshake that began *at*."""
+
+    node: str
+    at: float
+    is_served: bool
+    """Whether it was the domain's certificate, not the default one."""
+
+
+async def all_have(times: int, seen: Sequence[Seen], nodes: Sequence[Node], *, since: float) -> bool:
+    """Say whether each of *nodes* was asked so many *times* since then."""
+    return all(sum(each.node == node.name and each.at > since for each in seen) >= times for node in nodes)
+
+
+def a_host() -> str:
+    return f"shop-{secrets.token_hex(6)}.example.com"
+
+
+def versions_of(host: str, heard: Hearing) -> dict[str, int]:
+    """Return at which version each certificate of *host* came, by serial number."""
+    ready = [fact.data for fact in heard.all_of("certificate.ready")]
+    return {
+        data["serial_number"]: item["version"] for data in ready for item in data["domains"] if item["domain"] == host
+    }
+
+
+async def replace(platform: Platform, heard: Hearing, host: str, nodes: Sequence[Node]) -> None:
+    """Have the certificate of *host* replaced; return when all *nodes* have told that they serve the new one."""
+    before = max(versions_of(host, heard).values())
+    await platform.publisher.bare("certificate.renewal_requested", {"domain": host})
+    for node in nodes:
+        await heard.deployed(host, node.name, after=before)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def replaced(platform: Platform, nodes: Nodes, heard: Hearing) -> Replaced:
+    host = a_host()
+    await platform.point_here(host)
+    await platform.publisher.bare("domain.created", platform.domain(host))
+    await platform.served(host)
+    async with load_on(platform, host, nodes) as load:
+        for _ in range(TIMES):
+            await replace(platform, heard, host, nodes)
+        report = await load.stop()
+    told = [fact for fact in heard.all_of("certificate.deployed") if fact.data["domain"] == host]
+    return Replaced(
+        report=report,
+        versions=versions_of(host, heard),
+        deployed={node.name: [fact for fact in told if fact.data["node"] == node.name] for node in nodes},
+    )
+
+
+async def test_no_connection_fails(replaced: Replaced) -> None:
+    assert replaced.report.failures == ()
+
+
+async def test_the_load_is_what_it_was_to_be(replaced: Replaced, capsys: pytest.CaptureFixture[str]) -> None:
+    report = replaced.report
+
+    with capsys.disabled():
+        sys.stdout.write(f"{TIMES} certificates replaced under {report}\n")
+
+    assert len(report.lines) == STAYING
+    assert min(report.lines) > 1
+    assert {handshake.tls_version for handshake in report.handshakes} == {"TLSv1.2", "TLSv1.3"}
+    assert any(handshake.is_resumed for handshake in report.handshakes)
+    assert report.rate >= PACE or report.idle < BUSY
+
+
+async def test_after_a_node_has_told_no_handshake_shows_an_older_certificate(replaced: Replaced) -> None:
+    assert replaced.older_than_deployed() == []
+
+
+async def test_each_node_tells_each_version_once_and_in_order(replaced: Replaced) -> None:
+    _, *versions = replaced.versions.values()
+
+    told = [[fact.data["version"] for fact in facts] for facts in replaced.deployed.values()]
+
+    assert len(versions) == TIMES
+    assert [each[-TIMES:] for each in told] == [versions, versions]
+    assert [sorted(set(each)) for each in told] == told
+
+
+async def test_a_name_asked_for_before_it_is_registered_is_served_by_who_tells_so(
+    platform: Platform, nodes: Nodes, heard: Hearing
+) -> None:
+    host = a_host()
+    await platform.point_here(host)
+    seen: list[Seen] = []
+
+    async def ask(node: Node) -> None:
+        while True:
+            began_at = time.monotonic()
+            leaf = await shown(host, node)
+            issuer = x509.load_der_x509_certificate(leaf).issuer.rfc4514_string()
+            seen.append(Seen(node=node.name, at=began_at, is_served="Pebble" in issuer))
+
+    asking = [asyncio.create_task(ask(node)) for node in nodes for _ in range(2)]
+    await until(lambda: all_have(20, seen, nodes, since=0.0), "strangers to have asked")
+    await platform.publisher.bare("domain.created", platform.domain(host))
+    deployed = {node.name: (await heard.deployed(host, node.name)).at for node in nodes}
+    await until(lambda: all_have(20, seen, nodes, since=max(deployed.values())), "strangers to have asked again")
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+
+    assert not any(each.is_served for each in seen[:40])
+    assert [each for each in seen if each.at > deployed[each.node] and not each.is_served] == []
