@@ -14,6 +14,7 @@ from services.provisioner.adapters.dns import DnspythonDns
 from services.provisioner.adapters.probe import open_probe
 from services.provisioner.handlers import Handlers
 from services.provisioner.issuance import Issuance, Limits
+from services.provisioner.measures import watch_backlog
 from services.provisioner.ports import Authorities, Http01Probe
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.provisioner.store.accounts import Accounts
@@ -21,7 +22,13 @@ from services.provisioner.store.claims import Claims, wake_at_news
 from services.provisioner.troubles import Troubles
 from services.provisioner.worker import Worker
 from shared.errors import StoreUnavailableError
-from shared.events import CertificateRenewalRequested, DomainCreated, DomainDeleted, DomainUpdated
+from shared.events import (
+    CertificateRenewalRequested,
+    CertificateRevocationRequested,
+    DomainCreated,
+    DomainDeleted,
+    DomainUpdated,
+)
 from shared.messaging.consumer import Consumer
 from shared.messaging.dispatch import Sender
 from shared.messaging.publisher import Publisher
@@ -78,6 +85,7 @@ async def serve(
         async with asyncio.TaskGroup() as relaying:
             relaying.create_task(relay.run(quiet))
             async with asyncio.TaskGroup() as working:
+                working.create_task(watch_backlog(pool, stop))
                 working.create_task(wake_at_news(database_url, wake, stop))
                 working.create_task(worker.work(stop))
                 working.create_task(consumer.run(stop))
@@ -90,6 +98,7 @@ def _subscriptions(handlers: Handlers) -> tuple[Subscription, ...]:
         Subscription(DomainUpdated.type, handlers.on_domain_updated),
         Subscription(DomainDeleted.type, handlers.on_domain_deleted),
         Subscription(CertificateRenewalRequested.type, handlers.on_certificate_renewal_requested),
+        Subscription(CertificateRevocationRequested.type, handlers.on_certificate_revocation_requested),
     )
 
 

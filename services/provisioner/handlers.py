@@ -16,6 +16,7 @@ from shared.errors import Reason, RefusedError
 from shared.events import (
     CertificateManagementPolicy,
     CertificateRenewalRequested,
+    CertificateRevocationRequested,
     DomainCreated,
     DomainDeleted,
     DomainRejected,
@@ -116,6 +117,19 @@ class Handlers:
             raise _rejected(event, data.domain, reason)
         if not await orders.retry_now(connection, domain.id):
             await self._open_order(connection, event, domain, domain.policy, reason="requested")
+
+    async def on_certificate_revocation_requested(self, _connection: Connection, event: Incoming) -> None:
+        """Refuse: this release revokes nothing. Kept as a dead letter, the request can be replayed to one that does."""
+        data = event.data
+        assert isinstance(data, CertificateRevocationRequested)
+        what = data.domain or data.certificate_id or "the certificate"
+        raise RefusedError(
+            Reason(
+                "revocation_not_served",
+                f"this release revokes nothing, so {what} is as valid as before; revoke it at the CA, with its private "
+                "key or the ACME account, or delete the domain to stop serving it",
+            )
+        )
 
     async def _follow_up(
         self, connection: Connection, event: Incoming, applied: domains.Applied, *, reason: str

@@ -16,6 +16,7 @@ import structlog
 
 from services.provisioner import certificate_request, classification, preflight
 from services.provisioner.authority import CaOrder, OrderStatus
+from services.provisioner.measures import FINISHED_ORDERS, ISSUANCE_SECONDS
 from services.provisioner.orders import Order, OrderState, Trigger, Trouble, advance
 from services.provisioner.ports import CertificateAuthority, Dns, Http01Probe
 from services.provisioner.run import Run
@@ -253,6 +254,9 @@ class Issuance:
         after = advance(order, Trigger.CERTIFICATE_STORED, attempt=0, failing_since=None)
         certificate_id = await store_certificate(self.pool, order, after, chain=chain, facts=facts)
         log.info("order_issued", order_id=order.id, domain=order.name, certificate_id=certificate_id)
+        FINISHED_ORDERS.labels(after.state).inc()
+        if order.created_at is not None:
+            ISSUANCE_SECONDS.observe((self.clock() - order.created_at).total_seconds())
         return False
 
     # What several steps need

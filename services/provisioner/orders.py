@@ -100,6 +100,7 @@ class Order:
     failing_since: datetime | None = None
     correlation_id: str | None = None
     traceparent: str | None = None
+    created_at: datetime | None = None  # None: not stored yet
 
     @property
     def name(self) -> str:

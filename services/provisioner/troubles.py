@@ -12,6 +12,7 @@ import structlog
 
 from services.provisioner import backoff
 from services.provisioner.authority import Problem
+from services.provisioner.measures import FINISHED_ORDERS, TROUBLES
 from services.provisioner.orders import Order, OrderState, Trigger, Trouble, advance, without_ca_order
 from services.provisioner.run import Run
 from services.provisioner.store import budgets, news, orders
@@ -127,6 +128,9 @@ class Troubles:
     ) -> None:
         due = await orders.release(connection, before, after, wait=wait, trouble=trouble)
         ended = after.state in (OrderState.FAILED, OrderState.PARKED)
+        TROUBLES.labels(trouble.error_code).inc()
+        if ended:
+            FINISHED_ORDERS.labels(after.state).inc()
         log.info(
             "order_waits" if not ended else "order_ended",
             order_id=before.id,

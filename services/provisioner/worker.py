@@ -14,6 +14,7 @@ import structlog
 from services.provisioner import classification
 from services.provisioner.authority import AuthorityError
 from services.provisioner.issuance import Issuance
+from services.provisioner.measures import IN_HAND
 from services.provisioner.orders import Order
 from services.provisioner.run import Run
 from services.provisioner.store import orders
@@ -69,6 +70,7 @@ class Worker:
             task = group.create_task(self._run(Run(order, self._deadline(started)), stop))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        IN_HAND.set(len(self._running))
         return len(claimed) == free
 
     async def _sleep(self) -> None:

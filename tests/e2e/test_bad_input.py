@@ -68,6 +68,7 @@ BAD: dict[str, tuple[str, bytes, dict[str, Any]]] = {
     "a link-local upstream": ("domain.created", data(upstream="tcp://169.254.169.254:80"), {}),
     "a domain that nobody registered": ("domain.updated", data(domain=a_host()), {}),
     "an unknown version of CloudEvents": ("domain.created", structured(specversion="9.9"), CLOUD_EVENT),
+    "a revocation, which nobody serves yet": ("certificate.revocation_requested", data(), {}),
     "a NUL": ("domain.created", data(description="a\x00b"), {}),
 }
 

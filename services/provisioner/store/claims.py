@@ -62,13 +62,13 @@ WITH RECURSIVE tenants AS (
     FROM chosen WHERE o.id = chosen.id
     RETURNING o.id, o.domain_id, o.tenant, o.names, o.key_type, o.profile, o.ca, o.state, o.lease_token, o.account_id,
         o.attempt, o.checks, o.key_id, o.csr, o.order_url, o.finalize_url, o.authorization_urls,
-        o.order_expires_at, o.failing_since, o.correlation_id, o.traceparent
+        o.order_expires_at, o.failing_since, o.correlation_id, o.traceparent, o.created_at
 )
 SELECT page.last_tenant, claimed.id, claimed.domain_id, claimed.tenant, claimed.names, claimed.key_type,
     claimed.profile, claimed.ca, claimed.state, claimed.lease_token, claimed.account_id, claimed.attempt,
     claimed.checks, claimed.key_id, claimed.csr, claimed.order_url, claimed.finalize_url,
     claimed.authorization_urls, claimed.order_expires_at, claimed.failing_since, claimed.correlation_id,
-    claimed.traceparent
+    claimed.traceparent, claimed.created_at
 FROM page LEFT JOIN claimed ON true
 """
 
@@ -113,6 +113,7 @@ def _order(row: Row) -> Order:
         failing_since=row["failing_since"],
         correlation_id=row["correlation_id"],
         traceparent=row["traceparent"],
+        created_at=row["created_at"],
     )
 
 
