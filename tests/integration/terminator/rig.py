@@ -26,6 +26,7 @@ class Rig:
     store: MemoryStore
     https_port: int
     http_port: int
+    stop: asyncio.Event
 
     async def tls(
         self, name: str | None, *, context: ssl.SSLContext | None = None
@@ -102,8 +103,8 @@ async def running_node(
     )
     with open_slots(workers, https=(LOOPBACK, 0), http=(LOOPBACK, 0)) as slots:
         node = Node(settings, slots, store, reader)
-        rig = Rig(node, store, port_of(slots[0].https), port_of(slots[0].http))
         stop = asyncio.Event()
+        rig = Rig(node, store, port_of(slots[0].https), port_of(slots[0].http), stop)
         running = asyncio.create_task(node.run(stop))
         try:
             await until(lambda: node.workers.missing == 0, "all workers accept connections", unless=running)

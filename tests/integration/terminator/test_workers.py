@@ -1,0 +1,201 @@
+"""Workers end, hang and lie; the node goes on."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from services.terminator import wire
+from services.terminator.control.channel import Channel
+from services.terminator.control.sockets import open_slots, port_of
+from services.terminator.frames import encode
+from services.terminator.worker.accepting import queued, refuse_new
+from tests.integration.terminator.clients import BareClient
+from tests.integration.terminator.rig import LOOPBACK, Rig, echo, running_node, until, upstream
+from tests.unit.terminator.fakes import Issuer, MemoryStore
+
+SHOP = "shop.example.com"
+
+
+def workers() -> list[int]:
+    """Return the process ids of the workers that this process has started."""
+    found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    return [
+        pid for pid in map(int, found) if b"services.terminator.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+async def replaced(rig: Rig, old: list[int]) -> None:
+    await until(lambda: rig.node.workers.missing == 0 and not set(old) & set(workers()), "there are new workers")
+
+
+async def test_what_waits_while_a_worker_is_replaced_is_served_by_its_successor(issuer: Issuer) -> None:
+    async with running_node(MemoryStore(), issuer.reader) as rig:
+        row = await rig.host(issuer.domain(SHOP))
+        for _ in range(3):
+            old = workers()
+            os.kill(old[0], signal.SIGKILL)
+
+            visits = await asyncio.gather(*(rig.shown(SHOP) for _ in range(20)))
+
+            assert row.automatic is not None
+            assert set(visits) == {row.automatic.leaf}
+            await replaced(rig, old)
+
+
+async def test_a_worker_that_hangs_is_replaced_when_it_does_not_drop(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.terminator.control.workers._MORE_SECONDS", 0.5)
+    async with running_node(MemoryStore(), issuer.reader, workers=2, handshake_seconds=0.5) as rig:
+        await rig.host(issuer.domain(SHOP))
+        await rig.shown(SHOP)
+        old = workers()
+        os.kill(old[0], signal.SIGSTOP)
+
+        row = rig.store.put(issuer.domain(SHOP))
+        rig.node.hint(SHOP)
+        await until(lambda: row.version in [item.version for item in rig.store.told], "it is told")
+
+        await replaced(rig, old[:1])
+
+
+async def test_a_worker_has_no_secret_in_its_environment_and_cannot_be_read(issuer: Issuer) -> None:
+    os.environ["DATABASE_URL"] = "postgresql://secret@db/"
+    try:
+        async with running_node(MemoryStore(), issuer.reader):
+            (worker,) = workers()
+            environment = Path(f"/proc/{worker}/environ").read_bytes()
+            limits = Path(f"/proc/{worker}/limits").read_text()
+            owner = Path(f"/proc/{worker}/maps").stat().st_uid
+    finally:
+        del os.environ["DATABASE_URL"]
+
+    assert b"secret" not in environment
+    assert any(line.split()[4:6] == ["0", "0"] for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert owner == 0  # proc(5): of a process that is not dumpable all is root's
+
+
+async def test_connections_that_are_open_or_queued_when_the_node_stops_are_served(issuer: Issuer) -> None:
+    async with upstream(echo) as address, running_node(MemoryStore(), issuer.reader, grace_seconds=10.0) as rig:
+        await rig.host(issuer.domain(SHOP, address))
+        reader, writer = await rig.tls(SHOP)
+        (worker,) = workers()
+        os.kill(worker, signal.SIGSTOP)
+        visiting = [asyncio.create_task(visit(rig)) for _ in range(20)]
+        await until(lambda: queued(rig.node.workers._slots[0].https) == 20, "all are in the queue")
+
+        stopping = asyncio.create_task(stop_and_continue(rig, worker))
+        assert await asyncio.gather(*visiting) == [b"hello"] * 20
+
+        writer.write(b"still here")
+        assert await reader.readexactly(10) == b"still here"
+        writer.close()
+        await stopping
+
+
+async def visit(rig: Rig) -> bytes:
+    reader, writer = await rig.tls(SHOP)
+    writer.write(b"hello")
+    answer = await reader.readexactly(5)
+    writer.close()
+    return answer
+
+
+async def stop_and_continue(rig: Rig, worker: int) -> None:
+    """Stop the node while its *worker* hangs, and let that go on."""
+    rig.stop.set()
+    await asyncio.sleep(0)
+    os.kill(worker, signal.SIGCONT)
+
+
+async def test_a_stopped_node_refuses_new_connections_and_ends_after_its_grace(issuer: Issuer) -> None:
+    async with upstream(echo) as address:
+        async with running_node(MemoryStore(), issuer.reader, grace_seconds=2.0) as rig:
+            await rig.host(issuer.domain(SHOP, address))
+            client = await BareClient.connect(rig.https_port, SHOP)
+            await client.shake_hands()
+            rig.stop.set()
+
+            async def is_refused() -> bool:
+                try:
+                    _, writer = await asyncio.wait_for(asyncio.open_connection(LOOPBACK, rig.https_port), 0.2)
+                except ConnectionRefusedError:
+                    return True
+                except TimeoutError:
+                    return False
+                writer.close()
+                return False
+
+            async with asyncio.timeout(5):
+                while not await is_refused():
+                    await asyncio.sleep(0.05)
+            await client.write(b"still here")
+            assert await client.read() == b"still here"
+
+        assert await client.receive() == b""
+        client.close()
+        assert workers() == []
+
+
+async def test_a_socket_that_refuses_new_connections_keeps_those_in_its_queue() -> None:
+    with open_slots(1, https=(LOOPBACK, 0), http=(LOOPBACK, 0)) as (slot,), socket.socket() as early:
+        early.connect((LOOPBACK, port_of(slot.https)))
+        early.send(b"hello")
+
+        refuse_new(slot.https)
+
+        with socket.socket() as late:
+            late.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                late.connect((LOOPBACK, port_of(slot.https)))
+        assert queued(slot.https) == 1
+        accepted, _ = slot.https.accept()
+        with accepted:
+            assert accepted.recv(5) == b"hello"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x00\x00\x00\x00\x63",
+        encode(wire.Drain(1.0)),
+        encode(wire.Ask(1, "UPPER.example.com")),
+        encode(wire.Ask(1, "'; DROP TABLE domains")),
+        encode(wire.Ask(1, "*.example.com")),
+        encode(wire.AskChallenge(1, "192.0.2.1")),
+        encode(wire.Dropped(7)),
+        encode(wire.Counted((1,), (1,))),
+    ],
+)
+async def test_a_worker_that_says_what_no_worker_says_is_broken_off(said: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.settimeout(0)
+        asked: list[object] = []
+        channel = Channel(on_question=lambda _, question: asked.append(question), on_counted=asked.append)
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+
+        theirs.send(said)
+
+        async with asyncio.timeout(5):
+            await channel.ended
+        assert asked == []
+
+
+async def test_a_worker_that_ends_owes_no_drop_any_more() -> None:
+    ours, theirs = socket.socketpair()
+    ours.settimeout(0)
+    channel = Channel(on_question=lambda *_: None, on_counted=lambda *_: None)
+    await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+    drop = channel.drop(SHOP)
+    assert not drop.done()
+
+    theirs.close()
+
+    async with asyncio.timeout(5):
+        await drop
+        await channel.drop(SHOP)
