@@ -41,24 +41,23 @@ async def test_servers_started_together_serve_and_leave_nothing(server_folder: P
 async def test_a_starter_that_is_ended_leaves_nothing(
     server_folder: Path, instant: str, number: signal.Signals
 ) -> None:
-    starter = subprocess.Popen(
-        [sys.executable, STARTER, server_folder / "servers"],
-        cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        stdout=subprocess.PIPE,
-    )
-    assert starter.stdout
-    with starter.stdout as output:
-        if instant == "ready":
-            ports = json.loads(output.readline())
-            assert processes.listening(ports) == ports
-        else:
-            await processes.until(lambda: instant in processes.of_folder(server_folder).values(), instant)
+    program = [sys.executable, str(STARTER), str(server_folder / "servers")]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(program, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as starter:
+        try:
+            if instant == "ready":
+                assert starter.stdout
+                ports = json.loads(starter.stdout.readline())
+                assert processes.listening(ports) == ports
+            else:
+                await processes.until(lambda: instant in processes.of_folder(server_folder).values(), instant)
 
-        starter.send_signal(number)
+            starter.send_signal(number)
 
-        starter.wait(timeout=processes.DEADLINE_SECONDS)
-        await processes.until(lambda: not processes.of_folder(server_folder), "every process to be gone")
+            starter.wait(timeout=processes.DEADLINE_SECONDS)
+            await processes.until(lambda: not processes.of_folder(server_folder), "every process to be gone")
+        finally:
+            starter.kill()
 
 
 async def test_rabbitmq_keeps_confirmed_messages(own_rabbitmq: RabbitMQ) -> None:
