@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from dev.demo.show import Show
-from dev.demo.story import DemoError, tell
+from dev.demo.story import DemoError, Places, tell
+from dev.folders import run_folder
 from dev.program import ProgramError
 from shared.cli.quiet import be_quiet
 
@@ -22,14 +23,22 @@ def run() -> int:
     parser.add_argument("--keep", action="store_true", help="go on running until Ctrl-C")
     keep = parser.parse_args().keep
     be_quiet()
-    folder = Path(os.environ.get("DEMO_FOLDER", ".run"))
-    folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_run(Show(), folder, keep=keep))
+    shown, show = Path(os.environ.get("DEMO_FOLDER", ".run")), Show()
+    shown.mkdir(parents=True, exist_ok=True)
+    with run_folder("demo") as data:  # is removed when the loop's threads, which may write there, have ended
+        try:
+            code = asyncio.run(_run(show, Places(data=data, shown=shown), keep=keep))
+        finally:
+            for number in _ENDS:
+                signal.signal(number, signal.SIG_IGN)  # there is little left to do, and it must be done
+    if code == INTERRUPTED:
+        show.say("interrupted; nothing of it is left")
+    return code
 
 
-async def _run(show: Show, folder: Path, *, keep: bool) -> int:
+async def _run(show: Show, places: Places, *, keep: bool) -> int:
     ending = asyncio.Event()
-    story = asyncio.ensure_future(tell(show, folder, ending, keep=keep))
+    story = asyncio.ensure_future(tell(show, places, ending, keep=keep))
 
     def on_signal() -> None:
         if not ending.is_set():  # the end itself must not be interrupted: something might be left
@@ -41,8 +50,17 @@ async def _run(show: Show, folder: Path, *, keep: bool) -> int:
     try:
         return await story
     except asyncio.CancelledError:
-        show.say("interrupted; nothing of it is left")
         return INTERRUPTED
-    except (DemoError, ProgramError) as error:
-        show.failed(str(error))
+    except Exception as error:
+        cause = _first(error)
+        if not isinstance(cause, DemoError | ProgramError):
+            raise
+        show.failed(str(cause))
         return 1
+
+
+def _first(error: Exception) -> Exception:
+    """Return the first of the errors that side by side tasks have raised."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,6 @@ from dev.demo.following import follow, take_away
 from dev.demo.show import Show
 from dev.demo.stay import describe, write_environment
 from dev.demo.world import World, WorldError, open_world
-from dev.folders import run_folder
 from dev.program import Command, Program
 
 ROOT: Final = Path(__file__).parents[2]
@@ -31,12 +31,20 @@ class DemoError(Exception):
     """The demo cannot go on; the text says why."""
 
 
-async def tell(show: Show, run: Path, ending: asyncio.Event, *, keep: bool) -> int:
-    """Run the whole demo, in *run* what others may read, and set *ending* when its end begins; return its exit code."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where files are: the *data* of servers, which goes, and what is *shown* to whoever looks, which stays."""
+
+    data: Path
+    shown: Path
+
+
+async def tell(show: Show, places: Places, ending: asyncio.Event, *, keep: bool) -> int:
+    """Run the whole demo and set *ending* when its end begins; return its exit code."""
     stack = AsyncExitStack()
     show.say("Certsmith, from an event to a served certificate, on this machine alone", "")
     try:
-        return await _tell(show, run, stack, keep=keep)
+        return await _tell(show, places, stack, keep=keep)
     except WorldError as error:
         raise DemoError(str(error)) from error
     finally:
@@ -45,17 +53,16 @@ async def tell(show: Show, run: Path, ending: asyncio.Event, *, keep: bool) -> i
             await stack.aclose()
 
 
-async def _tell(show: Show, run: Path, stack: AsyncExitStack, *, keep: bool) -> int:
-    folder = stack.enter_context(run_folder("demo"))
+async def _tell(show: Show, places: Places, stack: AsyncExitStack, *, keep: bool) -> int:
     with show.step(_starting(), "started " + _starting().removeprefix("starting ")):
-        world = await stack.enter_async_context(open_world(folder, run, os.environ))
+        world = await stack.enter_async_context(open_world(places.data, places.shown, os.environ))
         url = await stack.enter_async_context(upstream.serving())
     with show.step("certsmith keys generate, certsmith migrate"):
         async with asyncio.TaskGroup() as preparing:
-            preparing.create_task(_certsmith(world, folder, "keys", "generate"))
-            preparing.create_task(_certsmith(world, folder, "migrate"))
-    with show.step("certsmith up", f"certsmith up: all services are ready (log: {run / 'demo.log'})"):
-        await stack.enter_async_context(_services(world, run))
+            preparing.create_task(_certsmith(world, places.data, "keys", "generate"))
+            preparing.create_task(_certsmith(world, places.data, "migrate"))
+    with show.step("certsmith up", f"certsmith up: all services are ready (log: {places.shown / 'demo.log'})"):
+        await stack.enter_async_context(_services(world, places.shown / "demo.log"))
         if not world.owns_store:
             stack.push_async_callback(take_away, world)
     entries = [Entry(shown=shown, name=name) for shown, name in world.names.items()]
@@ -65,7 +72,7 @@ async def _tell(show: Show, run: Path, stack: AsyncExitStack, *, keep: bool) -> 
         await follow(world, board, url)
     show.visits(board.entries)
     if keep:
-        environment = stack.enter_context(write_environment(world, run))
+        environment = stack.enter_context(write_environment(world, places.shown))
         show.say(describe(world, environment, url))
         await asyncio.Event().wait()
     return 0 if board.all_served else 1
@@ -94,9 +101,8 @@ async def _certsmith(world: World, folder: Path, *words: str) -> None:
 
 
 @asynccontextmanager
-async def _services(world: World, run: Path) -> AsyncIterator[None]:
+async def _services(world: World, log: Path) -> AsyncIterator[None]:
     """Run all services while the block runs; they are ready when it begins, and stop in good order at its end."""
-    log = run / "demo.log"
     log.unlink(missing_ok=True)
     program = await Program.start(_command(world, log, "up"))
     try:
