@@ -29,7 +29,7 @@ demo: ## issue and serve certificates on private servers, in one terminal; KEEP=
 .PHONY: test
 test: ## run all tests, on real servers
 	@$(BOOTSTRAP) test
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup -m 'not soak' $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'not soak' $(ARGS)
 
 .PHONY: lint
 lint: ## check style, types, imports and generated files

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import AsyncIterator, Generator, Mapping
-from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import pytest
@@ -50,14 +49,6 @@ class HasLogs(Protocol):
 
     def tails(self) -> Mapping[str, str]:
         """Return the end of each log."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run all tests of a module, which share servers."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
