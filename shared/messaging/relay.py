@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from shared.errors import StoreUnavailableError
-from shared.messaging.backoff import Backoff, first_of, wait_at_most
+from shared.messaging.backoff import Backoff, wait_at_most
 from shared.messaging.dispatch import Dispatch, Sender
 from shared.messaging.measures import LEADING
 from shared.store import Connection, Pool, Role, leases, open_connection, outbox
@@ -91,12 +91,14 @@ class Relay:
                 until=asked_at + LEASE_SECONDS,
                 has_room=wake.set,
             )
+            waking = tasks.create_task(_set_after(stop, wake))
             in_order = False
             try:
                 in_order = await self._read(connection, token, dispatch, renewed=asked_at, wake=wake, stop=stop)
             except Exception as error:  # noqa: BLE001 - raised again below, out of the group, where it is understood
                 failure = error
             finally:
+                waking.cancel()
                 await dispatch.finish(in_order=in_order)
         if failure is not None:
             raise failure
@@ -123,5 +125,10 @@ class Relay:
             wake.clear()
             await dispatch.read(connection)
             self._trouble = dispatch.trouble
-            await first_of(wake.wait(), stop.wait(), asyncio.sleep(_POLL_SECONDS))
+            await wait_at_most(wake, _POLL_SECONDS)
         return True
+
+
+async def _set_after(first: asyncio.Event, second: asyncio.Event) -> None:
+    await first.wait()
+    second.set()
