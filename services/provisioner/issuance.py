@@ -198,9 +198,10 @@ class Issuance:
     async def _publish_challenges(self, run: Run) -> bool:
         """Let every terminator answer for the name, before the CA is told to look."""
         order, authority = run.order, await self._authority(run)
-        expires_at = order.order_expires_at or self.clock() + _CHALLENGE_LIFE
-        async with self._arrow(run, advance(order, Trigger.CHALLENGES_PUBLISHED)) as connection:
-            await orders.publish_challenges(connection, order, answer=authority.thumbprint, expires_at=expires_at)
+        answer = orders.Answer(
+            thumbprint=authority.thumbprint, expires_at=order.order_expires_at or self.clock() + _CHALLENGE_LIFE
+        )
+        await self._advance(run, advance(order, Trigger.CHALLENGES_PUBLISHED), answer=answer)
         return True
 
     # validating ─▶ finalizing
@@ -273,10 +274,10 @@ class Issuance:
             run.ca_order = await authority.order(run.order.order_url, deadline=run.deadline)
         return run.ca_order
 
-    async def _advance(self, run: Run, after: Order) -> None:
-        """Commit *after*, extend the lease, and go on with *after*."""
+    async def _advance(self, run: Run, after: Order, *, answer: orders.Answer | None = None) -> None:
+        """Commit *after*, with what terminators are to answer, extend the lease, and go on with *after*."""
         async with self._going_on(run, after), self.pool.acquire() as connection:
-            await orders.keep(connection, run.order, after, lease=self.limits.lease)
+            await orders.keep(connection, run.order, after, lease=self.limits.lease, answer=answer)
 
     @asynccontextmanager
     async def _arrow(self, run: Run, after: Order) -> AsyncIterator[Connection]:

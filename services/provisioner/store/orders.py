@@ -4,6 +4,7 @@ All functions work inside the caller's transaction.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -13,7 +14,7 @@ from shared.errors import LostLeaseError
 from shared.identifiers import CertificateId, DomainId
 from shared.store import Connection
 
-# Terminators answer for an order only while it stands at the CA.
+# One statement for every arrow: the row, and the answers of terminators, which stand only while the order does.
 _SAVE: Final = """
 WITH saved AS (
 UPDATE provisioner.orders SET
@@ -26,6 +27,11 @@ UPDATE provisioner.orders SET
     finished_at = CASE WHEN $4 = ANY ($21::text[]) THEN now() END, profile = $22
 WHERE id = $1 AND lease_token = $2 AND state = $3 AND cancelled_at IS NULL AND lease_until > now()
 RETURNING id, next_attempt_at
+), answered AS (
+INSERT INTO registry.challenges (order_id, name, kind, answer, expires_at)
+SELECT saved.id, name, 'http-01', $23::text, $24::timestamptz
+FROM saved CROSS JOIN unnest($25::text[]) AS name WHERE $23::text IS NOT NULL
+ON CONFLICT (name, kind, order_id, token) DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at
 ), unanswered AS (
 DELETE FROM registry.challenges USING saved
 WHERE order_id = saved.id AND ($10::text IS NULL OR $4 = ANY ($21::text[]))
@@ -35,27 +41,23 @@ SELECT next_attempt_at FROM saved
 _FINISHED: Final = [str(state) for state in FINISHED]
 
 
-async def keep(connection: Connection, before: Order, after: Order, *, lease: timedelta) -> None:
-    """Write *after* over *before* and extend the lease.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What terminators answer HTTP-01 for an order's names with: an account's thumbprint, until *expires_at*."""
+
+    thumbprint: str
+    expires_at: datetime
+
+
+async def keep(
+    connection: Connection, before: Order, after: Order, *, lease: timedelta, answer: Answer | None = None
+) -> None:
+    """Write *after* over *before*, extend the lease, and let every terminator give *answer* from now on.
 
     Raises:
         LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
     """
-    await _save(connection, before, after, wait=lease, kept=True)
-
-
-async def publish_challenges(connection: Connection, order: Order, *, answer: str, expires_at: datetime) -> None:
-    """Let every terminator answer HTTP-01 for the order's names with *answer*, an account's thumbprint, until then."""
-    await connection.execute(
-        "INSERT INTO registry.challenges (order_id, name, kind, answer, expires_at) "
-        "SELECT $1, name, 'http-01', $3, $4 FROM unnest($2::text[]) AS name "
-        "ON CONFLICT (name, kind, order_id, token) "
-        "DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at",
-        order.id,
-        order.names,
-        answer,
-        expires_at,
-    )
+    await _save(connection, before, after, wait=lease, kept=True, answer=answer)
 
 
 async def release(
@@ -84,6 +86,7 @@ async def _save(
     kept: bool,
     trouble: Trouble | None = None,
     certificate_id: CertificateId | None = None,
+    answer: Answer | None = None,
 ) -> datetime:
     problem = dict(trouble.problem.document) if trouble is not None and trouble.problem is not None else None
     due: datetime | None = await connection.fetchval(
@@ -110,6 +113,9 @@ async def _save(
         kept,
         _FINISHED,
         after.profile,
+        answer.thumbprint if answer else None,
+        answer.expires_at if answer else None,
+        before.names,
     )
     if due is None:
         raise LostLeaseError(f"order {before.id} is no longer in these hands: cancelled, or its lease ended")
