@@ -260,4 +260,6 @@ def _sentence(error: BaseException, address: str) -> str:
 def _text(error: BaseException) -> str:
     if isinstance(error, aiormq.exceptions.PublishError):  # carries the whole message
         return "nothing takes messages of this type"
+    if isinstance(error, aiormq.exceptions.ChannelInvalidStateError):  # shows itself as an object
+        return "the connection was lost"
     return str(error) or type(error).__name__

@@ -45,7 +45,7 @@ class Relay:
         return self._trouble
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until *stop* is set; what has been read by then is still sent."""
+        """Relay until *stop* is set; what was told by then is still sent, as far as that is quick."""
         backoff = Backoff()
         while not stop.is_set():
             try:
@@ -126,6 +126,7 @@ class Relay:
             await dispatch.read(connection)
             self._trouble = dispatch.trouble
             await wait_at_most(wake, _POLL_SECONDS)
+        await dispatch.read(connection)  # what was told just before the stop
         return True
 
 

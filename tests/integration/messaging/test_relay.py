@@ -213,6 +213,22 @@ async def test_a_stop_sends_what_is_in_hand(bus: str, pool: Pool, database_url: 
     assert await is_empty(pool)
 
 
+async def test_what_was_told_just_before_a_stop_is_sent(
+    bus: str, pool: Pool, database_url: str, publisher: Publisher
+) -> None:
+    first, last = a_fact("a.example", 1), a_fact("b.example", 1)
+
+    async with hearing(bus) as heard:
+        async with running(Relay(database_url, pool, publisher, service="provisioner").run) as stop:
+            await tell(pool, first)
+            await until(lambda: heard.has(first), "the relay to lead")
+            await tell(pool, last)
+            stop.set()
+        await until(lambda: heard.has(last), "the last fact")
+
+    assert await is_empty(pool)
+
+
 async def test_a_service_sends_only_its_own(bus: str, pool: Pool, database_url: str, publisher: Publisher) -> None:
     event = a_fact("a.example", 1)
     await tell(pool, event)
