@@ -21,7 +21,7 @@ from services.provisioner.store import orders
 from services.provisioner.store.budgets import BudgetExhaustedError
 from services.provisioner.store.claims import Claims
 from services.provisioner.troubles import Troubles, TryFailedError
-from services.provisioner.verdicts import Change
+from services.provisioner.verdicts import Change, ErrorCode, Pace, Remedy, Verdict
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.store import Pool
 
@@ -29,6 +29,13 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _POLL_SECONDS: Final = 1.0  # how late a retry may be; a new order is told by NOTIFY
 _STORE_AWAY_SECONDS: Final = 0.5
+_BUG: Final = Verdict(
+    remedy=Remedy.RETRY_LATER,
+    error_code=ErrorCode.INTERNAL_ERROR,
+    message="an error of this program stopped the order; the operator finds it in the provisioner's log, and "
+    "it is tried again",
+    pace=Pace.STEADY,
+)
 _AFTER_A_BUG: Final = timedelta(minutes=1)
 
 
@@ -96,6 +103,14 @@ class Worker:
             raise
         except Exception:
             log.exception("order_failed_unexpectedly", order_id=run.order.id, domain=run.order.name)
+            await self._set_aside(run)
+
+    async def _set_aside(self, run: Run) -> None:
+        """Let the row say that a bug of ours stopped the order, which is tried again later; a bug may be here, too."""
+        try:
+            await self.troubles.try_failed(run, _BUG)
+        except Exception:
+            log.exception("order_not_set_aside", order_id=run.order.id)
             await self._hand_back(run.order, wait=_AFTER_A_BUG)
 
     async def _advance(self, run: Run, stop: asyncio.Event) -> None:

@@ -1,9 +1,17 @@
 """What an order waits for, and what people are told meanwhile."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from services.provisioner.adapters.acme.authorities import AcmeAuthorities, open_authorities
+from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.app import OUTSIDE
+from services.provisioner.ports import Authorities
 from tests.integration.provisioner.conftest import World
 
 
@@ -142,3 +150,34 @@ async def test_an_internationalized_name_is_stored_as_its_a_label(world: World) 
         await world.publish("domain.created", {"domain": f"Bücher.{unique}.example.com"})
 
         assert await world.certificate_of(f"xn--bcher-kva.{unique}.example.com")
+
+
+async def test_an_error_of_ours_is_said_in_the_row_and_tried_again(world: World) -> None:
+    name = a_name()
+    await world.point_here(name)
+    calls = 0
+
+    class Stumbling(AcmeAuthorities):
+        """Fails once in a way that nobody foresaw."""
+
+        def account(self, **given: Any) -> AcmeAuthority:
+            nonlocal calls
+            calls += 1
+            if calls == 2:  # the first is to learn the thumbprint
+                raise ZeroDivisionError
+            return super().account(**given)
+
+    @asynccontextmanager
+    async def authorities(trusted_ca_pem: str | None) -> AsyncIterator[Authorities]:
+        async with open_authorities(trusted_ca_pem=trusted_ca_pem) as real:
+            yield Stumbling(real._transport, clock=real._clock)
+
+    async with world.provisioner(outside=replace(OUTSIDE, authorities=authorities)):
+        await world.publish("domain.created", {"domain": name})
+        message = await message_of(world, name)
+        order = await world.order_of(name)
+        await world.database.execute("UPDATE provisioner.orders SET next_attempt_at = now()")
+        await world.certificate_of(name)
+
+    assert "the provisioner's log" in message
+    assert order["error_code"] == "INTERNAL_ERROR"
