@@ -1,6 +1,6 @@
 """Which commands there are, and what `certsmith --help` says."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -27,7 +27,7 @@ EPILOG: Final = (
 def application() -> typer.Typer:
     """Return the whole command line."""
     root = _group("certsmith", HELP, epilog=EPILOG, cls=_InOrder)
-    root.callback()(_before)
+    root.callback(help=HELP)(_before)
     root.add_typer(_keys(), rich_help_panel=SET_UP)
     root.command(rich_help_panel=SET_UP)(migrate.migrate)
     root.command(rich_help_panel=SET_UP)(up.up)
@@ -47,8 +47,25 @@ class _InOrder(TyperGroup):
         return list(ORDER)
 
 
-def _before() -> None:
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's signature
+    if value:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - as below
+
+        try:
+            typer.echo(f"certsmith {version('certsmith')}")
+        except PackageNotFoundError:
+            typer.echo("certsmith, from its source folder")
+        raise typer.Exit
+
+
+def _before(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show which release this is.")
+    ] = False,
+) -> None:
     """Prepare for a command that is going to be run."""
+    del version  # has been shown, if it was asked for
     from shared.cli.quiet import be_quiet  # noqa: PLC0415 - `--help` is there at once without it
 
     be_quiet()

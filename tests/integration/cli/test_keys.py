@@ -1,0 +1,54 @@
+"""Key rings by the command line."""
+
+from pathlib import Path
+
+from tests.e2e.command_line import Answer, certsmith
+
+
+async def keys(*words: str, folder: Path) -> Answer:
+    return await certsmith("keys", *words, environment={"CERTSMITH_KEYS_DIR": str(folder)})
+
+
+async def test_all_rings_are_made_once_and_nothing_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "keys"
+
+    made, again = await keys("generate", "--json", folder=folder), await keys("generate", folder=folder)
+
+    assert made.code == 0
+    assert sorted(made.document["files"]) == sorted(str(path) for path in folder.iterdir())
+    assert again.code == 78
+    assert "is there already, so nothing was made" in again.err
+
+
+async def test_the_status_shows_keys_by_their_ids_only(tmp_path: Path) -> None:
+    await keys("generate", folder=tmp_path)
+    secrets = [
+        line.split('"')[3]
+        for path in tmp_path.iterdir()
+        for line in path.read_text().splitlines()
+        if '"secret": "' in line
+    ]
+
+    answer = await keys("status", "--json", folder=tmp_path)
+
+    assert answer.code == 0
+    assert [ring["problem"] for ring in answer.document["rings"]] == [None] * 8
+    assert len(secrets) == 5
+    assert not any(secret in answer.out for secret in secrets)
+
+
+async def test_a_service_misses_only_what_it_needs(tmp_path: Path) -> None:
+    await keys("generate", folder=tmp_path)
+    (tmp_path / "vault.secret.json").unlink()
+
+    of_terminator = await keys("status", "--for", "terminator", "--json", folder=tmp_path)
+    of_provisioner = await keys("status", "--for", "provisioner", "--json", folder=tmp_path)
+
+    assert (of_terminator.code, of_provisioner.code) == (1, 0)
+    assert [ring["ring"] for ring in of_terminator.document["rings"] if ring["problem"]] == ["vault"]
+
+
+async def test_who_needs_no_ring_is_a_wrong_command_line(tmp_path: Path) -> None:
+    answer = await keys("status", "--for", "nobody", folder=tmp_path)
+
+    assert answer.code == 2
