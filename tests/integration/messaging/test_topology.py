@@ -202,12 +202,17 @@ async def test_the_management_api_has_nothing_for_an_outsider(rabbitmq: Broker, 
     login = outsider_url.partition("://")[2].partition("@")[0]
     api = rabbitmq.management_url.replace("://", f"://{login}@")
     name = quote(vhost, safe="")
-    paths = ("overview", "whoami", f"queues/{name}", f"exchanges/{name}/certsmith.events/publish")
+    calls = (
+        ("GET", "overview"),
+        ("GET", "whoami"),
+        ("GET", f"queues/{name}"),
+        ("POST", f"exchanges/{name}/certsmith.events/publish"),
+    )
 
     async with aiohttp.ClientSession() as session:
         statuses = []
-        for path in paths:
-            async with session.get(URL(f"{api}/api/{path}", encoded=True)) as response:
+        for method, path in calls:
+            async with session.request(method, URL(f"{api}/api/{path}", encoded=True), json={}) as response:
                 statuses.append(response.status)
 
     assert set(statuses) == {401}
