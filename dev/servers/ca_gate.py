@@ -31,6 +31,7 @@ from dev.servers.pebble import Pebble
 # RFC 9110 section 7.6.1, and what belongs to one connection's way of framing a body.
 HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 CONNECTIONS: Final = 64  # to Pebble
+_AT_ONCE_SECONDS: Final = 0.001  # aiohttp takes 0 for forever
 ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends a reset
 
 
@@ -78,7 +79,7 @@ class CaGate:
         )
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_AT_ONCE_SECONDS)
         await self._runner.setup()
         await web.TCPSite(self._runner, LOOPBACK, self._port, ssl_context=self._identity()).start()
 

@@ -148,6 +148,19 @@ async def test_a_closed_gate_is_away_and_comes_back(gate: CaGate, client: aiohtt
         assert response.status == 200
 
 
+async def test_a_gate_closes_at_once_though_an_answer_is_held(gate: CaGate, client: aiohttp.ClientSession) -> None:
+    held = HoldAnswer()
+    gate.inject(Endpoint.NEW_ORDER, held)
+    request = asyncio.ensure_future(client.post(gate.directory_url.replace("/dir", "/order-plz")))
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await held.reached.wait()
+        await gate.close()
+
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await request
+
+
 async def _account(stack: AsyncExitStack, gate: CaGate) -> AcmeAuthority:
     authorities = await stack.enter_async_context(open_authorities(trusted_ca_pem=gate.ca_file.read_text()))
     account = authorities.account(directory_url=gate.directory_url, key_pkcs8=authorities.new_key(), url=None)
