@@ -14,6 +14,7 @@ Rules:
 """
 
 import re
+import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,7 @@ _TLS13: Final = 0x0304
 _VERSION_AND_RANDOM: Final = 34
 _MAX_SESSION_ID: Final = 32
 
+_EXTENSION_HEADER: Final = struct.Struct("!HH")  # kind, length
 _SERVER_NAME: Final = 0
 _ALPN: Final = 16
 _SUPPORTED_VERSIONS: Final = 43
@@ -155,11 +157,16 @@ def _extensions(body: bytes, at: int) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     at = 0
     while at < len(block):
-        kind = int.from_bytes(block[at : at + 2])
-        value, at = _vector(block, at + 2, 2)
+        start = at + _EXTENSION_HEADER.size
+        if start > len(block):
+            raise _malformed("an extension ends early")
+        kind, length = _EXTENSION_HEADER.unpack_from(block, at)
+        at = start + length
+        if at > len(block):
+            raise _malformed("an extension ends early")
         if kind in found:  # RFC 8446 section 4.2
             raise HelloError(Alert.ILLEGAL_PARAMETER, f"extension {kind} is there twice")
-        found[kind] = value
+        found[kind] = block[start:at]
     return found
 
 

@@ -7,20 +7,20 @@ from OpenSSL import SSL
 from services.terminator.figures import Count
 from services.terminator.worker.pages import Status, page
 from services.terminator.worker.parting import Parting
+from services.terminator.worker.records import Records
 from services.terminator.worker.requests import BadRequestError, may_be_request, parse_head
 from services.terminator.worker.resources import Resources
-from services.terminator.worker.tunnel import RECORD_BYTES
 
 
 class Answering(asyncio.BufferedProtocol):
     """Waits for the head of a request, answers it with one page, and ends; who speaks no HTTP/1 gets no answer."""
 
-    __slots__ = ("_detail", "_head", "_resources", "_status", "_tls", "_transport")
+    __slots__ = ("_detail", "_head", "_records", "_resources", "_status", "_transport")
 
     def __init__(self, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection) -> None:
         self._resources = resources
         self._transport = transport
-        self._tls = tls
+        self._records = Records(tls, resources.buffers)
         self._status = Status.MISDIRECTED
         self._detail = ""
         self._head = b""
@@ -45,22 +45,20 @@ class Answering(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
-        return self._resources.buffer
+        return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read on."""
-        self._tls.bio_write(self._resources.buffer[:nbytes])
+        self._records.feed(nbytes)
         self._read()
 
     def _read(self) -> None:
         try:
-            while True:
-                self._head += self._tls.recv(RECORD_BYTES)
+            while (data := self._records.decrypt()) is not None:
+                self._head += data
                 if self._answered():
                     return
-        except SSL.WantReadError:
-            return
-        except SSL.Error:
+        except SSL.Error:  # close_notify, or no TLS
             self._finish(b"")
 
     def _answered(self) -> bool:
@@ -82,12 +80,9 @@ class Answering(asyncio.BufferedProtocol):
     def _finish(self, answer: bytes) -> None:
         """Say *answer* and close_notify, and end."""
         try:
-            if answer:
-                self._tls.send(answer)
-            self._tls.shutdown()
-            last_words = self._tls.bio_read(RECORD_BYTES + len(answer))
-        except SSL.Error:  # the client has broken the TLS connection: there is nothing to say, or only an alert
-            last_words = b""
+            last_words = (self._records.encrypt_bytes(answer) if answer else b"") + self._records.close_notify()
+        except SSL.Error:  # the client has broken the TLS connection: nothing can be said but the alert for that
+            last_words = self._records.take()
         self._resources.requests.discard(self._transport)
         Parting.begin(self._resources, self._transport, last_words)
 

@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, TypeVar
 
 from services.terminator.worker.addresses import Network, refusal
@@ -36,7 +35,7 @@ class Dialler:
         self._deny = deny
         self._own_ports = frozenset(own_ports)
         self._seconds = seconds
-        self._resolved: dict[str, tuple[float, tuple[Address, ...]]] = {}
+        self._found: dict[tuple[str, int], tuple[float, list[str]]] = {}  # until when, and which addresses
 
     async def dial(self, upstream: Upstream, factory: Callable[[], P]) -> P:
         """Return a protocol of *factory*, connected to *upstream*.
@@ -47,8 +46,7 @@ class Dialler:
         """
         try:
             async with asyncio.timeout(self._seconds):
-                addresses = self._allowed(await self._resolve(upstream.host), upstream.port)
-                return await self._first(addresses, upstream.port, factory)
+                return await self._first(await self._addresses(upstream), upstream.port, factory)
         except TimeoutError:
             raise UpstreamDownError(f"no answer in {self._seconds:g} s") from None
 
@@ -69,6 +67,11 @@ class Dialler:
 
     async def _first(self, addresses: list[str], port: int, factory: Callable[[], P]) -> P:
         loop = asyncio.get_running_loop()
+        if len(addresses) == 1:
+            try:
+                return (await loop.create_connection(factory, addresses[0], port))[1]
+            except OSError as error:
+                raise UpstreamDownError(f"{addresses[0]}: {error}") from None
         failure = ""
         for address in addresses:
             try:
@@ -78,34 +81,31 @@ class Dialler:
                 failure = f"{address}: {error}"
         raise UpstreamDownError(failure)
 
-    async def _resolve(self, host: str) -> tuple[Address, ...]:
-        literal = _literal(host)
-        if literal is not None:
-            return (literal,)
-        loop = asyncio.get_running_loop()
-        kept = self._resolved.get(host)
-        if kept is not None and kept[0] > loop.time():
+    async def _addresses(self, upstream: Upstream) -> list[str]:
+        """Return the addresses of *upstream* that may be dialled: the very ones that were judged."""
+        now = asyncio.get_running_loop().time()
+        kept = self._found.get((upstream.host, upstream.port))
+        if kept is not None and kept[0] > now:
             return kept[1]
-        try:
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise UpstreamDownError(f"{host} has no address: {error}") from None
-        addresses = tuple(dict.fromkeys(ipaddress.ip_address(item[4][0]) for item in found))
-        if len(self._resolved) >= _KEPT_NAMES:
-            self._resolved.clear()
-        self._resolved[host] = (loop.time() + _KEPT_SECONDS, addresses)
-        return addresses
+        allowed = self._allowed(await _resolve(upstream.host), upstream.port)
+        if len(self._found) >= _KEPT_NAMES:
+            self._found.clear()
+        self._found[upstream.host, upstream.port] = (now + _KEPT_SECONDS, allowed)
+        return allowed
 
 
-@lru_cache(_KEPT_NAMES)
-def _literal(host: str) -> Address | None:
+async def _resolve(host: str) -> tuple[Address, ...]:
     try:
-        return ipaddress.ip_address(host)
+        return (ipaddress.ip_address(host),)
     except ValueError:
-        return None
+        pass
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise UpstreamDownError(f"{host} has no address: {error}") from None
+    return tuple(dict.fromkeys(ipaddress.ip_address(item[4][0]) for item in found))
 
 
-@lru_cache(_KEPT_NAMES)
 def _is_local(address: str) -> bool:
     """Whether this machine has *address*: only then can a socket be bound to it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

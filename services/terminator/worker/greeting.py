@@ -36,12 +36,12 @@ class Greeting(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
-        return self._resources.buffer
+        return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read on; when the ClientHello is whole, ask what is served."""
         try:
-            hello = self._reader.feed(self._resources.buffer[:nbytes])
+            hello = self._reader.feed(self._resources.buffers.view[:nbytes])
         except HelloError as error:
             self._end(Count.HANDSHAKES_MALFORMED, error.alert.record)
             return

@@ -61,11 +61,11 @@ class Handshake(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
-        return self._resources.buffer
+        return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Go on with what the client said."""
-        self._tls.bio_write(self._resources.buffer[:nbytes])
+        self._tls.bio_write(self._resources.buffers.view[:nbytes])
         if not self._shaken:
             self._advance()
 

@@ -37,7 +37,7 @@ class Parting(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
-        return self._resources.buffer
+        return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Throw away what came."""

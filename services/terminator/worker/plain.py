@@ -38,13 +38,13 @@ class Plain(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
-        return self._resources.buffer
+        return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Read on; answer when the head of the request is whole."""
         if self._request is not None:  # waits for its answer; what else comes is no business of ours
             return
-        self._head += self._resources.buffer[:nbytes]
+        self._head += self._resources.buffers.view[:nbytes]
         try:
             request = parse_head(self._head)
         except BadRequestError as error:

@@ -3,26 +3,19 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from services.terminator.figures import Figures
 from services.terminator.worker.connections import Connections
 from services.terminator.worker.contexts import Contexts, Entry
 from services.terminator.worker.dialling import Dialler
 from services.terminator.worker.link import ControlLink
+from services.terminator.worker.records import Buffers
 from services.terminator.worker.unshown import Unshown
 from services.terminator.worker.watch import Watch
 
 if TYPE_CHECKING:
     from services.terminator.worker.tunnel import ClientSide
-
-# Read into by all connections, one after the other: what arrives is worked on before the next read. As much as one
-# connection's memory BIOs grow to, for they never shrink.
-READ_BYTES: Final = 65_536
-
-
-def _buffer() -> memoryview:
-    return memoryview(bytearray(READ_BYTES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +35,7 @@ class Resources:
     redirect_port: int
     tunnels: "set[ClientSide]" = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    buffer: memoryview = field(default_factory=_buffer)
+    buffers: Buffers = field(default_factory=Buffers)
 
     def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run *work*, which handles its own errors, beside everything else; ended with the worker."""

@@ -19,25 +19,23 @@ from OpenSSL import SSL
 
 from services.terminator.figures import Count
 from services.terminator.worker.parting import Parting
+from services.terminator.worker.records import Records
 from services.terminator.worker.resources import Resources
 
-RECORD_BYTES: Final = 16_384  # RFC 8446 section 5.1: what one record holds at most
-# What encrypting adds at most: 29 bytes for each record of TLS 1.2, and an answer to a KeyUpdate.
-_ADDED_BYTES: Final = 4096
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7), struct linger: closing throws away what is unsent, and resets
 
 
 class ClientSide(asyncio.BufferedProtocol):
     """Reads from a client, decrypts, and writes to its upstream."""
 
-    __slots__ = ("_buffer", "_resources", "_tls", "_upstream", "ended", "quiet", "transport")
+    __slots__ = ("_records", "_resources", "_upstream", "_view", "ended", "quiet", "transport")
 
     def __init__(
-        self, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection, upstream: "UpstreamSide"
+        self, resources: Resources, transport: asyncio.Transport, records: Records, upstream: "UpstreamSide"
     ) -> None:
         self._resources = resources
-        self._buffer = resources.buffer
-        self._tls = tls
+        self._view = resources.buffers.view
+        self._records = records
         self._upstream = upstream
         self.transport = transport
         self.ended = False
@@ -48,31 +46,30 @@ class ClientSide(asyncio.BufferedProtocol):
         cls, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection, upstream: "UpstreamSide"
     ) -> None:
         """Forward between *transport*, which speaks *tls*, and *upstream*."""
-        client = cls(resources, transport, tls, upstream)
+        records = Records(tls, resources.buffers)
+        client = cls(resources, transport, records, upstream)
         transport.set_protocol(client)
         resources.tunnels.add(client)
         transport.resume_reading()
-        upstream.join(client, tls)
+        upstream.join(client, records)
         client._forward()  # what came along with the end of the handshake
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
-        return self._buffer
+        return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Decrypt what came, and pass it on."""
         self.quiet = 0
         self._resources.figures.counts[Count.BYTES_FROM_CLIENTS] += nbytes
-        self._tls.bio_write(self._buffer[:nbytes])
+        self._records.feed(nbytes)
         self._forward()
 
     def _forward(self) -> None:
-        receive, write = self._tls.recv, self._upstream.transport.write
+        decrypt, write = self._records.decrypt, self._upstream.transport.write
         try:
-            while True:
-                write(receive(RECORD_BYTES))
-        except SSL.WantReadError:
-            return
+            while (data := decrypt()) is not None:
+                write(data)
         except SSL.ZeroReturnError:
             self._end()
         except SSL.Error:
@@ -92,7 +89,7 @@ class ClientSide(asyncio.BufferedProtocol):
         """End both sides: what the client sent is no TLS, so it cannot be told from an attack."""
         reset(self._upstream.transport)
         self._resources.tunnels.discard(self)
-        Parting.begin(self._resources, self.transport, self._upstream.take_output())
+        Parting.begin(self._resources, self.transport, self._records.take())
 
     def close(self) -> None:
         """End both sides after what is still to be written."""
@@ -131,41 +128,29 @@ class ClientSide(asyncio.BufferedProtocol):
             reset(self._upstream.transport)
 
 
-def reset(transport: asyncio.Transport) -> None:
-    """End *transport* with a reset, which nobody takes for the end of what was said."""
-    if not transport.is_closing():
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-    transport.abort()
-
-
-def is_reset(transport: asyncio.Transport) -> bool:
-    """Say whether what looks like the end of *transport* is a reset: libuv calls it an end when data came before it."""
-    return bool(transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
-
-
 class UpstreamSide(asyncio.BufferedProtocol):
     """Reads from an upstream, encrypts, and writes to its client."""
 
-    __slots__ = ("_buffer", "_client", "_early", "_resources", "_tls", "ended", "transport")
+    __slots__ = ("_client", "_early", "_records", "_resources", "_view", "ended", "transport")
     transport: asyncio.Transport
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._buffer = resources.buffer
+        self._view = resources.buffers.view
         self._client: ClientSide | None = None
-        self._tls: SSL.Connection | None = None
+        self._records: Records | None = None
         self._early = b""  # what the upstream said before there was somebody to forward to
         self.ended = False
 
-    def join(self, client: ClientSide, tls: SSL.Connection) -> None:
-        """Begin to forward to *client*, which speaks *tls*."""
+    def join(self, client: ClientSide, records: Records) -> None:
+        """Begin to forward to *client*, through *records*."""
         self._client = client
-        self._tls = tls
+        self._records = records
         if self._early:
-            self._forward(self._early)
+            client.transport.write(records.encrypt_bytes(self._early))
             self._early = b""
         if self.ended:
-            self._end()
+            self._end(client, records)
         elif not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -175,48 +160,30 @@ class UpstreamSide(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return where to read to."""
-        return self._buffer
+        return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
         """Encrypt what came, and pass it on."""
         self._resources.figures.counts[Count.BYTES_FROM_UPSTREAMS] += nbytes
-        if self._client is not None:
-            self._forward(self._buffer[:nbytes])
+        client, records = self._client, self._records
+        if client is None or records is None:
+            self._early += self._view[:nbytes]
+            self.transport.pause_reading()
             return
-        self._early += self._buffer[:nbytes]
-        self.transport.pause_reading()
-
-    def _forward(self, data: bytes | memoryview) -> None:
-        client, tls = self._client, self._tls
-        assert client is not None
-        assert tls is not None
         client.quiet = 0
-        tls.send(data)
-        client.transport.write(tls.bio_read(len(data) + _ADDED_BYTES))
-
-    def take_output(self) -> bytes:
-        """Return what OpenSSL still wants to say to the client: an alert, or nothing."""
-        assert self._tls is not None
-        try:
-            return self._tls.bio_read(RECORD_BYTES)
-        except SSL.WantReadError:
-            return b""
+        client.transport.write(records.encrypt(nbytes))
 
     def eof_received(self) -> bool:
         """Pass on that the upstream says nothing more; what the client says still goes to it."""
         if is_reset(self.transport):
             return False
         self.ended = True
-        if self._client is not None:
-            self._end()
+        if self._client is not None and self._records is not None:
+            self._end(self._client, self._records)
         return True
 
-    def _end(self) -> None:
-        client, tls = self._client, self._tls
-        assert client is not None
-        assert tls is not None
-        tls.shutdown()
-        client.transport.write(self.take_output())
+    def _end(self, client: ClientSide, records: Records) -> None:
+        client.transport.write(records.close_notify())
         if client.ended:
             client.close()
         else:
@@ -236,3 +203,17 @@ class UpstreamSide(asyncio.BufferedProtocol):
         """Give the client what came until now, and no more."""
         if self._client is not None:
             self._client.transport.close()
+        # The two sides hold each other, and the TLS connection; nothing should wait for the garbage collector.
+        self._client = self._records = None
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """End *transport* with a reset, which nobody takes for the end of what was said."""
+    if not transport.is_closing():
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    transport.abort()
+
+
+def is_reset(transport: asyncio.Transport) -> bool:
+    """Say whether what looks like the end of *transport* is a reset: libuv calls it an end when data came before it."""
+    return bool(transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))

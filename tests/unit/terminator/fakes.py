@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dev.certificates import Authority
+from services.terminator.control.default_certificate import make
 from services.terminator.ports import Changes, Deployment, Snapshot
 from services.terminator.rules import Certificate, Domain
 from shared.errors import StoreUnavailableError
@@ -168,6 +169,12 @@ def a_certificate(id: str, *, valid_from: dt.datetime, valid_to: dt.datetime) ->
 def authority() -> Authority:
     """Return the authority that signs all certificates of these tests."""
     return Authority.create("authority of the terminator's tests")
+
+
+@cache
+def default_certificate() -> tuple[tuple[bytes, ...], bytes]:
+    """Return a certificate that nobody trusts, with its key."""
+    return make(dt.datetime.now(dt.UTC))
 
 
 def trusting_context(*, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
