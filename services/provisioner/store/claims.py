@@ -5,6 +5,7 @@ whose worker died is simply due again; `lease_token` grows with each claim and f
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -23,12 +24,50 @@ CHANNEL: Final = "certsmith_orders"
 """NOTIFY on this channel says that an order may be due."""
 
 _TENANTS_A_CLAIM: Final = 1000
+_FEW: Final = 1000
 _LISTEN_AGAIN_SECONDS: Final = 1.0
 
-# One order of each tenant in turn, those that have not failed first. `tenants` walks an index from tenant to tenant,
-# so one with a million due orders costs no more than one with a single one, and starves nobody. `page` says where the
-# next walk begins, null at the end.
-_CLAIM: Final = """
+_COLUMNS: Final = (
+    "{0}.id, {0}.domain_id, {0}.tenant, {0}.names, {0}.key_type, {0}.profile, {0}.ca, {0}.state, {0}.lease_token, "
+    "{0}.account_id, {0}.attempt, {0}.checks, {0}.key_id, {0}.csr, {0}.order_url, {0}.finalize_url, "
+    "{0}.authorization_urls, {0}.order_expires_at, {0}.failing_since, {0}.correlation_id, {0}.traceparent, "
+    "{0}.created_at"
+)
+
+# Takes what `chosen` names, and returns it beside the one row of `page`, which is there with no order too.
+_TAKE: Final = f"""
+, claimed AS (
+    UPDATE provisioner.orders AS o
+    SET lease_holder = $2, lease_token = o.lease_token + 1, lease_until = now() + $3, next_attempt_at = now() + $3,
+        checks = greatest(o.checks, 0), updated_at = now()
+    FROM chosen WHERE o.id = chosen.id
+    RETURNING {_COLUMNS.format("o")}
+)
+SELECT page.*, {_COLUMNS.format("claimed")} FROM page LEFT JOIN claimed ON true
+"""  # noqa: S608 - constants only
+
+# Nearly always few orders are due, however many wait: then the index of due orders has them all, and they are taken
+# one of each tenant in turn, those that have not failed first. When there are more than $4 nothing is taken.
+_CLAIM_OF_FEW: Final = f"""
+WITH due AS MATERIALIZED (
+    SELECT id, tenant, attempt > 0 AS failed, next_attempt_at FROM provisioner.orders
+    WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL AND next_attempt_at <= now()
+    ORDER BY next_attempt_at LIMIT $4 + 1
+), page AS (
+    SELECT count(*) <= $4 AS are_few FROM due
+), turns AS (
+    SELECT id, next_attempt_at, row_number() OVER (PARTITION BY tenant ORDER BY failed, next_attempt_at) AS turn
+    FROM due
+), chosen AS (
+    SELECT o.id FROM provisioner.orders AS o JOIN turns USING (id)
+    WHERE (SELECT are_few FROM page) AND o.next_attempt_at <= now()
+      AND o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL
+    ORDER BY turns.turn, turns.next_attempt_at LIMIT $1 FOR UPDATE OF o SKIP LOCKED
+){_TAKE}"""  # noqa: S608 - constants only
+
+# The same when many are due. `tenants` walks an index from tenant to tenant, so one with a million due orders costs no
+# more than one with a single one, and starves nobody. `page` says where the next walk begins, null at the end.
+_CLAIM_BY_TENANT: Final = f"""
 WITH RECURSIVE tenants AS (
     (SELECT tenant FROM provisioner.orders
      WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL AND ($4::text IS NULL OR tenant > $4)
@@ -55,27 +94,12 @@ WITH RECURSIVE tenants AS (
     SELECT o.id FROM provisioner.orders AS o JOIN due USING (id)
     WHERE o.next_attempt_at <= now() AND o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL
     ORDER BY due.turn LIMIT $1 FOR UPDATE OF o SKIP LOCKED
-), claimed AS (
-    UPDATE provisioner.orders AS o
-    SET lease_holder = $2, lease_token = o.lease_token + 1, lease_until = now() + $3, next_attempt_at = now() + $3,
-        updated_at = now()
-    FROM chosen WHERE o.id = chosen.id
-    RETURNING o.id, o.domain_id, o.tenant, o.names, o.key_type, o.profile, o.ca, o.state, o.lease_token, o.account_id,
-        o.attempt, o.checks, o.key_id, o.csr, o.order_url, o.finalize_url, o.authorization_urls,
-        o.order_expires_at, o.failing_since, o.correlation_id, o.traceparent, o.created_at
-)
-SELECT page.last_tenant, claimed.id, claimed.domain_id, claimed.tenant, claimed.names, claimed.key_type,
-    claimed.profile, claimed.ca, claimed.state, claimed.lease_token, claimed.account_id, claimed.attempt,
-    claimed.checks, claimed.key_id, claimed.csr, claimed.order_url, claimed.finalize_url,
-    claimed.authorization_urls, claimed.order_expires_at, claimed.failing_since, claimed.correlation_id,
-    claimed.traceparent, claimed.created_at
-FROM page LEFT JOIN claimed ON true
-"""
+){_TAKE}"""  # noqa: S608 - constants only
 
 
 @dataclass(slots=True)
 class Claims:
-    """Takes due orders for one process, beginning each time with the tenant after the last one visited."""
+    """Takes due orders for one process; among very many, beginning each time with the tenant after the last one."""
 
     pool: Pool
     holder: str
@@ -83,11 +107,23 @@ class Claims:
     _after_tenant: str | None = field(default=None, init=False)
 
     async def take(self, limit: int) -> tuple[Order, ...]:
-        """Return up to *limit* due orders, now leased to the holder."""
+        """Return up to *limit* due orders, now leased to the holder; none only when a whole round has found none."""
         async with self.pool.acquire() as connection:
-            rows = await connection.fetch(_CLAIM, limit, self.holder, self.lease, self._after_tenant, _TENANTS_A_CLAIM)
-        self._after_tenant = rows[0]["last_tenant"]
-        return tuple(_order(row) for row in rows if row["id"] is not None)
+            rows = await connection.fetch(_CLAIM_OF_FEW, limit, self.holder, self.lease, _FEW)
+            if rows[0]["are_few"]:
+                return _orders(rows)
+            while True:
+                rows = await connection.fetch(
+                    _CLAIM_BY_TENANT, limit, self.holder, self.lease, self._after_tenant, _TENANTS_A_CLAIM
+                )
+                self._after_tenant = rows[0]["last_tenant"]
+                found = _orders(rows)
+                if found or self._after_tenant is None:
+                    return found
+
+
+def _orders(rows: Sequence[Row]) -> tuple[Order, ...]:
+    return tuple(_order(row) for row in rows if row["id"] is not None)
 
 
 def _order(row: Row) -> Order:

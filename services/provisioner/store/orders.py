@@ -15,13 +15,15 @@ from shared.identifiers import CertificateId, DomainId
 from shared.store import Connection
 
 # One statement for every arrow: the row, and the answers of terminators, which stand only while the order does.
+# Negative checks are `retry_now`'s mark on an order in a worker's hands: it is due again as soon as he lets it go.
 _SAVE: Final = """
 WITH saved AS (
 UPDATE provisioner.orders SET
-    state = $4, account_id = $5, attempt = $6, checks = $7, key_id = $8, csr = $9, order_url = $10,
+    state = $4, account_id = $5, attempt = $6, key_id = $8, csr = $9, order_url = $10,
     finalize_url = $11, authorization_urls = $12, order_expires_at = $13, failing_since = $14,
     error_code = $15, message = $16, problem = $17, certificate_id = $18, updated_at = now(),
-    next_attempt_at = now() + $19,
+    checks = CASE WHEN checks >= 0 OR $4 = ANY ($21::text[]) THEN $7 WHEN $20 THEN checks ELSE 0 END,
+    next_attempt_at = CASE WHEN checks >= 0 OR $20 THEN now() + $19 ELSE now() END,
     lease_until = CASE WHEN $20 THEN now() + $19 END,
     lease_holder = CASE WHEN $20 THEN lease_holder END,
     finished_at = CASE WHEN $4 = ANY ($21::text[]) THEN now() END, profile = $22
@@ -69,7 +71,7 @@ async def release(
     trouble: Trouble | None = None,
     certificate_id: CertificateId | None = None,
 ) -> datetime:
-    """Write *after* over *before*, give up the lease, and return when the order is due again, *wait* from now.
+    """Write *after* over *before*, give up the lease, and return when the order is due again: *wait* from now, or now.
 
     Raises:
         LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
@@ -174,7 +176,8 @@ async def hand_back(connection: Connection, order: Order, *, wait: timedelta) ->
 _RETRY: Final = """
 WITH woken AS (
     UPDATE provisioner.orders
-    SET next_attempt_at = CASE WHEN lease_until > now() THEN next_attempt_at ELSE now() END, checks = 0
+    SET next_attempt_at = CASE WHEN lease_until > now() THEN next_attempt_at ELSE now() END,
+        checks = CASE WHEN lease_until > now() THEN -1 ELSE 0 END
     WHERE domain_id = $1 AND state <> ALL ($2::text[]) AND cancelled_at IS NULL RETURNING id
 )
 SELECT pg_notify($3, '') FROM woken
@@ -182,7 +185,10 @@ SELECT pg_notify($3, '') FROM woken
 
 
 async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
-    """Make the domain's waiting order due now; return False when it has none. One that is worked on goes on."""
+    """Make the domain's waiting order due now; return False when it has none.
+
+    One that is worked on goes on, and is due again at once if that ends in a wait: it may not have seen what is new.
+    """
     return await connection.fetchrow(_RETRY, domain_id, _FINISHED, CHANNEL) is not None
 
 
