@@ -30,12 +30,14 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.FAILED
     except Exit as error:
         return error.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the edge: people get a line, not a traceback
+    except KeyboardInterrupt:  # whoever pressed Ctrl-C knows
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the edge: people get a line, not a traceback
         return _fail(error, arguments)
     return int(result or ExitCode.DONE)
 
 
-def _fail(error: BaseException, arguments: Sequence[str]) -> int:
+def _fail(error: Exception, arguments: Sequence[str]) -> int:
     from shared.cli.failures import CommandError, failure_of  # noqa: PLC0415 - `--help` is there at once without them
     from shared.cli.terminal import Terminal  # noqa: PLC0415
 

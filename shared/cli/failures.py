@@ -49,19 +49,18 @@ class Failure:
 
 
 # The first that fits.
-_KINDS: Final[tuple[tuple[type[BaseException], ExitCode, str], ...]] = (
+_KINDS: Final[tuple[tuple[type[Exception], ExitCode, str], ...]] = (
     (SettingsError, ExitCode.SETTINGS, "settings"),
     (StoreUnavailableError, ExitCode.UNAVAILABLE, "database_unavailable"),
     (BrokerUnavailableError, ExitCode.UNAVAILABLE, "broker_unavailable"),
     (RefusedError, ExitCode.REFUSED, "refused"),
     (ServiceError, ExitCode.FAILED, "failed"),
-    (KeyboardInterrupt, ExitCode.INTERRUPTED, "interrupted"),
 )
 
 
-def failure_of(error: BaseException) -> Failure:
+def failure_of(error: Exception) -> Failure:
     """Return what is said of *error*."""
-    text = without_passwords(str(error)) or "interrupted"
+    text = without_passwords(str(error))
     reasons = error.reasons if isinstance(error, RefusedError) else ()
     if isinstance(error, CommandError):
         return Failure(exit_code=error.exit_code, code=error.code, message=text)

@@ -42,9 +42,11 @@ def show_keys(service: str | None, terminal: Terminal) -> ExitCode:
     found = [
         each for each in generating.status(load(KeyFiles)) if service is None or service in NEEDED_BY[each.file.field]
     ]
+    folder = load(KeySettings).keys_dir
     terminal.show(
         {"rings": [_document(each) for each in found]},
-        table("ring", "half", "current key", "keys", "needed by", "file", "problem", rows=map(_row, found)),
+        Text(f"in {folder}", "dim"),
+        table("ring", "current key", "needed by", "", rows=(_row(each, folder) for each in found)),
     )
     return ExitCode.FAILED if any(each.problem for each in found) else ExitCode.DONE
 
@@ -62,15 +64,14 @@ def _document(status: RingStatus) -> dict[str, object]:
     }
 
 
-def _row(status: RingStatus) -> tuple[Text, ...]:
+def _row(status: RingStatus, folder: Path) -> tuple[Text, ...]:
+    shown = status.path.relative_to(folder) if status.path.is_relative_to(folder) else status.path
+    problem = (status.problem or "").removeprefix(f"{status.path}: ")
     return (
-        Text(status.file.ring, "bold"),
-        Text(status.file.half),
+        Text(str(shown), "bold"),
         Text(_current(status) or "-"),
-        Text(str(len(status.ring.keys) if status.ring else 0)),
         Text(", ".join(NEEDED_BY[status.file.field])),
-        Text(str(status.path), "dim"),
-        Text(status.problem or "", "red"),
+        Text(problem, "red") if problem else Text("good", "green"),
     )
 
 

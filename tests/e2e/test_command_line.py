@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.e2e.command_line import ROOT, Answer, certsmith, environment_of
 from tests.e2e.platform import Platform
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("command_line")]
 
 Run = Callable[..., Awaitable[Answer]]
 

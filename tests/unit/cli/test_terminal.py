@@ -34,8 +34,11 @@ def test_an_error_goes_to_programs_as_a_document_and_to_people_as_a_line(capsys:
     assert captured.err == "error: it is so\n       and so\n"
 
 
-def test_what_is_piped_is_neither_cut_nor_padded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_piped_is_neither_cut_nor_padded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     long = "x" * 300
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     Terminal(as_json=False).show({}, table("a", "b", rows=[(Text(long), Text(""))]), facts([("name", long)]))
 
