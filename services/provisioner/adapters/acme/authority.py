@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from acme.messages import Directory, ExternalAccountBinding
@@ -12,6 +12,7 @@ from services.provisioner.adapters.acme.documents import Document
 from services.provisioner.adapters.acme.endpoint import Endpoint
 from services.provisioner.adapters.acme.headers import next_link
 from services.provisioner.adapters.acme.keys import AccountKey, Signer, base64url
+from services.provisioner.adapters.acme.order_list import OrderList
 from services.provisioner.adapters.acme.transport import Call, Reply
 from services.provisioner.authority import (
     Account,
@@ -20,7 +21,6 @@ from services.provisioner.authority import (
     CaOrder,
     ExternalAccount,
     Failure,
-    OrderStatus,
     Phase,
     Problem,
 )
@@ -33,7 +33,6 @@ _FIRST_PAUSE_SECONDS: Final = 0.03
 _PAUSE_GROWTH: Final = 1.6
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _MAX_PAGES: Final = 1000  # of an account's list of orders
-_MAX_ORDERS: Final = 500  # that are looked at; of more unfinished ones that no row of ours has, none is ours
 
 
 class AcmeAuthority:
@@ -44,6 +43,7 @@ class AcmeAuthority:
         self._key = key
         self._url = url
         self._signer: Signer | None = None if url is None else key.signer(url)
+        self._orders = OrderList(self)
 
     @property
     def thumbprint(self) -> str:
@@ -87,21 +87,22 @@ class AcmeAuthority:
         self, names: Sequence[str], *, known: Known | None = None, deadline: float
     ) -> tuple[CaOrder, ...]:
         """Return the account's pending and ready orders for exactly *names* that are not *known*."""
-        listed = await self._order_urls(deadline)
-        ours: Container[str] = () if known is None else await known(listed)
-        urls = [url for url in listed if url not in ours]
-        wanted = sorted(names)
-        found = []
-        for url in urls[-_MAX_ORDERS:]:
-            try:
-                order = await self.order(url, deadline=deadline)
-            except AuthorityError as error:
-                if error.failure is not Failure.PROBLEM:
-                    raise
-                continue  # listed and gone: lists may be old
-            if order.status in (OrderStatus.PENDING, OrderStatus.READY) and sorted(order.names) == wanted:
-                found.append(order)
-        return tuple(found)
+        return await self._orders.unfinished(names, known=known, deadline=deadline)
+
+    async def order_urls(self, *, deadline: float) -> list[str]:
+        """Return what the account's list has (RFC 8555 section 7.1.2.1); Let's Encrypt's accounts have none."""
+        account = Call(method="POST", url=self._url or "", phase=Phase.ACCOUNT)
+        document = answers.document_of(await self._post(account, _GET, deadline), account)
+        page = document.get("orders")
+        urls: list[str] = []
+        for _ in range(_MAX_PAGES):
+            if not isinstance(page, str):
+                break
+            call = Call(method="POST", url=page, phase=Phase.ORDER)
+            reply = await self._post(call, _GET, deadline)
+            urls += answers.read(documents.urls, answers.document_of(reply, call), call, key="orders")
+            page = next_link(", ".join(reply.headers.getall("Link", ())))
+        return urls
 
     async def order(self, url: str, *, deadline: float) -> CaOrder:
         """Return the order as it stands."""
@@ -157,21 +158,6 @@ class AcmeAuthority:
         document = answers.document_of(reply, call)
         wait = self._endpoint.wait_asked(reply)
         return answers.read(documents.order, document, call, url=url, retry_after_seconds=wait)
-
-    async def _order_urls(self, deadline: float) -> list[str]:
-        """Return what the account's list has (RFC 8555 section 7.1.2.1); Let's Encrypt's accounts have none."""
-        account = Call(method="POST", url=self._url or "", phase=Phase.ACCOUNT)
-        document = answers.document_of(await self._post(account, _GET, deadline), account)
-        page = document.get("orders")
-        urls: list[str] = []
-        for _ in range(_MAX_PAGES):
-            if not isinstance(page, str):
-                break
-            call = Call(method="POST", url=page, phase=Phase.ORDER)
-            reply = await self._post(call, _GET, deadline)
-            urls += answers.read(documents.urls, answers.document_of(reply, call), call, key="orders")
-            page = next_link(", ".join(reply.headers.getall("Link", ())))
-        return urls
 
     def _binding(self, external_account: ExternalAccount, url: str) -> dict[str, object]:
         """Return the binding to the operator's account (RFC 8555 section 7.3.4)."""

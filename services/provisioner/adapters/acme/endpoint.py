@@ -41,7 +41,7 @@ class Endpoint:
         now = asyncio.get_running_loop().time()
         if self._directory is not None and now < self._directory_until:
             return self._directory
-        async with _waiting_until(deadline, Phase.DIRECTORY), self._reading_directory:
+        async with waiting_until(deadline, Phase.DIRECTORY), self._reading_directory:
             if self._directory is None or now >= self._directory_until:
                 call = Call(method="GET", url=self._directory_url, phase=Phase.DIRECTORY)
                 reply = await self._get(call, deadline)
@@ -56,7 +56,7 @@ class Endpoint:
             AuthorityError: there was no answer, or it is an error.
         """
         if self._slots.locked():
-            async with _waiting_until(deadline, call.phase):
+            async with waiting_until(deadline, call.phase):
                 await self._slots.acquire()
         else:
             await self._slots.acquire()  # at once
@@ -84,7 +84,7 @@ class Endpoint:
         raise AssertionError("the last try returns or raises")
 
     async def _nonce(self, phase: Phase, deadline: float) -> str:
-        async with _waiting_until(deadline, phase):
+        async with waiting_until(deadline, phase):
             return await self._nonces.take(deadline)
 
     async def _new_nonce(self, deadline: float) -> str:
@@ -111,7 +111,7 @@ def _is_bad_nonce(reply: Reply) -> bool:
 
 
 @asynccontextmanager
-async def _waiting_until(deadline: float, phase: Phase) -> AsyncIterator[None]:
+async def waiting_until(deadline: float, phase: Phase) -> AsyncIterator[None]:
     """Give up at *deadline* what waits for its turn; nothing was sent by then."""
     try:
         async with asyncio.timeout_at(deadline):
