@@ -10,16 +10,13 @@ not known. After a crash many look at once, and each would read what all the oth
 
 import asyncio
 import math
-from collections.abc import Container, Sequence
+from collections.abc import AsyncIterator, Container, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from services.provisioner.adapters.acme.endpoint import waiting_until
 from services.provisioner.authority import AuthorityError, CaOrder, Failure, OrderStatus, Phase
 from services.provisioner.ports import Known
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 _MAX_ORDERS: Final = 500  # that are looked at; of more unfinished ones that no row of ours has, none is ours
 
@@ -61,7 +58,7 @@ class OrderList:
         return tuple(each for each in orders if each and each.status in (OrderStatus.PENDING, OrderStatus.READY))
 
     @asynccontextmanager
-    async def _reading(self, deadline: float) -> "AsyncIterator[None]":
+    async def _reading(self, deadline: float) -> AsyncIterator[None]:
         async with waiting_until(deadline, Phase.ORDER):
             await self._turn.acquire()
         try:
