@@ -100,7 +100,7 @@ class Crash:
         await platform.run(platform.terminator(TERMINATOR_WORKERS="1"))
         await dying.start()
         assert await dying.ended() == KILLED
-        assert marker.read_text() == f"{self._plan.point} {dying.program.pid}"
+        assert marker.read_text() == f"{self._plan.point} {dying.pid}"
 
     async def _recover(self, platform: Platform) -> Aftermath:
         successor = platform.provisioner("successor", **_QUICK_TAKEOVER)

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiohttp
 
@@ -15,11 +15,20 @@ from dev.program import Command, Program
 from tests.e2e.waiting import until
 
 ROOT: Final = Path(__file__).parents[2]
+OUTLIVING: Final = Path(__file__).with_name("launchers") / "outliving.py"
 KILLED: Final = 128 + signal.SIGKILL
 STOP_SECONDS: Final = 40.0
 START_SECONDS: Final = 60.0  # one to two on a quiet machine
+PAGE_SECONDS: Final = 4.0  # a health check waits no longer (`shared.probe`)
 _TAIL_LINES: Final = 40
 _TAIL_WIDTH: Final = 400
+
+
+class Page(NamedTuple):
+    """What a health check gets."""
+
+    status: int
+    text: str
 
 
 class Service:
@@ -32,7 +41,7 @@ class Service:
         self.module: Final = module
         self.environment: Final = dict(environment)
         self.log: Final = folder / f"{name}.log"
-        self._ready_url: Final = f"http://{LOOPBACK}:{ready_port}/ready"
+        self._pages: Final = f"http://{LOOPBACK}:{ready_port}"
         self._program: Program | None = None
 
     @property
@@ -46,16 +55,15 @@ class Service:
         """Whether its process lives."""
         return self._program is not None and self._program.returncode is None
 
+    @property
+    def pid(self) -> int:
+        """The id of the process that runs now, or ran last."""
+        return self.program.pid
+
     async def start(self) -> None:
         """Start the process, which is then on its way to be ready."""
         assert not self.is_running, f"{self.name} runs already"
-        command = Command(
-            argv=[sys.executable, "-m", self.module],
-            log=self.log,
-            env={**self.environment, "PATH": os.environ["PATH"]},
-            cwd=ROOT,
-        )
-        self._program = await Program.start(command)
+        self._program = await Program.start(self._command())
 
     async def ready(self) -> None:
         """Return when `/ready` says that nothing is missing; fail if the process ends before."""
@@ -78,9 +86,20 @@ class Service:
         if self.is_running:
             await self.program.end()
 
+    async def page(self, name: str) -> Page:
+        """Return what `/live` or `/ready` says.
+
+        Raises:
+            aiohttp.ClientError: the process does not listen.
+            TimeoutError: it says nothing in the time that a health check has.
+        """
+        patience = aiohttp.ClientTimeout(total=PAGE_SECONDS)
+        async with aiohttp.ClientSession(timeout=patience) as session, session.get(f"{self._pages}/{name}") as answer:
+            return Page(answer.status, await answer.text())
+
     def children(self) -> tuple[int, ...]:
         """Return the process ids of what the process has started, a terminator's workers for example."""
-        found = Path(f"/proc/{self.program.pid}/task/{self.program.pid}/children")
+        found = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return tuple(map(int, found.read_text().split())) if self.is_running and found.exists() else ()
 
     def records(self) -> list[dict[str, Any]]:
@@ -98,17 +117,24 @@ class Service:
         state = "runs" if self.is_running else "does not run"
         return "\n".join((f"{self.name} {state}", *(line[:_TAIL_WIDTH] for line in lines)))
 
+    def _command(self, *before: str | Path) -> Command:
+        return Command(
+            argv=[*before, sys.executable, "-m", self.module],
+            log=self.log,
+            env={**self.environment, "PATH": os.environ["PATH"]},
+            cwd=ROOT,
+        )
+
     async def _says_ready(self) -> bool:
-        self.program.check_alive()
+        assert self.is_running, f"{self.name} ended before it was ready"
         try:
-            async with aiohttp.ClientSession() as session, session.get(self._ready_url) as answer:
-                return answer.status == 200
-        except aiohttp.ClientError:
+            return (await self.page("ready")).status == 200
+        except (aiohttp.ClientError, TimeoutError):
             return False
 
 
 class Node(Service):
-    """A terminator: a control process and its workers, at an address of its own."""
+    """A terminator, at an address of its own: a control process, and workers that outlive it when it is killed."""
 
     def __init__(
         self, name: str, *, environment: Mapping[str, str], folder: Path, ready_port: int, address: str, https_port: int
@@ -116,8 +142,59 @@ class Node(Service):
         super().__init__(name, "services.terminator", environment=environment, folder=folder, ready_port=ready_port)
         self.address: Final = address
         self.https_port: Final = https_port
+        self._state: Final = folder / f"{name}.state"
+        self._left_behind: Final[list[Program]] = []
+
+    @property
+    def pid(self) -> int:
+        """The id of the control process that runs now, or ran last."""
+        return self._says()[0]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the control process lives."""
+        return super().is_running and len(self._says()) == 1
+
+    async def start(self) -> None:
+        """Start the control process, which is then on its way to be ready."""
+        assert not self.is_running, f"{self.name} runs already"
+        if self._program is not None:
+            self._left_behind.append(self._program)
+        self._state.unlink(missing_ok=True)
+        self._program = await Program.start(self._command(sys.executable, "-I", "-S", OUTLIVING, self._state))
+        await until(self._has_begun, f"{self.name} to begin")
+
+    async def kill(self) -> None:
+        """`kill -9` the control process; return when it is gone. Its workers are told by nobody."""
+        os.kill(self.pid, signal.SIGKILL)
+        await self.ended()
+
+    async def stop(self) -> int:
+        """Send SIGTERM to the control process and return its exit status."""
+        os.kill(self.pid, signal.SIGTERM)
+        return await self.ended(STOP_SECONDS)
+
+    async def ended(self, seconds: float = START_SECONDS) -> int:
+        """Return the control process's exit status, once it has ended."""
+        await until(self._has_ended, f"{self.name} to end", seconds=seconds)
+        return self._says()[1]
+
+    async def end(self) -> None:
+        """End all its processes in whatever way is fast."""
+        for program in (*self._left_behind, *([self._program] if self._program else [])):
+            await program.end()
 
     def kill_worker(self, pid: int) -> None:
         """`kill -9` one of the workers that `children` has listed; it may have ended by itself."""
         if pid in self.children():
             os.kill(pid, signal.SIGKILL)
+
+    def _says(self) -> list[int]:
+        """Return the process id and, if it has ended, the exit status; nothing before it has begun."""
+        return [int(line) for line in self._state.read_text().split()] if self._state.exists() else []
+
+    async def _has_begun(self) -> bool:
+        return bool(self._says())
+
+    async def _has_ended(self) -> bool:
+        return len(self._says()) == 2

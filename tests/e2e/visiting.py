@@ -31,6 +31,7 @@ class Visitor:
 
     def __init__(self, roots_pem: bytes) -> None:
         self._trust: Final = ssl.create_default_context(cadata=roots_pem.decode())
+        self._trust.verify_flags |= ssl.VERIFY_X509_STRICT  # Python's own choice from 3.13 on
 
     async def visit(self, host: str, *, address: str, port: int) -> Visit:
         """Return what *host* serves at *address*.
