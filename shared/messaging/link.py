@@ -17,6 +17,7 @@ import asyncio
 import logging
 import math
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,7 @@ from typing import Any, Final, cast
 
 import aiormq
 import structlog
+from aiormq import exceptions
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from aiormq.connection import TransportFactory
@@ -51,6 +53,34 @@ _KEEPALIVE: Final = (  # a peer that vanished without a word is noticed after ab
 )
 # What the library raises when the broker or the network fails; the last for a channel that closed under a call.
 _FAILURES: Final = (aiormq.AMQPError, PAMQPException, OSError, TimeoutError, EOFError, RuntimeError)
+_SENTENCES: Final = (
+    (
+        (exceptions.AuthenticationError, exceptions.ProbableAuthenticationError),
+        "RabbitMQ does not let in {address}: check user and password in AMQP_URL",
+    ),
+    (
+        # The library reports a refusal of the virtual host as a frame that it did not expect.
+        (exceptions.ConnectionNotAllowed, exceptions.InvalidFrameError),
+        "RabbitMQ does not let in {address}: check the virtual host in AMQP_URL and who may use it",
+    ),
+    (
+        (exceptions.ChannelNotFoundEntity, exceptions.PublishError),
+        "RabbitMQ at {address} lacks a queue or exchange: {error}; run `certsmith migrate`",
+    ),
+    (
+        (exceptions.ChannelAccessRefused,),
+        "RabbitMQ does not permit this to {address}: {error}; `certsmith migrate` sets permissions",
+    ),
+    (
+        (exceptions.ChannelPreconditionFailed,),
+        "RabbitMQ at {address} has a queue or exchange of this name that is not ours: {error}",
+    ),
+    (
+        (ssl.SSLError,),
+        "RabbitMQ at {address} cannot be trusted: {error}; name its CA in AMQP_URL, as ?cafile=/path/ca.pem",
+    ),
+    ((TimeoutError,), "RabbitMQ at {address} did not answer in time"),
+)
 
 
 class _Transport(TransportFactory):
@@ -241,25 +271,15 @@ def _keep_alive(writer: asyncio.StreamWriter) -> None:
 
 def _sentence(error: BaseException, address: str) -> str:
     """Return what happened and what to do, for *error* of the library."""
-    match error:
-        case aiormq.exceptions.AuthenticationError() | aiormq.exceptions.ProbableAuthenticationError():
-            return f"RabbitMQ does not let in {address}: check user and password in AMQP_URL"
-        case aiormq.exceptions.ConnectionNotAllowed() | aiormq.exceptions.InvalidFrameError():
-            # The library reports a refusal of the virtual host as a frame that it did not expect.
-            return f"RabbitMQ does not let in {address}: check the virtual host in AMQP_URL and who may use it"
-        case aiormq.exceptions.ChannelNotFoundEntity() | aiormq.exceptions.PublishError():
-            return f"RabbitMQ at {address} lacks a queue or exchange: {_text(error)}; run `certsmith migrate`"
-        case aiormq.exceptions.ChannelAccessRefused():
-            return f"RabbitMQ does not permit this to {address}: {_text(error)}; `certsmith migrate` sets permissions"
-        case TimeoutError():
-            return f"RabbitMQ at {address} did not answer in time"
-        case _:
-            return f"RabbitMQ at {address} does not answer ({_text(error)})"
+    for kinds, sentence in _SENTENCES:
+        if isinstance(error, kinds):
+            return sentence.format(address=address, error=_text(error))
+    return f"RabbitMQ at {address} does not answer ({_text(error)})"
 
 
 def _text(error: BaseException) -> str:
-    if isinstance(error, aiormq.exceptions.PublishError):  # carries the whole message
+    if isinstance(error, exceptions.PublishError):  # carries the whole message
         return "nothing takes messages of this type"
-    if isinstance(error, aiormq.exceptions.ChannelInvalidStateError):  # shows itself as an object
+    if isinstance(error, exceptions.ChannelInvalidStateError):  # shows itself as an object
         return "the connection was lost"
     return str(error) or type(error).__name__

@@ -68,13 +68,16 @@ class Publisher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         backoff = Backoff()
+        why: BrokerUnavailableError | None = None
         while True:
             try:
                 return await self._try(message, seconds=min(REPLY_SECONDS, deadline - loop.time()))
             except BrokerUnavailableError as error:
+                if why is None or not isinstance(error.__cause__, TimeoutError):
+                    why = error  # that the last try had no time left says less than what came before
                 delay = backoff.delay()
                 if loop.time() + delay >= deadline:
-                    raise
+                    raise why from why.__cause__
                 log.debug("publish_retried", type=message.routing_key, reason=str(error), message_id=message.message_id)
                 await asyncio.sleep(delay)
 
