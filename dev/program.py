@@ -59,7 +59,10 @@ class Program:
 
     @classmethod
     async def start(cls, command: Command) -> Self:
-        """Return the program, which has been started but need not be ready for anything yet."""
+        """Return the program, which has been started but need not be ready for anything yet.
+
+        A start that is cancelled ends when all of it is gone.
+        """
         with command.log.open("ab") as output:
             guard = subprocess.Popen(
                 command.guarded,
@@ -75,6 +78,7 @@ class Program:
             pid = await asyncio.to_thread(_read_line, guard)
         except BaseException:
             _close(guard)
+            await asyncio.to_thread(guard.wait)
             raise
         return cls(command, guard, int(pid or 0))
 

@@ -1,5 +1,6 @@
 """The guard: what it runs ends with it, and with whoever started it."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -85,6 +86,20 @@ async def test_the_farewell_lets_a_program_clean_up(log: Path) -> None:
     assert log.read_text() == "ready\nclean\n"
 
 
+async def test_a_start_that_is_cancelled_leaves_nothing(log: Path) -> None:
+    before = _children()
+    starting = asyncio.create_task(Program.start(Command(argv=["sleep", "600"], log=log, farewell=signal.SIGTERM)))
+    await asyncio.sleep(0)  # its guard runs by now, and has said nothing yet
+    guards = _children() - before
+
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    assert len(guards) == 1
+    assert not any(_runs(guard) for guard in guards)
+
+
 async def test_a_program_gets_the_signals_that_are_sent(log: Path) -> None:
     program = await Program.start(Command(argv=["sleep", "600"], log=log))
 
@@ -149,6 +164,10 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+
+
+def _children() -> set[int]:
+    return {int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()}
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:
