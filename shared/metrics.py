@@ -4,12 +4,15 @@
 line for each thing that is.
 """
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+from shared.errors import SettingsError
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -22,6 +25,9 @@ async def health_server(host: str, port: int | None, missing: Missing) -> AsyncI
     """Serve the three pages on *host* and *port* while the block runs; yield the port (*port* 0 takes a free one).
 
     With None as *port* nothing is served.
+
+    Raises:
+        SettingsError: *host* and *port* cannot be listened on.
     """
     if port is None:
         yield None
@@ -29,13 +35,22 @@ async def health_server(host: str, port: int | None, missing: Missing) -> AsyncI
     runner = web.AppRunner(_application(missing), access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_address=True)
-        await site.start()
+        await _listen(runner, host, port)
         bound: int = runner.addresses[0][1]
         log.info("health_server_started", host=host, port=bound)
         yield bound
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port, reuse_address=True).start()
+    except OSError as error:
+        raise SettingsError(
+            f"<SERVICE>_METRICS_HOST, <SERVICE>_METRICS_PORT: cannot listen on {host} port {port}: "
+            f"{os.strerror(error.errno) if error.errno else error}"
+        ) from None
 
 
 def _application(missing: Missing) -> web.Application:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from dev.ports import LOOPBACK, free_port
+from shared.errors import SettingsError
 from shared.metrics import health_server
 from shared.probe import main, probe
 
@@ -35,6 +36,16 @@ async def test_a_process_that_is_not_ready_lives() -> None:
 
 async def test_a_page_that_is_not_there_is_a_reason() -> None:
     assert await asked("/nothing", {}) == "404: Not Found"
+
+
+async def test_a_port_that_is_taken_is_a_wrong_setting() -> None:
+    async def nothing() -> dict[str, str]:
+        return {}
+
+    async with health_server(LOOPBACK, 0, nothing) as port:
+        with pytest.raises(SettingsError, match=rf"_METRICS_PORT: cannot listen on {LOOPBACK} port {port}: Address al"):
+            async with health_server(LOOPBACK, port, nothing):
+                pass
 
 
 def test_nobody_at_the_address_is_a_reason(capfd: pytest.CaptureFixture[str]) -> None:
