@@ -274,7 +274,7 @@ def _sentence(error: BaseException, address: str) -> str:
     for kinds, sentence in _SENTENCES:
         if isinstance(error, kinds):
             return sentence.format(address=address, error=_text(error))
-    return f"RabbitMQ at {address} does not answer ({_text(error)})"
+    return f"RabbitMQ at {address} does not answer ({_text(error)}): check that it runs, and AMQP_URL"
 
 
 def _text(error: BaseException) -> str:

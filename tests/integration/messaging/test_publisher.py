@@ -57,7 +57,7 @@ async def test_without_exchanges_the_error_says_what_to_do(amqp_url: str) -> Non
 async def test_without_a_broker_it_tries_until_its_deadline() -> None:
     began = asyncio.get_running_loop().time()
     async with Publisher(f"amqp://127.0.0.1:{free_port()}", name="test") as publisher:
-        with pytest.raises(BrokerUnavailableError, match="does not answer"):
+        with pytest.raises(BrokerUnavailableError, match=r"does not answer .*check that it runs, and AMQP_URL"):
             await publisher.publish(a_request(), seconds=1)
 
     assert 0.3 < asyncio.get_running_loop().time() - began < 3
