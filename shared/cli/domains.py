@@ -102,6 +102,8 @@ def _name(text: str) -> Name:
 def _none(wanted: Listing) -> Text:
     if wanted.only_stuck:
         return Text("no domain is stuck")
+    if wanted.tenant is not None or wanted.after is not None:
+        return Text("no domain is hosted that is asked for here; `certsmith domains` lists all")
     return Text("no domain is hosted; begin with `certsmith publish domain-created HOST --upstream tcp://HOST:PORT`")
 
 

@@ -7,7 +7,7 @@ class ExitCode(IntEnum):
     """How a command ended. 64 and above are those of sysexits.h."""
 
     DONE = 0
-    """It is done. `status`: the domain is served. `doctor`: nothing is wrong."""
+    """It is done. `status`: the domain is served."""
     FAILED = 1
     """It failed for a reason that has no code of its own."""
     USAGE = 2
@@ -17,9 +17,9 @@ class ExitCode(IntEnum):
     NOT_YET = 4
     """Not in time: `--wait` gave up, or `status` says that the domain is not served yet."""
     NOT_FOUND = 5
-    """There is no such domain, dead letter, or order."""
+    """There is no such domain or dead letter."""
     UNAVAILABLE = 69
-    """RabbitMQ or PostgreSQL does not answer (EX_UNAVAILABLE)."""
+    """RabbitMQ or PostgreSQL does not answer, does not let us in, or was not migrated (EX_UNAVAILABLE)."""
     SETTINGS = 78
     """A setting is missing or wrong (EX_CONFIG)."""
     INTERRUPTED = 130
