@@ -1,7 +1,11 @@
 """What all private servers have in common: a folder, a program, a start that waits until it serves, an end."""
 
 import asyncio
+import os
+import signal
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -48,6 +52,14 @@ class Server(ABC):
         """SIGKILL the server; return when all its processes are gone."""
         await self.program.kill()
 
+    def freeze(self) -> None:
+        """Let the server hang: the kernel still accepts connections for it, and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        self._signal(signal.SIGCONT)
+
     async def end(self) -> None:
         """End the server for good, in whatever way is fast: its data is not needed any more."""
         if self._program is not None:
@@ -73,3 +85,18 @@ class Server(ABC):
     def log_text(self) -> str:
         """Return what it has logged since its first start."""
         return self.log.read_text(errors="replace")
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send *number* to every process of the server."""
+        for pid in _family(self.program.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+def _family(pid: int) -> Iterator[int]:
+    """Yield *pid* and the process ids of all its descendants, parents first: one that is stopped starts no more."""
+    yield pid
+    with suppress(FileNotFoundError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            for child in (thread / "children").read_text().split():
+                yield from _family(int(child))

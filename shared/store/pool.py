@@ -13,7 +13,7 @@ import json
 import random
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import asyncpg
@@ -31,6 +31,8 @@ _CONNECT_SECONDS: Final = 10
 _ACQUIRE_SECONDS: Final = 30  # until one of the pool is free, or a new one made
 _COMMAND_SECONDS: Final = 40  # ours, for a server that says nothing; longer than the server's own below
 _CLOSE_SECONDS: Final = 5
+_LEAVE_SECONDS: Final = 1  # until a command that was given up has ended, on a server that hangs
+_CHECK_SECONDS: Final = 2.0  # what waits for a health check gives up after four
 _SERVER_LIMITS: Final = {
     "statement_timeout": "30s",
     "lock_timeout": "15s",
@@ -60,11 +62,13 @@ class Pool:
         Raises:
             StoreUnavailableError: the database does not answer, or was lost inside the block.
         """
-        async with AsyncExitStack() as stack:
-            with dialling():
-                connection = await stack.enter_async_context(self._pool.acquire(timeout=_ACQUIRE_SECONDS))
+        with dialling():
+            connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        try:
             with translated(connection):
                 yield connection
+        finally:
+            await self._give_back(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -72,8 +76,18 @@ class Pool:
 
         After a `StoreUnavailableError` it is unknown whether it was committed: look again.
         """
-        async with self.acquire() as connection, connection.transaction():
-            yield connection
+        async with self.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException:
+                # What fails here is of no interest: a connection whose transaction has not ended is not used again.
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    async with asyncio.timeout(_LEAVE_SECONDS):
+                        await transaction.rollback()
+                raise
+            await transaction.commit()
 
     async def check(self) -> None:
         """Return if the database answers.
@@ -81,8 +95,16 @@ class Pool:
         Raises:
             StoreUnavailableError: it does not.
         """
-        async with self.acquire() as connection:
-            await connection.fetchval("SELECT 1", timeout=_CONNECT_SECONDS)
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS), self.acquire() as connection:
+                await connection.fetchval("SELECT 1")
+        except TimeoutError:
+            raise StoreUnavailableError(f"PostgreSQL does not answer in {_CHECK_SECONDS:g} s") from None
+
+    async def _give_back(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+        """Give *connection* back; one whose command was given up and does not end is cut."""
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # it is cut by then
+            await self._pool.release(connection, timeout=_LEAVE_SECONDS)
 
 
 @asynccontextmanager
@@ -186,6 +208,8 @@ async def _keep_session(_connection: Connection) -> None:
 
 
 if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
     _Plain = asyncpg.Connection[asyncpg.Record]
 else:
     _Plain = asyncpg.Connection  # is generic for type checkers only

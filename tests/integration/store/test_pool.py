@@ -1,7 +1,8 @@
 """Connections to a database that comes late, stops, crashes and comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import asyncpg
 import pytest
@@ -14,6 +15,8 @@ from shared.store import Connection, Pool, open_connection, open_pool
 from shared.store.migrate import migrate
 
 PATIENCE_SECONDS = 20
+
+Way = Callable[[Pool], AbstractAsyncContextManager[Connection]]
 
 
 @pytest_asyncio.fixture
@@ -206,3 +209,54 @@ async def test_a_lock_that_does_not_come_is_a_failure_that_passes(owner: Connect
         await owner.execute("LOCK TABLE registry.domains")
         with pytest.raises(StoreUnavailableError):
             await wait_for_the_lock()
+
+
+@pytest.mark.parametrize("way", [Pool.acquire, Pool.transaction])
+async def test_a_server_that_hangs_holds_nobody_longer_than_he_wants(
+    own_postgresql: PostgreSQL, own_url: str, way: Way
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    async def ask(pool: Pool) -> None:
+        async with asyncio.timeout(0.5), way(pool) as connection:
+            await connection.fetchval("SELECT 1")
+
+    async with open_pool(own_url, role="provisioner", max_size=1) as pool:
+        own_postgresql.freeze()
+        for _ in range(2):
+            asked_at = loop.time()
+            with pytest.raises((TimeoutError, StoreUnavailableError)):
+                await ask(pool)
+            assert loop.time() - asked_at < 4
+        own_postgresql.thaw()
+
+        await until_it_answers(pool)
+        async with pool.acquire() as connection:
+            assert not connection.is_in_transaction()
+
+
+async def test_checking_a_server_that_hangs_takes_less_than_a_health_check_waits(
+    own_postgresql: PostgreSQL, own_url: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with open_pool(own_url, role="provisioner", max_size=1) as pool:
+        own_postgresql.freeze()
+        for _ in range(2):
+            asked_at = loop.time()
+            with pytest.raises(StoreUnavailableError, match=r"PostgreSQL does not answer"):
+                await pool.check()
+            assert loop.time() - asked_at < 3.5
+        own_postgresql.thaw()
+
+        await until_it_answers(pool)
+
+
+async def test_a_pool_on_a_server_that_hangs_closes(own_postgresql: PostgreSQL, own_url: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with open_pool(own_url, role="provisioner", max_size=2) as pool:
+        await pool.check()
+        own_postgresql.freeze()
+        left_at = loop.time()
+
+    assert loop.time() - left_at < 7
+    own_postgresql.thaw()
