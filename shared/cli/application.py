@@ -1,5 +1,7 @@
 """Which commands there are, and what `certsmith --help` says."""
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
@@ -29,12 +31,12 @@ def application() -> typer.Typer:
     root = _group("certsmith", HELP, epilog=EPILOG, cls=_InOrder)
     root.callback(help=HELP)(_before)
     root.add_typer(_keys(), rich_help_panel=SET_UP)
-    root.command(rich_help_panel=SET_UP)(migrate.migrate)
-    root.command(rich_help_panel=SET_UP)(up.up)
+    _add(root, migrate.migrate, panel=SET_UP)
+    _add(root, up.up, panel=SET_UP)
     root.add_typer(_publish(), rich_help_panel=ASK)
-    root.command(rich_help_panel=LOOK)(domains.domains)
-    root.command(rich_help_panel=LOOK)(domains.status)
-    root.command(rich_help_panel=LOOK)(queues.queues)
+    _add(root, domains.domains, panel=LOOK)
+    _add(root, domains.status, panel=LOOK)
+    _add(root, queues.queues, panel=LOOK)
     root.add_typer(_dead_letters(), rich_help_panel=LOOK)
     return root
 
@@ -73,27 +75,34 @@ def _before(
 
 def _keys() -> typer.Typer:
     group = _group("keys", "Make the key rings, and look at them.")
-    group.command()(keys.generate)
-    group.command()(keys.status)
+    _add(group, keys.generate)
+    _add(group, keys.status)
     return group
 
 
 def _publish() -> typer.Typer:
     group = _group("publish", "Ask for something, as a platform does: each is one event on the bus.")
-    group.command()(publish.domain_created)
-    group.command()(publish.domain_updated)
-    group.command()(publish.domain_deleted)
-    group.command()(publish.renewal_requested)
+    _add(group, publish.domain_created)
+    _add(group, publish.domain_updated)
+    _add(group, publish.domain_deleted)
+    _add(group, publish.renewal_requested)
     return group
 
 
 def _dead_letters() -> typer.Typer:
     group = _group("dead-letters", "Look at messages that were refused, publish them again, or drop them.")
-    group.command("list")(dead_letters.list_letters)
-    group.command()(dead_letters.show)
-    group.command()(dead_letters.replay)
-    group.command()(dead_letters.drop)
+    _add(group, dead_letters.list_letters, name="list")
+    _add(group, dead_letters.show)
+    _add(group, dead_letters.replay)
+    _add(group, dead_letters.drop)
     return group
+
+
+def _add(group: typer.Typer, command: Callable[..., int], *, name: str | None = None, panel: str | None = None) -> None:
+    """Add *command*, whose docstring is its help: a paragraph flows at any width, wherever its source breaks lines."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    flowing = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+    group.command(name, help=flowing, rich_help_panel=panel)(command)
 
 
 def _group(name: str, help_text: str, **more: Any) -> typer.Typer:  # noqa: ANN401 - typer's own options

@@ -15,8 +15,8 @@ def queues(
 ) -> int:
     """Show what waits: messages in queues, dead letters, events in the outbox, orders.
 
-    *ready* waits for a consumer, *unacked* is in one's hands; the broker counts every few seconds. An outbox that ages
-    has no relay: is its service running?
+    Ready messages wait for a consumer, unacked ones are in one's hands; the broker counts every few seconds. An outbox
+    that ages has no relay: is its service running?
 
     Example:  certsmith queues --watch
     """

@@ -35,6 +35,13 @@ def test_every_command_shows_an_example_of_itself(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ALL)
+def test_help_flows_at_any_width(path: str) -> None:
+    paragraphs = str(getattr(ALL[path], "help", "")).split("\n\n")
+
+    assert [paragraph for paragraph in paragraphs if "\n" in paragraph] == []
+
+
+@pytest.mark.parametrize("path", ALL)
 def test_every_command_can_speak_json(path: str) -> None:
     options = [option for parameter in getattr(ALL[path], "params", ()) for option in parameter.opts]
 
