@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dev.demo.show import Show
-from dev.demo.story import DemoError, Places, tell
+from dev.demo.story import DemoError, Ending, Places, tell
 from dev.folders import run_folder
 from dev.program import ProgramError
 from shared.cli.quiet import be_quiet
@@ -37,12 +37,14 @@ def run() -> int:
 
 
 async def _run(show: Show, places: Places, *, keep: bool) -> int:
-    ending = asyncio.Event()
+    ending = Ending(begun=asyncio.Event())
     story = asyncio.ensure_future(tell(show, places, ending, keep=keep))
 
     def on_signal() -> None:
-        if not ending.is_set():  # the end itself must not be interrupted: something might be left
-            ending.set()
+        if ending.begun.is_set():
+            return  # the end itself must not be interrupted: something might be left
+        ending.begun.set()
+        if not ending.is_awaited:
             story.cancel()
 
     for number in _ENDS:

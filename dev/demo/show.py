@@ -105,6 +105,7 @@ def _queues(figures: Figures | None) -> Text:
     letters = sum(figures.store.dead_letters.values())
     return Text.assemble(
         ("queues    ", "dim"),
-        f"{ready} ready, {unacked} in hand, {letters} dead letters; outbox {waiting}; ",
-        f"orders: {orders.due} due, {orders.in_hand} in hand, {orders.waiting} waiting",
+        f"{ready} ready, {unacked} in hand, {letters} dead letters, {waiting} in the outbox\n",
+        ("orders    ", "dim"),
+        f"{orders.due} due, {orders.in_hand} in hand, {orders.waiting} waiting",
     )

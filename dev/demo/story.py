@@ -39,21 +39,30 @@ class Places:
     shown: Path
 
 
-async def tell(show: Show, places: Places, ending: asyncio.Event, *, keep: bool) -> int:
-    """Run the whole demo and set *ending* when its end begins; return its exit code."""
+@dataclass(slots=True, kw_only=True)
+class Ending:
+    """The end: whether it has *begun*, and whether it is *awaited*, so that nothing must be interrupted for it."""
+
+    begun: asyncio.Event
+    is_awaited: bool = False
+
+
+async def tell(show: Show, places: Places, ending: Ending, *, keep: bool) -> int:
+    """Run the whole demo; return its exit code."""
     stack = AsyncExitStack()
     show.say("Certsmith, from an event to a served certificate, on this machine alone", "")
     try:
-        return await _tell(show, places, stack, keep=keep)
+        return await _tell(show, places, ending if keep else None, stack)
     except WorldError as error:
         raise DemoError(str(error)) from error
     finally:
-        ending.set()
+        ending.begun.set()
         with show.step("ending all that was started", "ended all that was started"):
             await stack.aclose()
 
 
-async def _tell(show: Show, places: Places, stack: AsyncExitStack, *, keep: bool) -> int:
+async def _tell(show: Show, places: Places, awaited: Ending | None, stack: AsyncExitStack) -> int:
+    """Run the demo, and go on running until the end that is *awaited*; what it opens is closed by *stack*."""
     with show.step(_starting(), "started " + _starting().removeprefix("starting ")):
         world = await stack.enter_async_context(open_world(places.data, places.shown, os.environ))
         url = await stack.enter_async_context(upstream.serving())
@@ -71,10 +80,12 @@ async def _tell(show: Show, places: Places, stack: AsyncExitStack, *, keep: bool
     with show.watching(board):
         await follow(world, board, url)
     show.visits(board.entries)
-    if keep:
+    if awaited is not None:
         environment = stack.enter_context(write_environment(world, places.shown))
         show.say(describe(world, environment, url))
-        await asyncio.Event().wait()
+        awaited.is_awaited = True
+        await awaited.begun.wait()
+        show.say("")
     return 0 if board.all_served else 1
 
 

@@ -50,7 +50,7 @@ async def test_it_goes_on_when_asked_to_and_says_how_to_look_at_it(server_folder
 
         demo.signal(signal.SIGINT)
 
-        assert await demo.ended() == 130
+        assert await demo.ended() == 0
         assert [domain["standing"] for domain in listed.document["domains"]] == ["serving"] * len(NAMES)
         assert len(ports) == 3
         assert processes.listening(ports) == []
