@@ -35,7 +35,10 @@ def test_the_page_names_every_field_of_what_is_shown(shape: type) -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md"])
+PAGES = sorted(str(page.relative_to(ROOT)) for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     file = ROOT / page
     targets = re.findall(r"\]\(([^)#:]+)\)", file.read_text())
