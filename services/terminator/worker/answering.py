@@ -7,7 +7,7 @@ from OpenSSL import SSL
 from services.terminator.figures import Count
 from services.terminator.worker.pages import Status, page
 from services.terminator.worker.parting import Parting
-from services.terminator.worker.records import Records
+from services.terminator.worker.records import MAX_UNREAD_BYTES, Records
 from services.terminator.worker.requests import BadRequestError, may_be_request, parse_head
 from services.terminator.worker.resources import Resources
 
@@ -60,6 +60,11 @@ class Answering(asyncio.BufferedProtocol):
                     return
         except SSL.Error:  # close_notify, or no TLS
             self._finish(b"")
+        else:  # what OpenSSL answers by itself must not pile up
+            if answer := self._records.take():
+                self._transport.write(answer)
+            if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+                self._transport.abort()
 
     def _answered(self) -> bool:
         """Answer if the request is whole, or never will be one."""

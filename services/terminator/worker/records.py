@@ -15,6 +15,9 @@ RECORD_BYTES: Final = 16_384  # RFC 8446 section 5.1: what one record holds at m
 # What encrypting adds at most: 29 bytes for each record of TLS 1.2, and answers to a client's KeyUpdates.
 _WRITE_BYTES: Final = READ_BYTES + 4096
 
+# Of answers that OpenSSL gives by itself, to KeyUpdates; flow control keeps what upstreams say well below it.
+MAX_UNREAD_BYTES: Final = 1 << 20
+
 _bio_write: Final[Any] = lib.BIO_write
 _bio_read: Final[Any] = lib.BIO_read
 _ssl_read: Final[Any] = lib.SSL_read
@@ -87,9 +90,10 @@ class Records:
 
     def take(self) -> bytes:
         """Return what is to be sent to the peer."""
-        buffers = self._buffers
-        size = _bio_read(self._from_ssl, buffers.encrypted, _WRITE_BYTES)
-        if size <= 0:
-            return b""
-        data: bytes = _bytes_of(buffers.encrypted, size)[:]
-        return data if size < _WRITE_BYTES else data + self.take()
+        encrypted = self._buffers.encrypted
+        data = b""
+        while (size := _bio_read(self._from_ssl, encrypted, _WRITE_BYTES)) > 0:
+            data += _bytes_of(encrypted, size)[:]
+            if size < _WRITE_BYTES:
+                break
+        return data

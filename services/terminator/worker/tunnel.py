@@ -6,6 +6,8 @@ Rules:
 * An end of one direction is passed on and the other goes on: close_notify becomes FIN, FIN becomes close_notify (RFC
   8446 section 6.1) and FIN. A FIN without close_notify ends the client's direction too, as with other proxies: some
   clients never send one.
+* A client can ask for answers of OpenSSL's own (to a KeyUpdate, to a wish to renegotiate). They go out at once, and a
+  client that asks without reading is cut off: left where they are they would fill the memory.
 * A reset is no end. A client's is one for its upstream. After an upstream's the client gets what came until then and
   no close_notify, so it can tell.
 """
@@ -19,7 +21,7 @@ from OpenSSL import SSL
 
 from services.terminator.figures import Count
 from services.terminator.worker.parting import Parting
-from services.terminator.worker.records import Records
+from services.terminator.worker.records import MAX_UNREAD_BYTES, Records
 from services.terminator.worker.resources import Resources
 
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7), struct linger: closing throws away what is unsent, and resets
@@ -74,6 +76,16 @@ class ClientSide(asyncio.BufferedProtocol):
             self._end()
         except SSL.Error:
             self._break()
+        else:
+            if (answer := self._records.take()) and not self._upstream.ended:
+                self._reply(answer)
+
+    def _reply(self, answer: bytes) -> None:
+        """Send what OpenSSL answers by itself, unless the client does not read what it has asked for so often."""
+        self.transport.write(answer)
+        if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            reset(self._upstream.transport)
+            self.transport.abort()
 
     def _end(self) -> None:
         """Pass on that the client says nothing more."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import shutil
 import socket
 import struct
+from collections.abc import AsyncIterator
 
 import pytest
 from OpenSSL import SSL
@@ -295,3 +297,58 @@ async def test_connections_end_without_a_trace(rig: Rig, issuer: Issuer) -> None
             await rig.get(SHOP)
 
     await until(lambda: rig.node.workers.levels[0][:2] == (0, 0), "no connection is left")
+
+
+@pytest.mark.parametrize("forwarded", ["to an upstream", ""])
+async def test_a_client_that_changes_its_keys_is_answered_though_nobody_else_says_anything(
+    rig: Rig, issuer: Issuer, forwarded: str
+) -> None:
+    """What OpenSSL answers by itself must not pile up: a client could fill the worker's memory with it."""
+    async with upstream(silent) as address, counting(rig.https_port) as (port, said):
+        await rig.host(issuer.domain(SHOP, address if forwarded else ""))
+        openssl = shutil.which("openssl")
+        assert openssl is not None
+        client = await asyncio.create_subprocess_exec(
+            *(openssl, "s_client", "-connect", f"{LOOPBACK}:{port}", "-servername", SHOP),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert client.stdin is not None
+        try:
+            for _ in range(5):  # the first may meet the end of the handshake
+                said.clear()
+                client.stdin.write(b"K\n")  # a KeyUpdate that asks for one in return
+                await until(lambda: bool(said), "it is answered")
+        finally:
+            client.kill()
+            await client.wait()
+
+
+@contextlib.asynccontextmanager
+async def counting(port: int) -> AsyncIterator[tuple[int, bytearray]]:
+    """Give a port that leads to *port*, and what was said from there."""
+    said = bytearray()
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, there = await asyncio.open_connection(LOOPBACK, port)
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray) -> None:
+            with contextlib.suppress(ConnectionError):
+                while data := await source.read(65536):
+                    kept += data
+                    target.write(data)
+            target.close()
+
+        await asyncio.gather(copy(reader, there, bytearray()), copy(back, writer, said))
+
+    async with upstream(lead) as address:
+        yield int(address.rpartition(":")[2]), said
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Listen, and say nothing."""
+    with contextlib.suppress(ConnectionError):
+        while await reader.read(65536):
+            pass
+    writer.close()
