@@ -95,9 +95,10 @@ class Handlers:
         await news.tell_changed(
             connection, applied.domain, correlation_id=event.correlation_id, traceparent=event.traceparent
         )
-        # Another tenant may have been waiting for the name.
+        # Another tenant may have been waiting for the name, or have lost it with no order left to get it back.
         for waiting in await domains.claims_on(connection, name):
-            await orders.retry_now(connection, waiting.id)
+            if not await orders.retry_now(connection, waiting.id) and waiting.policy is not None:
+                await self._open_order(connection, event, waiting, waiting.policy, reason="updated")
 
     async def on_certificate_renewal_requested(self, connection: Connection, event: Incoming) -> None:
         """Order a new certificate; an order that waits is tried again now instead."""
@@ -107,7 +108,8 @@ class Handlers:
             reason = Reason("domain_missing", "which certificate to renew is said by its domain; `domain` is missing")
             raise _rejected(event, data.certificate_id or "", reason)
         name = _accepted_name(event, data.domain)
-        domain = await domains.find(connection, tenant=data.tenant, name=name)
+        # Locked: a deletion on its way ends the order that is opened here, or is seen here.
+        domain = await domains.find_locked(connection, tenant=data.tenant, name=name)
         if domain is None or domain.is_deleted:
             raise _rejected(event, data.domain, _not_registered(name, data.tenant))
         if domain.policy is None:

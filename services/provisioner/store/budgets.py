@@ -50,11 +50,11 @@ def of_registered_domain(ca: str, name: str, *, certificates_per_week: int = 50)
 
 
 _DRAW: Final = """
-INSERT INTO provisioner.budgets AS b (ca, scope, subject, tokens) VALUES ($1, $2, $3, $4::float8 - $6::float8)
+INSERT INTO provisioner.budgets AS b (ca, scope, subject, tokens) VALUES ($1, $2, $3, $4::float8 - 1)
 ON CONFLICT (ca, scope, subject) DO UPDATE SET
     updated_at = now(),
     tokens = least($4, b.tokens + $5::float8 * extract(epoch FROM greatest(now() - b.updated_at, interval '0'))::float8)
-        - $6::float8
+        - 1
 RETURNING tokens, greatest(blocked_until - now(), interval '0') AS blocked
 """
 
@@ -66,17 +66,19 @@ async def take(connection: Connection, limits: Sequence[Limit]) -> None:
         BudgetExhaustedError: one has none; the caller's transaction must be rolled back.
     """
     for limit in sorted(limits, key=lambda each: (each.scope, each.subject)):
-        wait = await _draw(connection, limit, tokens=1)
+        wait = await _draw(connection, limit)
         if wait > timedelta():
             raise BudgetExhaustedError(limit, wait)
 
 
 async def close(connection: Connection, limit: Limit, *, for_: timedelta) -> None:
     """Let nobody take from the bucket for that long, because the CA said so."""
-    await _draw(connection, limit, tokens=0)
+    # How many tokens there are is not its business: one that nobody has drawn from is full, whatever its capacity.
     await connection.execute(
-        "UPDATE provisioner.budgets SET blocked_until = greatest(blocked_until, now() + $4) "
-        "WHERE ca = $1 AND scope = $2 AND subject = $3",
+        "INSERT INTO provisioner.budgets AS b (ca, scope, subject, tokens, blocked_until) "
+        "VALUES ($1, $2, $3, 'infinity', now() + $4) "
+        "ON CONFLICT (ca, scope, subject) DO UPDATE "
+        "SET blocked_until = greatest(b.blocked_until, excluded.blocked_until)",
         limit.ca,
         limit.scope,
         limit.subject,
@@ -84,12 +86,10 @@ async def close(connection: Connection, limit: Limit, *, for_: timedelta) -> Non
     )
 
 
-async def _draw(connection: Connection, limit: Limit, *, tokens: int) -> timedelta:
-    """Fill the bucket up to now and take *tokens*, into debt if need be; return how long until it is out of debt."""
+async def _draw(connection: Connection, limit: Limit) -> timedelta:
+    """Fill the bucket up to now and take a token, into debt if need be; return how long until it is out of debt."""
     per_second = limit.capacity / limit.period.total_seconds()
-    row = await connection.fetchrow(
-        _DRAW, limit.ca, limit.scope, limit.subject, float(limit.capacity), per_second, float(tokens)
-    )
+    row = await connection.fetchrow(_DRAW, limit.ca, limit.scope, limit.subject, float(limit.capacity), per_second)
     assert row is not None  # an upsert returns its row
     missing = max(0.0, -row["tokens"])
     return max(timedelta(seconds=missing / per_second), row["blocked"] or timedelta())

@@ -27,7 +27,7 @@ from shared.store.domains.model import (
     UnfitCertificateError,
     UnknownDomainError,
 )
-from shared.store.domains.rows import claims_on, find, get, holder_of, lock
+from shared.store.domains.rows import claims_on, find, find_locked, get, holder_of, lock
 
 __all__ = [
     "Applied",
@@ -41,6 +41,7 @@ __all__ = [
     "delete",
     "erase_keys",
     "find",
+    "find_locked",
     "get",
     "holder_of",
     "lock",
