@@ -94,6 +94,20 @@ def test_a_machine_may_lack_the_rings_that_it_does_not_need(tmp_path: Path) -> N
     assert not (tmp_path / "keys/vault.secret.json").exists()
 
 
+def test_without_docker_compose_it_says_what_is_missing(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'docker: unknown command: docker compose' >&2\nexit 1\n")  # a plugin is missing
+    docker.chmod(0o700)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CERTSMITH_SECRETS": str(tmp_path / "secrets")}
+
+    done = subprocess.run([ROOT / "deploy/make-secrets"], env=environment, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "no keys were made: install Docker Compose, or name a certsmith of this machine in CERTSMITH\n"
+    )
+
+
 def test_production_has_nothing_of_the_certificate_authority_for_development(tmp_path: Path) -> None:
     make(tmp_path)
     files = contents(tmp_path)
