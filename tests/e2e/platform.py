@@ -167,13 +167,17 @@ class Platform:
         visits = [await self._served_by(node, host, seconds) for node in nodes]
         return visits[0]
 
+    async def visit(self, host: str, node: Node) -> Visit:
+        """Return the visit to *host* at *node*, at the first try; raises what `Visitor.visit` does."""
+        return await self._visitor.visit(host, address=node.address, port=node.https_port)
+
     async def _served_by(self, node: Node, host: str, seconds: float) -> Visit:
         trouble = "nothing"
 
         async def look() -> Visit | None:
             nonlocal trouble
             try:
-                return await self._visitor.visit(host, address=node.address, port=node.https_port)
+                return await self.visit(host, node)
             except (OSError, ssl.SSLError, TimeoutError) as error:
                 trouble = f"{type(error).__name__}: {error}"
                 return None

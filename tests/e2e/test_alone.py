@@ -1,0 +1,169 @@
+"""Terminators that are left alone serve what they have, refuse what they have not, and catch up by themselves."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+from cryptography import x509
+
+from tests.e2e.alone import Alone, Away, Story
+from tests.e2e.ground import Ground
+from tests.e2e.platform import Platform
+from tests.e2e.probing import INTERNAL_ERROR, shown
+from tests.e2e.service import Node
+from tests.e2e.waiting import until
+from tests.e2e.wires import Wire, wire_to
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("alone")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Away))
+async def story(request: pytest.FixtureRequest, ground: Ground) -> AsyncIterator[Story]:
+    away: Away = request.param
+    # What is believed too long is believed for the length of the test.
+    settings = {"TERMINATOR_POLL_SECONDS": "1", "TERMINATOR_UNKNOWN_SECONDS": "600"}
+    async with Platform.on(ground, away) as platform:
+        first, second = (platform.terminator(f"node-{number}", node=number, **settings) for number in range(2))
+        await platform.run(platform.provisioner(), first, second)
+        yield await Alone(platform, (first, second), away).happen()
+
+
+async def test_what_the_nodes_have_is_served_on(story: Story) -> None:
+    assert story.while_away.shown == {story.first}
+
+
+async def test_what_the_nodes_do_not_have_is_refused_with_internal_error(story: Story) -> None:
+    assert story.while_away.refusals == {INTERNAL_ERROR}
+
+
+async def test_new_workers_serve_what_their_node_has_and_refuse_the_rest(story: Story) -> None:
+    assert story.after_kill == story.while_away
+
+
+async def test_the_processes_are_alive_and_say_what_they_miss(story: Story) -> None:
+    assert {page.status for page in story.live} == {200}
+    assert {page.status for page in story.ready} == {503}
+    for page in story.ready:
+        assert {line.split(":")[0] for line in page.text.splitlines()} == {"database", "broker"}
+
+
+async def test_a_refusal_is_not_remembered(story: Story) -> None:
+    assert story.seconds_until_unseen < 20
+
+
+async def test_a_certificate_whose_hint_was_lost_is_found(story: Story) -> None:
+    assert story.seconds_until_found < 20
+
+
+async def test_when_all_is_back_the_deployment_is_told_and_everybody_ready(story: Story) -> None:
+    assert story.told == {"node-0", "node-1"}
+    assert {page.status for page in story.ready_again} == {200}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Far:
+    """A node behind wires, and one beside it whose way is its own."""
+
+    platform: Platform
+    near: Node
+    far: Node
+    broker: Wire
+    database: Wire
+    replaced: str
+    """Is served by both, and gets a new certificate while the wires are cut."""
+    deleted: str
+    """Is served by both, and is deleted meanwhile."""
+
+    async def serial_number(self) -> int:
+        """Return that of the certificate that the far node shows for `replaced`."""
+        return (await self.platform.visit(self.replaced, self.far)).certificate.serial_number
+
+    async def change_while_cut(self) -> int:
+        """Cut the wires and change both domains; return the serial number that the far node is to show."""
+        await asyncio.gather(self.broker.cut(), self.database.cut())
+        before = await self.serial_number()
+        await self.platform.publisher.bare("certificate.renewal_requested", {"domain": self.replaced})
+        await self.platform.publisher.bare("domain.deleted", {"domain": self.deleted})
+
+        async def is_changed() -> int | None:
+            visit = await self.platform.visit(self.replaced, self.near)
+            serial_number = visit.certificate.serial_number
+            return None if serial_number == before or await is_served(self.deleted, self.near) else serial_number
+
+        changed_to = await until(is_changed, "the near node to show both changes")
+        assert await self.serial_number() == before
+        assert await is_served(self.deleted, self.far)
+        assert changed_to is not None
+        return changed_to
+
+    async def mend(self, name: str) -> None:
+        """Mend the wire to the broker or the database; return when the far node misses it no more."""
+        await {"broker": self.broker, "database": self.database}[name].mend()
+
+        async def is_noticed() -> bool:
+            return f"{name}: " not in (await self.far.page("ready")).text
+
+        await until(is_noticed, f"the far node to have its {name}")
+
+    async def has_caught_up(self, serial_number: int) -> bool:
+        """Say whether the far node shows both changes."""
+        return await self.serial_number() == serial_number and not await is_served(self.deleted, self.far)
+
+
+async def is_served(host: str, node: Node) -> bool:
+    """Say whether *node* shows the certificate of *host*, not the default one."""
+    return "Pebble" in x509.load_der_x509_certificate(await shown(host, node)).issuer.rfc4514_string()
+
+
+@asynccontextmanager
+async def far_node(ground: Ground, name: str, **settings: str) -> AsyncIterator[Far]:
+    """Yield a platform of that *name* whose second node, with *settings*, is behind wires."""
+    async with (
+        Platform.on(ground, name) as platform,
+        wire_to(platform.logins.amqp_url("terminator")) as broker,
+        wire_to(platform.logins.database_url("terminator")) as database,
+    ):
+        urls = {"TERMINATOR_AMQP_URL": broker.url, "TERMINATOR_DATABASE_URL": database.url}
+        near, far = platform.terminator("near"), platform.terminator("far", node=1, **urls, **settings)
+        await platform.run(platform.provisioner(), near, far)
+        hosts = [f"{what}-{secrets.token_hex(4)}.example.com" for what in ("replaced", "deleted")]
+        await platform.point_here(*hosts)
+        for host in hosts:
+            await platform.publisher.bare("domain.created", platform.domain(host))
+            await platform.served(host)
+        yield Far(
+            platform=platform,
+            near=near,
+            far=far,
+            broker=broker,
+            database=database,
+            replaced=hosts[0],
+            deleted=hosts[1],
+        )
+
+
+async def test_the_poll_finds_what_changed_while_all_was_away_though_the_broker_is_not_back(ground: Ground) -> None:
+    async with far_node(ground, "polling", TERMINATOR_POLL_SECONDS="1") as here:
+        serial_number = await here.change_while_cut()
+
+        await here.mend("database")
+
+        await until(lambda: here.has_caught_up(serial_number), "the far node to catch up")
+        assert (await here.far.page("ready")).text.startswith("broker: ")
+
+
+@pytest.mark.parametrize(("first", "second"), [("database", "broker"), ("broker", "database")])
+async def test_who_hears_again_finds_what_changed_meanwhile_without_waiting_for_the_poll(
+    ground: Ground, first: str, second: str
+) -> None:
+    async with far_node(ground, f"{first}-first", TERMINATOR_POLL_SECONDS="600") as here:
+        serial_number = await here.change_while_cut()
+
+        await here.mend(first)
+        await here.mend(second)
+
+        await until(lambda: here.has_caught_up(serial_number), "the far node to catch up")
