@@ -37,6 +37,13 @@ class TryFailedError(ServiceError):
         self.problem = problem
 
 
+class NameTakenError(ServiceError):
+    """A name that was free when it was looked at has a holder now."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was registered by another tenant a moment ago")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Troubles:
     """Ends runs that cannot go on."""
@@ -94,7 +101,7 @@ class Troubles:
 
     def _wait(self, after: Order, verdict: Verdict) -> timedelta:
         asked = verdict.retry_after_seconds
-        if not verdict.counts:
+        if not _is_try(verdict):
             own = backoff.after_check(after.checks, first=_QUICK_SECONDS[0], dice=self.dice)
             return max(own, timedelta(seconds=asked or 0))
         ladders = {Pace.QUICK: _QUICK_SECONDS, Pace.STEADY: _STEADY_SECONDS, Pace.SLOW: self.slow_seconds}
@@ -154,13 +161,18 @@ class Troubles:
 _BEFORE_THE_KEY: Final = (OrderState.QUEUED, OrderState.WAITING_DNS)
 
 
+def _is_try(verdict: Verdict) -> bool:
+    """Say whether waits must grow: it counts, or it costs another order at the CA, of which there are few."""
+    return verdict.counts or verdict.remedy is Remedy.FRESH_ORDER
+
+
 def _after(order: Order, verdict: Verdict, *, now: datetime) -> Order:
     """Return *order* as it stands after a try that ended with *verdict*; pure."""
     counted = replace(
         order,
-        attempt=order.attempt + verdict.counts,
+        attempt=order.attempt + _is_try(verdict),
         checks=order.checks + 1,
-        failing_since=order.failing_since or (now if verdict.counts else None),
+        failing_since=order.failing_since or (now if _is_try(verdict) else None),
     )
     match verdict.change:
         case Change.WITHOUT_PROFILE:

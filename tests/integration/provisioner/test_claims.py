@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest_asyncio
 
+from services.provisioner.run import Run
 from services.provisioner.store import orders
 from services.provisioner.store.claims import Claims
+from services.provisioner.troubles import Troubles
+from services.provisioner.verdicts import ErrorCode, Pace, Remedy, Verdict
 from shared.identifiers import DomainId, new_domain_id, new_order_id
 from shared.store import Pool, open_pool
 
@@ -92,6 +95,32 @@ async def test_workers_at_once_never_get_the_same_order(pool: Pool, database_url
 
     taken = [order.id for orders_ in found for order in orders_]
     assert len(taken) == len(set(taken))
+
+
+async def test_an_order_that_the_ca_forgets_again_and_again_is_made_anew_less_and_less_often(
+    pool: Pool, database_url: str
+) -> None:
+    forgotten = Verdict(
+        remedy=Remedy.FRESH_ORDER, error_code=ErrorCode.AUTHORITY_ERROR, message="", pace=Pace.QUICK, counts=False
+    )
+    troubles = Troubles(
+        pool=pool, slow_seconds=(1.0,), dns_poll_seconds=5.0, dice=lambda: 0.0, clock=lambda: datetime.now(UTC)
+    )
+    await store(database_url, ("acme", timedelta()))
+    owner = await asyncpg.connect(database_url)
+    waits = []
+    for _ in range(4):
+        await owner.execute("UPDATE provisioner.orders SET state = 'ordering', next_attempt_at = now()")
+        (order,) = await claims(pool).take(1)
+        await troubles.try_failed(Run(order, deadline=0.0), forgotten)
+        waits.append(
+            await owner.fetchval(
+                "SELECT extract(epoch FROM next_attempt_at - updated_at)::float8 FROM provisioner.orders"
+            )
+        )
+    await owner.close()
+
+    assert waits == [1.0, 3.0, 10.0, 30.0]
 
 
 async def test_who_asks_while_an_order_is_looked_at_has_it_looked_at_again_at_once(
