@@ -23,7 +23,7 @@ from services.provisioner.run import Run
 from services.provisioner.store import budgets, news, orders
 from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.issued import store_certificate
-from services.provisioner.troubles import Troubles, TryFailedError
+from services.provisioner.troubles import NameTakenError, Troubles, TryFailedError
 from services.provisioner.validation import answer_challenges
 from services.provisioner.verdicts import ErrorCode, Pace, Remedy, Verdict
 from shared import certificates as x509_facts
@@ -110,11 +110,14 @@ class Issuance:
         if order.csr is None:  # else a try failed, and its key was never certified
             sealed, request = await self._make_key(order)
             after = replace(after, key_id=sealed.key_id, csr=request)
-        async with self._arrow(run, after) as connection:
-            if not domain.holds_name:
-                await self._transfer_name(connection, order)
-            if sealed is not None:
-                await certificates.insert_key(connection, sealed, tenant=order.tenant)
+        try:
+            async with self._arrow(run, after) as connection:
+                if not domain.holds_name:
+                    await self._transfer_name(connection, order, is_proven=pointing.by_own_target)
+                if sealed is not None:
+                    await certificates.insert_key(connection, sealed, tenant=order.tenant)
+        except NameTakenError:
+            return await self.troubles.rests(run, None)
         return True
 
     async def _make_key(self, order: Order) -> tuple[SealedKey, bytes]:
@@ -131,11 +134,14 @@ class Issuance:
         )
         return sealed, made.request
 
-    async def _transfer_name(self, connection: Connection, order: Order) -> None:
-        """Let the name go to this registration, which its DNS shows, and tell it of all that changed."""
-        for changed in await domains.transfer_name(connection, order.domain_id):
+    async def _transfer_name(self, connection: Connection, order: Order, *, is_proven: bool) -> None:
+        """Let the name go to this registration, from a holder by proof only, and tell it of all that changed."""
+        changed = await domains.transfer_name(connection, order.domain_id, from_holder=is_proven)
+        if not changed:
+            raise NameTakenError(order.name)
+        for each in changed:
             await news.tell_changed(
-                connection, changed, correlation_id=order.correlation_id, traceparent=order.traceparent
+                connection, each, correlation_id=order.correlation_id, traceparent=order.traceparent
             )
 
     async def _pointing(self, run: Run, *, may_have_name: bool) -> preflight.Pointing:
@@ -259,8 +265,6 @@ class Issuance:
         if order.created_at is not None:
             ISSUANCE_SECONDS.observe((self.clock() - order.created_at).total_seconds())
         return False
-
-    # What several steps need
 
     async def _authority(self, run: Run) -> CertificateAuthority:
         if run.authority is None:

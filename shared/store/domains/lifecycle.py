@@ -105,10 +105,10 @@ async def delete(connection: Connection, *, tenant: str, name: Name, requested_a
     return await _write(connection, before, after, Outcome.DELETED)
 
 
-async def transfer_name(connection: Connection, domain_id: DomainId) -> tuple[Domain, ...]:
+async def transfer_name(connection: Connection, domain_id: DomainId, *, from_holder: bool = True) -> tuple[Domain, ...]:
     """Let the domain hold its name, whoever held it; return the domains that changed, the one that lost it first.
 
-    A deleted domain can hold nothing, so nothing changes.
+    A deleted domain can hold nothing, so nothing changes; nor without *from_holder* when somebody holds the name.
 
     Raises:
         UnknownDomainError: no domain has this id.
@@ -118,6 +118,8 @@ async def transfer_name(connection: Connection, domain_id: DomainId) -> tuple[Do
     if domain.is_deleted or domain.holds_name:
         return ()
     holder = await holder_of(connection, domain.name)
+    if holder is not None and not from_holder:
+        return ()
     lost = () if holder is None else (await _set_holding(connection, holder, holds_name=False),)
     return (*lost, await _set_holding(connection, domain, holds_name=True))
 

@@ -368,3 +368,16 @@ async def test_fields_of_a_newer_release_do_not_disturb(pool: Pool, owner: Conne
         found = await domains.get(connection, domain.id)
 
     assert found.policy == CertificateManagementPolicy(private_key_type="rsa")
+
+
+async def test_a_free_name_that_found_a_holder_meanwhile_stays_with_it(pool: Pool) -> None:
+    async with pool.transaction() as connection:
+        first = await register(connection, tenant="first")
+        second = await register(connection, tenant="second")
+
+        assert await domains.transfer_name(connection, second.domain.id, from_holder=False) == ()
+        assert await domains.holder_of(connection, NAME) == first.domain
+
+        await delete(connection, 1, tenant="first")
+        (changed,) = await domains.transfer_name(connection, second.domain.id, from_holder=False)
+    assert changed.holds_name
