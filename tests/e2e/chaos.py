@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
 
 import asyncpg
@@ -135,9 +136,9 @@ class Chaos:
         told = f"seed {self.campaign.seed}: {len(self.hosts)} domains served {served - started:.1f} s after the chaos"
         self.say(f"{told}, nothing left to do {settled - started:.1f} s after it")
 
-    def tails(self) -> Mapping[str, str]:
-        """Return the end of each log."""
-        return self.platform.tails()
+    def logs(self) -> Mapping[str, Path]:
+        """Return the log of each service and server, by name."""
+        return self.platform.logs()
 
     async def _in_flight(self) -> int | None:
         issued = await self._unless_away(self.platform.ledger.issued())

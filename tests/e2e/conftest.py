@@ -1,8 +1,11 @@
 """The platform for the tests of a module, and what a failing test shows of it."""
 
+import re
+import shutil
 import sys
 from collections.abc import AsyncIterator, Generator, Mapping
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Final, Protocol, runtime_checkable
 
 import pytest
 import pytest_asyncio
@@ -11,6 +14,10 @@ from dev.folders import run_folder
 from tests.e2e.chaos import Campaign, Chaos
 from tests.e2e.ground import Ground, open_ground
 from tests.e2e.platform import Platform
+
+KEPT: Final = Path(__file__).parents[2] / ".run" / "failed"
+TAIL_LINES: Final = 30
+TAIL_WIDTH: Final = 400
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,16 +54,25 @@ async def chaos(
 class HasLogs(Protocol):
     """What a test was given that has logs."""
 
-    def tails(self) -> Mapping[str, str]:
-        """Return the end of each log."""
+    def logs(self) -> Mapping[str, Path]:
+        """Return the logs by name."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the ends of all logs into the report of a test that failed."""
+    """Show the end of each log of a test that failed, and keep them all."""
     report = yield
-    if report.failed:
-        given: Mapping[str, object] = getattr(item, "funcargs", {})
-        logs = [each.tails() for each in given.values() if isinstance(each, HasLogs)]
-        report.sections += [(f"log of {name}", tail) for each in logs for name, tail in each.items()]
+    given: Mapping[str, object] = getattr(item, "funcargs", {}) if report.failed else {}
+    logs = [log for each in given.values() if isinstance(each, HasLogs) for log in each.logs().items()]
+    for name, log in logs:
+        if log.exists():
+            kept = _keep(log, name=name, test=item.name)
+            tail = [line[:TAIL_WIDTH] for line in log.read_text(errors="replace").splitlines()[-TAIL_LINES:]]
+            report.sections.append((f"log of {name}, all of it in {kept}", "\n".join(tail)))
     return report
+
+
+def _keep(log: Path, *, name: str, test: str) -> Path:
+    folder = KEPT / re.sub(r"[^\w.-]+", "-", test)
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(log, folder / f"{name}.log"))

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from dev.servers.faults import Answer, Endpoint
@@ -71,9 +72,9 @@ class Crash:
         self._task.cancel()
         await asyncio.wait([self._task])
 
-    def tails(self) -> Mapping[str, str]:
-        """Return the end of each log."""
-        return {} if self._platform is None else self._platform.tails()
+    def logs(self) -> Mapping[str, Path]:
+        """Return the log of each service and server, by name."""
+        return {} if self._platform is None else self._platform.logs()
 
     async def _happen(self, ground: Ground) -> Aftermath:
         async with Platform.on(ground, self._plan.name) as platform:

@@ -7,7 +7,7 @@
         visit = await platform.served("shop.example.com")
 
 Each service logs in at the broker and at the database as itself, has the key rings that it needs and no others, and
-logs to a file; `tails` has the end of each, which a failing test shows. All ends with the block, however it is left.
+logs to a file; a failing test shows the end of each and keeps them. All ends with the block, however it is left.
 """
 
 import asyncio
@@ -34,7 +34,6 @@ from tests.e2e.waiting import DEADLINE_SECONDS, until
 S = TypeVar("S", bound=Service)
 
 _CREATED: Final = 201
-_SERVER_LINES: Final = 15
 _PATIENCE_SECONDS: Final = 2 * DEADLINE_SECONDS
 
 # Whatever waits for minutes in the world waits for moments here.
@@ -201,12 +200,10 @@ class Platform:
         """Return how many orders the CA has made."""
         return sum(seen.endpoint is Endpoint.NEW_ORDER and seen.status == _CREATED for seen in self.gate.seen)
 
-    def tails(self) -> dict[str, str]:
-        """Return the end of each service's log, and of the servers', by name."""
-        found = {name: service.tail() for name, service in self.services.items()}
-        for server in (self.broker, self.database, self.pebble):
-            found[server.name] = "\n".join(server.log_text().splitlines()[-_SERVER_LINES:])
-        return found
+    def logs(self) -> dict[str, Path]:
+        """Return the log of each service and server, by name."""
+        servers = (self.broker, self.database, self.pebble)
+        return {each.name: each.log for each in (*self.services.values(), *servers)}
 
     def _common(self, service: Role, ready_port: int) -> dict[str, str]:
         prefix = service.upper()

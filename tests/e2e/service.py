@@ -20,8 +20,6 @@ KILLED: Final = 128 + signal.SIGKILL
 STOP_SECONDS: Final = 40.0
 START_SECONDS: Final = 60.0  # one to two on a quiet machine
 PAGE_SECONDS: Final = 4.0  # a health check waits no longer (`shared.probe`)
-_TAIL_LINES: Final = 40
-_TAIL_WIDTH: Final = 400
 
 
 class Page(NamedTuple):
@@ -77,6 +75,10 @@ class Service:
         """Send SIGTERM and return the exit status."""
         return await self.program.stop(signal.SIGTERM, STOP_SECONDS)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        os.kill(self.pid, number)
+
     async def ended(self, seconds: float = START_SECONDS) -> int:
         """Return the exit status, once the process has ended by itself."""
         return await self.program.wait(seconds)
@@ -110,12 +112,6 @@ class Service:
     def leaderships(self) -> list[tuple[str, int]]:
         """Return service and token of each lease on the outbox that it has held."""
         return [(each["service"], each["token"]) for each in self.records() if each.get("event") == "relay_leads"]
-
-    def tail(self) -> str:
-        """Return the last lines of the log."""
-        lines = self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:] if self.log.exists() else []
-        state = "runs" if self.is_running else "does not run"
-        return "\n".join((f"{self.name} {state}", *(line[:_TAIL_WIDTH] for line in lines)))
 
     def _command(self, *before: str | Path) -> Command:
         return Command(
