@@ -202,8 +202,8 @@ class Platform:
 
     def logs(self) -> dict[str, Path]:
         """Return the log of each service and server, by name."""
-        servers = (self.broker, self.database, self.pebble)
-        return {each.name: each.log for each in (*self.services.values(), *servers)}
+        servers = {each.name: each.log for each in (self.broker, self.database, self.pebble)}
+        return {**{name: service.log for name, service in self.services.items()}, **servers}
 
     def _common(self, service: Role, ready_port: int) -> dict[str, str]:
         prefix = service.upper()
