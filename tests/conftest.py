@@ -10,6 +10,7 @@ certificate authority is always our own: tests tell its DNS what to say and read
 
 import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,11 @@ from dev.servers.rabbitmq import RabbitMQ
 from shared.store.migrate import migrate
 
 TEMPLATE: Final = "certsmith_template"
+
+# What tests start is to hear Ctrl-C and to write as wide as it likes, also where we are a shell's background job, which
+# has SIGINT ignored, or run under a program that tells its width.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")
