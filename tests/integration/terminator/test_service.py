@@ -363,4 +363,5 @@ async def test_a_port_that_is_taken_is_a_setting_that_is_wrong(site: Site) -> No
         await node.start()
 
         assert await node.ended() == 78
+        await node.end()
         assert "TERMINATOR_HTTPS_PORT: cannot listen on 127.0.0.1" in node.log.read_text()
