@@ -249,7 +249,15 @@ CREATE TABLE messaging.outbox (
     correlation_id text,
     traceparent text,
     data jsonb NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
+    created_at timestamptz NOT NULL DEFAULT now(),
+    -- Each service tells what is its own to tell: who steals a role of the terminator forges no `certificate.ready`.
+    CHECK (CASE service
+        WHEN 'provisioner' THEN type IN ('domain.changed', 'domain.rejected', 'certificate.ready',
+            'certificate.rejected', 'certificate.failed', 'certificate.expiring', 'certificate.revoked')
+        WHEN 'validator' THEN type IN ('domain.changed', 'certificate.ready', 'certificate.rejected')
+        WHEN 'terminator' THEN type = 'certificate.deployed'
+        WHEN 'api' THEN type IN ('domain.changed', 'domain.rejected')
+        ELSE false END)
 );
 CREATE INDEX outbox_of_a_service ON messaging.outbox (service, id);
 

@@ -16,7 +16,8 @@ SERVICES: tuple[Role, ...] = ("provisioner", "validator", "terminator", "api")
 OTHERS = list(zip(SERVICES, (*SERVICES[1:], SERVICES[0]), strict=True))
 INSERTS = {
     "outbox": "INSERT INTO messaging.outbox (service, key, type, event_id, source, time, data) "
-    "VALUES ($1, 'k', 't', 'e', 's', now(), '{}')",
+    "VALUES ($1, 'k', CASE $1 WHEN 'terminator' THEN 'certificate.deployed' ELSE 'domain.changed' END, "
+    "'e', 's', now(), '{}')",
     "inbox": "INSERT INTO messaging.inbox (consumer, user_id, source, event_id) VALUES ($1, 'u', 's', 'e')",
     "dead_letters": "INSERT INTO messaging.dead_letters "
     "(service, queue, exchange, routing_key, reason_code, reason, headers, body, is_whole) "
@@ -169,3 +170,28 @@ async def test_a_service_stores_certificates_of_its_own_making_only(
     await become(session, role)
 
     assert await is_refused(session, insert, source)
+
+
+@pytest.mark.parametrize(
+    ("service", "event_type"),
+    [
+        ("terminator", "certificate.ready"),
+        ("terminator", "domain.created"),
+        ("validator", "certificate.failed"),
+        ("provisioner", "certificate.deployed"),
+        ("provisioner", "domain.created"),
+        ("api", "certificate.ready"),
+    ],
+)
+async def test_a_service_tells_only_what_is_its_own_to_tell(
+    session: Connection, service: Role, event_type: str
+) -> None:
+    await become(session, service)
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await session.execute(
+            "INSERT INTO messaging.outbox (service, key, type, event_id, source, time, data) "
+            "VALUES ($1, 'k', $2, 'e', 's', now(), '{}')",
+            service,
+            event_type,
+        )
