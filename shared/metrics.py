@@ -1,12 +1,14 @@
 """What a process tells about itself over HTTP: `/metrics` for Prometheus, `/live` and `/ready` for whoever restarts it.
 
 `/live` answers 200 as long as the event loop turns. `/ready` answers 200 when nothing is missing, else 503 with one
-line for each thing that is.
+line for each thing that is; a process that was told to stop is not ready any more, so that nobody sends it new work.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -16,12 +18,16 @@ from shared.errors import SettingsError
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
+_FAREWELL_SECONDS: Final = 1.0  # for a page that is being answered when the process ends
+
 Missing = Callable[[], Awaitable[dict[str, str]]]
 """Returns what keeps the process from its work: a name and a sentence for each; nothing when it is ready."""
 
 
 @asynccontextmanager
-async def health_server(host: str, port: int | None, missing: Missing) -> AsyncIterator[int | None]:
+async def health_server(
+    host: str, port: int | None, missing: Missing, *, stop: asyncio.Event
+) -> AsyncIterator[int | None]:
     """Serve the three pages on *host* and *port* while the block runs; yield the port (*port* 0 takes a free one).
 
     With None as *port* nothing is served.
@@ -32,7 +38,9 @@ async def health_server(host: str, port: int | None, missing: Missing) -> AsyncI
     if port is None:
         yield None
         return
-    runner = web.AppRunner(_application(missing), access_log=None, handle_signals=False)
+    runner = web.AppRunner(
+        _application(missing, stop), access_log=None, handle_signals=False, shutdown_timeout=_FAREWELL_SECONDS
+    )
     await runner.setup()
     try:
         await _listen(runner, host, port)
@@ -53,7 +61,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         ) from None
 
 
-def _application(missing: Missing) -> web.Application:
+def _application(missing: Missing, stop: asyncio.Event) -> web.Application:
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
@@ -61,7 +69,8 @@ def _application(missing: Missing) -> web.Application:
         return web.Response(text="alive\n")
 
     async def ready(_request: web.Request) -> web.Response:
-        lines = [f"{name}: {sentence}" for name, sentence in (await missing()).items()]
+        reasons = {"stopping": "what is in hand is being finished"} if stop.is_set() else await missing()
+        lines = [f"{name}: {sentence}" for name, sentence in reasons.items()]
         if lines:
             return web.Response(status=503, text="\n".join(lines) + "\n")
         return web.Response(text="ready\n")

@@ -72,7 +72,9 @@ async def serve(
     amqp_url = settings.amqp_url.get_secret_value()
     async with AsyncExitStack() as stack:
         consuming = _Consuming()
-        await stack.enter_async_context(health_server(settings.metrics_host, settings.metrics_port, consuming.missing))
+        await stack.enter_async_context(
+            health_server(settings.metrics_host, settings.metrics_port, consuming.missing, stop=stop)
+        )
         pool = await stack.enter_async_context(open_pool(database_url, role="provisioner", max_size=_POOL_SIZE))
         wake = asyncio.Event()
         worker = await stack.enter_async_context(_worker(settings, authority, sealing, pool, wake, outside))

@@ -55,7 +55,7 @@ async def serve(settings: TerminatorSettings, keys: KeyFiles, stop: asyncio.Even
         async def missing() -> dict[str, str]:
             return await _missing(node, store, listener)
 
-        await stack.enter_async_context(health_server(settings.metrics_host, settings.metrics_port, missing))
+        await stack.enter_async_context(health_server(settings.metrics_host, settings.metrics_port, missing, stop=stop))
         # What is told while the last connections end is still sent.
         served = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
