@@ -53,20 +53,29 @@ class Connection:
 
     async def ask(self, line: bytes) -> bytes:
         """Send *line* and return the line that is answered."""
-        await self._through(lambda: self.tls.write(line))
+        await self.say(line)
         answer = b""
         while not answer.endswith(b"\n"):
-            part = await self._through(self._read)
+            part = await self.read()
             if not part:
                 raise UnexpectedEndError(f"the end came after {answer!r}")
             answer += part
         return answer
+
+    async def say(self, data: bytes) -> None:
+        """Send *data*."""
+        await self._through(lambda: self.tls.write(data))
+
+    async def read(self) -> bytes:
+        """Return what comes next; nothing when the other side has said that this is the end (close_notify)."""
+        return await self._through(self._read)
 
     async def close(self) -> None:
         """Say that this is the end, and wait for the other side to say so too, in TLS and in TCP."""
         await self._through(self.tls.unwrap)
         if await self._receive():
             raise UnexpectedEndError("something was said after close_notify")
+        self._writer.close()
 
     def abort(self) -> None:
         """Let go, whatever has been said."""

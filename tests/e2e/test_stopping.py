@@ -1,0 +1,148 @@
+"""SIGTERM: a service finishes what is in hand, takes no more, and is gone in time; a second signal makes it hurry."""
+
+import asyncio
+import os
+import secrets
+import signal
+import ssl
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.downloads import DOWNLOAD, Downloads, open_downloads
+from tests.e2e.load_connection import Connection, UnexpectedEndError
+from tests.e2e.platform import Platform
+from tests.e2e.service import Node, Service
+from tests.e2e.waiting import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stopping")]
+
+EVENTS, ISSUED = 200, 20
+
+
+def a_host() -> str:
+    return f"shop-{secrets.token_hex(6)}.example.com"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def downloads() -> AsyncIterator[Downloads]:
+    async with open_downloads() as upstream:
+        yield upstream
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def provisioner(platform: Platform) -> Service:
+    """Return a provisioner that runs for the tests about terminators."""
+    service = platform.provisioner("provisioner")
+    await platform.run(service)
+    return service
+
+
+async def connect(platform: Platform, node: Node, host: str) -> Connection:
+    """Return a connection to *host* at *node*, which has verified its certificate and got an answer."""
+    context = ssl.create_default_context(cadata=platform.roots.decode())
+    connection = await Connection.open(node.address, node.https_port, context=context, host=host)
+    await connection.shake_hands()
+    assert await connection.ask(b"hello\n") == b"hello\n"
+    return connection
+
+
+async def is_stopping(service: Service) -> bool:
+    """Say whether *service* says that it is on its way out, and that it lives."""
+    page = await service.page("ready")
+    return page.status == 503 and page.text.startswith("stopping: ") and (await service.page("live")).status == 200
+
+
+async def refuses(node: Node) -> bool:
+    """Say whether nobody listens at *node*."""
+    try:
+        async with asyncio.timeout(0.5):
+            _, writer = await asyncio.open_connection(node.address, node.https_port)
+    except ConnectionRefusedError:
+        return True
+    except TimeoutError:
+        return False
+    writer.transport.abort()
+    return False
+
+
+async def open_domain(platform: Platform, node: Node, upstream: str) -> str:
+    """Return a host that *node* serves, with that *upstream*."""
+    host = a_host()
+    await platform.point_here(host)
+    await platform.publisher.bare("domain.created", platform.domain(host, upstream=upstream))
+    await platform.served(host, by=[node])
+    return host
+
+
+@pytest.mark.usefixtures("provisioner")
+async def test_a_terminator_ends_when_the_last_download_has(platform: Platform, downloads: Downloads) -> None:
+    node = platform.terminator("draining", TERMINATOR_GRACE_SECONDS="60")
+    await platform.run(node)
+    host = await open_domain(platform, node, downloads.address)
+    visitor = await connect(platform, node, host)
+    await visitor.say(DOWNLOAD)
+    received = bytearray(await visitor.read())
+    stopped_at = time.monotonic()
+
+    stopping = asyncio.create_task(node.stop())
+    await until(lambda: is_stopping(node), "the node to say that it stops")
+    await until(lambda: refuses(node), "the node to accept nothing more")
+    downloads.go_on.set()
+    while data := await visitor.read():
+        received += data
+    await visitor.close()
+
+    assert received == downloads.whole
+    assert await stopping == 0
+    assert time.monotonic() - stopped_at < 30
+
+
+@pytest.mark.usefixtures("provisioner")
+async def test_who_says_nothing_is_sent_away_at_the_end_of_the_grace(platform: Platform, downloads: Downloads) -> None:
+    node = platform.terminator("patient", TERMINATOR_GRACE_SECONDS="6")
+    await platform.run(node)
+    visitor = await connect(platform, node, await open_domain(platform, node, downloads.address))
+    stopped_at = time.monotonic()
+
+    stopping = asyncio.create_task(node.stop())
+    await until(lambda: refuses(node), "the node to accept nothing more")
+    assert await visitor.ask(b"still here\n") == b"still here\n"
+    with pytest.raises((UnexpectedEndError, ConnectionError)):
+        await visitor.read()
+    visitor.abort()
+
+    assert await stopping == 0
+    assert 3 < time.monotonic() - stopped_at < 6.5
+
+
+@pytest.mark.usefixtures("provisioner")
+async def test_who_waits_in_the_queue_when_a_terminator_stops_is_served(
+    platform: Platform, downloads: Downloads
+) -> None:
+    node = platform.terminator("queueing")
+    await platform.run(node)
+    host = await open_domain(platform, node, downloads.address)
+    for worker in node.children():
+        os.kill(worker, signal.SIGSTOP)
+    visiting = [asyncio.create_task(connect(platform, node, host)) for _ in range(50)]
+    await until(lambda: have_connected(node, 50), "the kernel to have accepted all")
+
+    stopping = asyncio.create_task(node.stop())
+    await until(lambda: is_stopping(node), "the node to say that it stops")
+    for worker in node.children():
+        os.kill(worker, signal.SIGCONT)
+    for visitor in await asyncio.gather(*visiting):
+        await visitor.close()
+
+    assert await stopping == 0
+
+
+async def have_connected(node: Node, count: int) -> bool:
+    """Say whether *count* connections to *node* stand, as the kernel sees them (proc(5), /proc/net/tcp)."""
+    packed = "".join(f"{int(part):02X}" for part in reversed(node.address.split(".")))
+    here = f"{packed}:{node.https_port:04X}"
+    with open("/proc/net/tcp") as file:  # noqa: PTH123
+        return sum(line.split()[1] == here and line.split()[3] == "01" for line in file) >= count
