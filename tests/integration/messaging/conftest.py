@@ -1,15 +1,21 @@
 """A declared broker and a migrated database for each test of the bus."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import aiormq
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from dev.servers.broker import Broker
+from shared.events import DomainCreated
 from shared.messaging import topology
+from shared.messaging.consumer import Consumer
 from shared.messaging.publisher import Publisher
+from shared.messaging.settling import Handle, Subscription
 from shared.store import Pool, open_pool
-from tests.integration.messaging.support import EFFECTS, Effects, manager_url
+from tests.integration.messaging.support import EFFECTS, Effects, MakeConsumer, manager_url
 
 
 @pytest_asyncio.fixture
@@ -47,3 +53,23 @@ async def publisher(bus: str) -> AsyncIterator[Publisher]:
     """Yield a publisher with the administrator's rights."""
     async with Publisher(bus, name="test") as publisher:
         yield publisher
+
+
+@pytest.fixture
+def make_consumer(bus: str, pool: Pool, effects: Effects) -> MakeConsumer:
+    """Return what makes a consumer of the provisioner's; without a handler it is the effects'."""
+
+    def make(handle: Handle | None = None, **options: Any) -> Consumer:
+        subscription = Subscription(DomainCreated.type, handle or effects.handle)
+        return Consumer(bus, pool, service="provisioner", subscriptions=[subscription], **options)
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def channel(bus: str) -> AsyncIterator[aiormq.Channel]:
+    """Yield a channel of any AMQP client."""
+    async with aiormq.Connection(bus) as connection:
+        opened = await connection.channel()
+        assert isinstance(opened, aiormq.Channel)
+        yield opened

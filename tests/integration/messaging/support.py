@@ -5,15 +5,21 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Final, Self
+from typing import Any, Final, Self
+
+import aiormq
+from pamqp.commands import Basic
 
 from dev.servers.broker import Broker
 from shared.events import DomainCreated, Event, Incoming
+from shared.messaging.consumer import Consumer
 from shared.messaging.settling import Subscription
-from shared.store import Connection, Pool
+from shared.store import Connection, Pool, dead_letters
+from shared.store.dead_letters import DeadLetter
 
 DEADLINE_SECONDS: Final = 60.0
 
+MakeConsumer = Callable[..., Consumer]
 Run = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -136,3 +142,26 @@ class Proxy:
                 writer.write(data)
                 await writer.drain()
         writer.transport.abort()
+
+
+async def say(channel: aiormq.Channel, body: bytes, *, key: str = "domain.created", **properties: Any) -> None:
+    """Publish a request as any AMQP client may."""
+    await channel.basic_publish(
+        body, exchange="certsmith.public", routing_key=key, properties=Basic.Properties(delivery_mode=2, **properties)
+    )
+
+
+async def letters(operator_pool: Pool) -> list[DeadLetter]:
+    """Return all dead letters."""
+    async with operator_pool.acquire() as connection:
+        return [stored.letter for stored in await dead_letters.list_newest(connection)]
+
+
+async def until_letters(operator_pool: Pool, count: int) -> list[DeadLetter]:
+    """Return the dead letters once there are *count*."""
+
+    async def there() -> bool:
+        return len(await letters(operator_pool)) == count
+
+    await until(there, f"{count} dead letters")
+    return await letters(operator_pool)
