@@ -16,6 +16,7 @@ from services.terminator.control.sockets import open_slots, port_of
 from services.terminator.settings import TerminatorSettings
 from shared.errors import StoreUnavailableError
 from shared.events import CertificateReady, CertificateRevoked, DomainChanged, Incoming
+from shared.lifecycle import leaving
 from shared.messaging.listener import NodeListener
 from shared.messaging.publisher import Publisher
 from shared.messaging.relay import Relay
@@ -28,6 +29,8 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 HINTS: Final = (CertificateReady.type, CertificateRevoked.type, DomainChanged.type)
 # With the relay's own connection there are two to the database.
 _POOL_SIZE: Final = 1
+_TELLING_SECONDS: Final = 1.0  # for what was told last, after the last worker has ended
+_CHECK_SECONDS: Final = 3.0  # who asks whether the process is ready does not wait long
 
 
 async def serve(settings: TerminatorSettings, keys: KeyFiles, stop: asyncio.Event) -> None:
@@ -59,12 +62,13 @@ async def serve(settings: TerminatorSettings, keys: KeyFiles, stop: asyncio.Even
         # What is told while the last connections end is still sent.
         served = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            store_task = tasks.create_task(_use_store(settings, store, served))
             listening = tasks.create_task(listener.run(served))
-            await node.run(stop)
-            served.set()
-            if store.is_waiting:
-                store_task.cancel()
+            async with leaving(served, seconds=_TELLING_SECONDS), asyncio.TaskGroup() as using:
+                store_task = using.create_task(_use_store(settings, store, served))
+                await node.run(stop)
+                served.set()
+                if store.is_waiting:
+                    store_task.cancel()
             listening.cancel()
 
 
@@ -105,9 +109,10 @@ async def _missing(node: Node, store: PostgresStore, listener: NodeListener) -> 
     if node.workers.missing:
         found["workers"] = f"{node.workers.missing} of them do not accept connections"
     try:
-        await store.check()
-    except StoreUnavailableError as error:
-        found["database"] = str(error)
+        async with asyncio.timeout(_CHECK_SECONDS):
+            await store.check()
+    except (StoreUnavailableError, TimeoutError) as error:
+        found["database"] = str(error) or f"no answer in {_CHECK_SECONDS:g} s"
     if listener.trouble:
         found["broker"] = listener.trouble
     return found

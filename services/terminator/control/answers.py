@@ -55,13 +55,14 @@ class Answers:
                 task.cancel()
 
     async def _answer(self, channel: Channel, number: int, name: str) -> None:
+        answer: Message = wire.Refuse(number)
         try:
-            domain = await self._catalogue.find(name)
+            answer = self._answer_about(name, await self._catalogue.find(name), number)
         except StoreUnavailableError:
             STORE_READS_FAILED.inc()
-            channel.answer(wire.Refuse(number))
-            return
-        channel.answer(self._answer_about(name, domain, number))
+        except Exception:  # the edge: one row that nobody has thought of must not leave a worker without an answer
+            log.exception("name_not_answered", domain=name)
+        channel.answer(answer)
 
     def _answer_about(self, name: str, domain: Domain | None, number: int) -> Message:
         if domain is None:
@@ -84,13 +85,12 @@ class Answers:
         )
 
     async def _answer_challenge(self, channel: Channel, number: int, host: str) -> None:
+        answer: Message = wire.Refuse(number)
         try:
-            thumbprint = await self._challenges.get(host)
+            answer = wire.Thumbprint(number, await self._challenges.get(host) or "")
         except StoreUnavailableError:
             STORE_READS_FAILED.inc()
-            channel.answer(wire.Refuse(number))
-            return
-        channel.answer(wire.Thumbprint(number, thumbprint or ""))
+        channel.answer(answer)
 
     async def _thumbprints(self, hosts: Collection[str]) -> Mapping[str, str]:
         return await self._store.thumbprints(hosts)

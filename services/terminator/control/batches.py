@@ -10,8 +10,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final, Generic, TypeVar
 
+import structlog
+
 from services.terminator.named import NameCache
 from shared.errors import StoreUnavailableError
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 V = TypeVar("V")
 
@@ -90,10 +94,16 @@ class Batches(Generic[V]):
         readings = {name: reading for name in names if (reading := self._readings.get(name))}
         for reading in readings.values():
             reading.overtaken = False
+        values: Mapping[str, V] | None
         try:
             async with asyncio.timeout(READ_SECONDS):
                 values = await self._read(names)
         except (StoreUnavailableError, TimeoutError):
+            values = None
+        except Exception:  # the edge: who waits must be told, and the next batch may be another matter
+            log.exception("batch_not_read")
+            values = None
+        if values is None:
             for name, reading in readings.items():
                 self._finish(name, reading, done=False)
             return

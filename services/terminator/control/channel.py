@@ -1,6 +1,7 @@
 """The control process's end of the socket to one worker."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -14,11 +15,12 @@ from services.terminator.frames import FrameError, Frames, Message, encode
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 MAX_UNREAD_BYTES: Final = 32 << 20  # a worker that does not read what it is told is no use
+_AGAIN_SECONDS: Final = 2.0
 MAX_QUESTIONS: Final = 50_000  # unanswered at once; a worker asks once for each name
 
 
 class Channel(asyncio.Protocol):
-    """Hands a worker's questions to *on_question*, and tells it what it must know; *ended* when the worker is gone."""
+    """Hands a worker's questions to *on_question*, and tells it what it must know."""
 
     def __init__(self, *, on_question: "OnQuestion", on_counted: "OnCounted") -> None:
         self._on_question = on_question
@@ -30,13 +32,52 @@ class Channel(asyncio.Protocol):
         self._open_questions = 0
         self.levels = (0,) * len(Level)
         loop = asyncio.get_running_loop()
+        self._heard = asyncio.Event()
+        self._lost = False
+        self._ended = False
         self.ready: asyncio.Future[bool] = loop.create_future()
-        self.ended: asyncio.Future[None] = loop.create_future()
 
     @property
     def is_ready(self) -> bool:
         """Whether the worker accepts connections."""
-        return self.ready.done() and self.ready.result() and not self.ended.done()
+        return self.ready.done() and self.ready.result() and not self._lost
+
+    @property
+    def may_show(self) -> bool:
+        """Whether the worker may show visitors what it was told: from when it accepts connections until it is dead."""
+        return self.ready.done() and self.ready.result() and not self._ended
+
+    async def open(self, connection: socket.socket) -> None:
+        """Listen on our end of the *connection*."""
+        connection.setblocking(False)  # noqa: FBT003 - the standard library's
+        # The transport closes what it is given, at some time; the caller closes his in his.
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=connection.dup())
+
+    async def silence(self, seconds: float) -> None:
+        """Return when the worker has left, or has said nothing for *seconds*."""
+        while not self._lost:
+            # Both processes may have been stopped, and this one goes on first: so it is asked twice.
+            if not await self._hears(seconds) and not await self._hears(_AGAIN_SECONDS):
+                self.break_off(f"it has said nothing for {seconds:g} s")
+                return
+
+    async def _hears(self, seconds: float) -> bool:
+        """Return True as soon as the worker says anything, or is gone; False when that takes longer."""
+        self._heard.clear()
+        if self._lost:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def end(self) -> None:
+        """Owe nobody anything any more: the process is dead, so it shows nothing."""
+        self._ended = True
+        self.break_off("its time is over")
+        self._forget_drops()
 
     def say(self, message: Message) -> None:
         """Tell the worker, if it is there still."""
@@ -57,7 +98,7 @@ class Channel(asyncio.Protocol):
         done = asyncio.get_running_loop().create_future()
         self._drops[self._number] = done
         self.say(wire.Drop(self._number, domain))
-        if self.ended.done():
+        if self._ended:
             self._forget_drops()
         return done
 
@@ -72,14 +113,15 @@ class Channel(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """The worker has ended, so it shows nothing any more."""
+        """The worker is ending, or should."""
+        self._lost = True
+        self._heard.set()
         if not self.ready.done():
             self.ready.set_result(False)
-        self.ended.set_result(None)
-        self._forget_drops()
 
     def data_received(self, data: bytes) -> None:
         """Do what the worker says, if a worker may say it."""
+        self._heard.set()
         try:
             for message in self._frames.feed(data):
                 self._on_message(message)

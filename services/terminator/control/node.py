@@ -15,7 +15,7 @@ from services.terminator.control.offers import Offers
 from services.terminator.control.sockets import Slot, port_of
 from services.terminator.control.swaps import Swaps
 from services.terminator.control.telling import Telling
-from services.terminator.control.workers import Workers
+from services.terminator.control.workers import Patience, Workers
 from services.terminator.ports import Store
 from services.terminator.settings import TerminatorSettings
 from shared.errors import StoreUnavailableError
@@ -24,13 +24,21 @@ from shared.vault import KeyReader
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _MEASURE_SECONDS: Final = 1.0
-_LAST_SECONDS: Final = 2.0  # of the grace period are the control process's own
+_LAST_SECONDS: Final = 5.0  # of the grace period are the control process's own: to tell, and to take leave
 
 
 class Node:
     """Serves on *slots* what *store* says, with keys that *reader* opens."""
 
-    def __init__(self, settings: TerminatorSettings, slots: tuple[Slot, ...], store: Store, reader: KeyReader) -> None:
+    def __init__(
+        self,
+        settings: TerminatorSettings,
+        slots: tuple[Slot, ...],
+        store: Store,
+        reader: KeyReader,
+        *,
+        patience: Patience = Patience(),  # noqa: B008 - frozen
+    ) -> None:
         self._store = store
         self._poll_seconds = settings.poll_seconds
         self._behind = asyncio.Event()
@@ -44,24 +52,26 @@ class Node:
         self._answers = Answers(self._catalogue, self._offers, store)
         self._telling = Telling(store)
         self.workers = Workers(
-            slots, _begin(settings, slots), on_question=self._answers.on_question, on_counted=add_counts
+            slots,
+            _begin(settings, slots),
+            on_question=self._answers.on_question,
+            on_counted=add_counts,
+            patience=patience,
         )
-        self._swaps: Swaps | None = None
+        self._swaps = Swaps(self._catalogue, self._offers, self.workers, self._telling)
 
     @property
     def is_settled(self) -> bool:
         """Whether all hints have been acted on."""
-        return self._swaps is None or self._swaps.are_done
+        return self._swaps.are_done
 
     def hint(self, domain: str, *, correlation_id: str | None = None) -> None:
         """Something may have changed in the row of *domain*."""
-        if self._swaps is not None:
-            self._swaps.hint(domain, correlation_id=correlation_id)
+        self._swaps.hint(domain, correlation_id=correlation_id)
 
     def hint_certificate(self, certificate_id: str, *, correlation_id: str | None = None) -> None:
         """Something may have changed about a certificate."""
-        if self._swaps is not None:
-            self._swaps.hint_certificate(certificate_id, correlation_id=correlation_id)
+        self._swaps.hint_certificate(certificate_id, correlation_id=correlation_id)
 
     def catch_up(self) -> None:
         """Hints may have been missed: ask the store what has changed, now instead of at the next turn."""
@@ -70,15 +80,14 @@ class Node:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until *stop* is set, then until what is open has ended, or the grace period."""
         async with asyncio.TaskGroup() as tasks:
-            self._swaps = Swaps(self._catalogue, self._offers, self.workers, self._telling, tasks)
             chores = [
                 tasks.create_task(self._answers.run()),
+                tasks.create_task(self._swaps.run()),
                 tasks.create_task(self._telling.run()),
                 tasks.create_task(self._keep_up()),
                 tasks.create_task(self._measure()),
             ]
             await self.workers.run(stop)
-            self._swaps = None
             for chore in chores:
                 chore.cancel()
 
@@ -94,8 +103,6 @@ class Node:
             except TimeoutError:
                 pass
             self._behind.clear()
-            if self._swaps is None:
-                return
             try:
                 await self._swaps.catch_up(self._store)
             except StoreUnavailableError as error:

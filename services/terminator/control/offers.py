@@ -25,6 +25,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _REFUSED_SECONDS: Final = 30.0  # a refusal is believed, and not logged again; a new version of the row ends it
 _REFUSED_KEPT: Final = 10_000
+MAX_CHAIN_BYTES: Final = 1 << 17  # OpenSSL's clients take 100 KB (SSL_MAX_CERT_LIST_DEFAULT)
 
 
 class OfferRefusedError(PermanentError):
@@ -57,28 +58,17 @@ class Offers:
             OfferRefusedError: it must not be served; why stands in the log.
         """
         loop_time = asyncio.get_running_loop().time()
-        row = (domain.name, domain.version)
-        if self._refused.get(row, 0.0) > loop_time:
+        if self._refused.get((domain.name, domain.version), 0.0) > loop_time:
             raise OfferRefusedError(f"{domain.name} was refused a moment ago")
         certificate, seconds = choose(domain, now=self._now())
-        if certificate is None:
-            return None
         try:
             policy = policy_of(domain)
-            key = self._open(certificate, domain)
+            if certificate is None:
+                return None
+            chain, key = _chain_of(certificate), self._open(certificate, domain)
         except (SealError, NotServableError) as error:
-            self._refuse(row, loop_time + _REFUSED_SECONDS)
-            if isinstance(error, SealError):
-                KEYS_REFUSED.inc()
-            log.warning(
-                "sealed_key_refused" if isinstance(error, SealError) else "domain_not_servable",
-                domain=domain.name,
-                version=domain.version,
-                certificate_id=certificate.id,
-                reason=str(error),
-            )
+            self._refuse(domain, certificate, error, until=loop_time + _REFUSED_SECONDS)
             raise OfferRefusedError(str(error)) from None
-        chain = (certificate.leaf, *certificate.issuers)
         return Offer(certificate_id=certificate.id, chain=chain, key=key, policy=policy, seconds=seconds)
 
     def _open(self, certificate: Certificate, domain: Domain) -> bytes:
@@ -96,8 +86,25 @@ class Offers:
             raise SealError(f"the key {certificate.key.key_id} is not that of the leaf of {certificate.id}")
         return self._reader.open(certificate.key, tenant=domain.tenant)
 
-    def _refuse(self, row: tuple[str, int], until: float) -> None:
-        self._refused[row] = until
-        self._refused.move_to_end(row)
+    def _refuse(self, domain: Domain, certificate: Certificate | None, error: PermanentError, *, until: float) -> None:
+        is_sealed = isinstance(error, SealError)
+        KEYS_REFUSED.inc(int(is_sealed))
+        log.warning(
+            "sealed_key_refused" if is_sealed else "domain_not_servable",
+            domain=domain.name,
+            version=domain.version,
+            certificate_id=None if certificate is None else certificate.id,
+            reason=str(error),
+        )
+        self._refused[domain.name, domain.version] = until
+        self._refused.move_to_end((domain.name, domain.version))
         if len(self._refused) > _REFUSED_KEPT:
             self._refused.popitem(last=False)
+
+
+def _chain_of(certificate: Certificate) -> tuple[bytes, ...]:
+    chain = (certificate.leaf, *certificate.issuers)
+    size = sum(map(len, chain))
+    if size > MAX_CHAIN_BYTES:
+        raise NotServableError(f"the chain of {certificate.id} has {size} bytes; no client takes so many")
+    return chain

@@ -30,14 +30,12 @@ _MAX_DELAY_SECONDS: Final = 5.0
 class Swaps:
     """Brings the node up to what the rows say."""
 
-    def __init__(
-        self, catalogue: Catalogue, offers: Offers, workers: Audience, telling: Telling, tasks: asyncio.TaskGroup
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, offers: Offers, workers: Audience, telling: Telling) -> None:
         self._catalogue = catalogue
         self._offers = offers
         self._workers = workers
         self._telling = telling
-        self._tasks = tasks
+        self._tasks: asyncio.TaskGroup | None = None
         self._running: set[str] = set()
         self._again: dict[str, str | None] = {}  # hinted while running, with the correlation id
 
@@ -53,6 +51,8 @@ class Swaps:
             self._workers.drop_soon(domain)
             if not held.other:
                 return
+        if self._tasks is None:  # not yet, or not any more: the workers have nothing, or are ending
+            return
         if domain in self._running:
             self._again[domain] = correlation_id
             return
@@ -79,6 +79,15 @@ class Swaps:
                 self.hint(domain)
         self._catalogue.since = changes.xmin
 
+    async def run(self) -> None:
+        """Act on hints, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._tasks = None
+
     async def _swap(self, domain: str, correlation_id: str | None) -> None:
         try:
             while True:
@@ -90,8 +99,11 @@ class Swaps:
                 if domain not in self._again:
                     return
                 correlation_id = self._again.pop(domain)
+        except Exception:  # the edge: what is wrong with one domain is nothing to the others
+            log.exception("domain_not_swapped", domain=domain)
         finally:
             self._running.discard(domain)
+            self._again.pop(domain, None)
 
     async def _reread(self, domain: str) -> Domain | None:
         delay = _FIRST_DELAY_SECONDS

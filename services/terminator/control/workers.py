@@ -5,6 +5,7 @@ import contextlib
 import os
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,23 +16,39 @@ from services.terminator import wire
 from services.terminator.control.channel import Channel, OnCounted, OnQuestion
 from services.terminator.control.measures import WORKERS, WORKERS_ENDED
 from services.terminator.control.sockets import Slot
+from services.terminator.listening import take_new
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _FIRST_DELAY_SECONDS: Final = 0.1
 _MAX_DELAY_SECONDS: Final = 5.0
 _SETTLED_SECONDS: Final = 5.0  # who lived as long is replaced at once
-_MORE_SECONDS: Final = 5.0  # beyond a worker's own limits, before it is killed
+_LAST_WORDS_SECONDS: Final = 0.5  # for the exit code of one that is ending anyhow
 # All that a worker inherits of the environment: nothing in it can be a secret.
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a worker may be silent, and how long it may take beyond its own limits, before it is killed."""
+
+    silent_seconds: float = 15.0  # workers report every second
+    more_seconds: float = 5.0
 
 
 class Workers:
     """Keeps one worker running in each of *slots*, as *begin* says."""
 
     def __init__(
-        self, slots: tuple[Slot, ...], begin: wire.Begin, *, on_question: OnQuestion, on_counted: OnCounted
+        self,
+        slots: tuple[Slot, ...],
+        begin: wire.Begin,
+        *,
+        on_question: OnQuestion,
+        on_counted: OnCounted,
+        patience: Patience,
     ) -> None:
+        self._patience = patience
         self._slots = slots
         self._begin = begin
         self._on_question = on_question
@@ -61,11 +78,10 @@ class Workers:
 
     async def drop(self, domain: str) -> None:
         """Return when no worker can show any more what it held for *domain* when this was called."""
-        # Who has not said yet that it accepts connections has asked for nothing.
-        drops = {channel.drop(domain): channel for channel in self._channels if channel.is_ready}
+        drops = {channel.drop(domain): channel for channel in self._channels if channel.may_show}
         if not drops:
             return
-        _, late = await asyncio.wait(drops, timeout=self._begin.handshake_seconds + _MORE_SECONDS)
+        _, late = await asyncio.wait(drops, timeout=self._begin.handshake_seconds + self._patience.more_seconds)
         for drop in late:
             drops[drop].break_off(f"it did not drop {domain}")
         await asyncio.gather(*late)
@@ -81,12 +97,17 @@ class Workers:
         delay = _FIRST_DELAY_SECONDS
         while not stop.is_set():
             started_at = loop.time()
-            code = await self._run_one(slot)
+            try:
+                code = await self._run_one(slot, stop)
+            except OSError as error:  # no process, no socket, no memory: the other workers go on
+                code = None
+                log.warning("worker_not_started", slot=number, reason=str(error))
             if stop.is_set():
                 return
             WORKERS_ENDED.inc()
-            log.error("worker_ended", slot=number, exit_code=code, lived_seconds=round(loop.time() - started_at, 3))
-            if loop.time() - started_at >= _SETTLED_SECONDS:
+            lived_seconds = loop.time() - started_at
+            log.error("worker_ended", slot=number, exit_code=code, lived_seconds=round(lived_seconds, 3))
+            if lived_seconds >= _SETTLED_SECONDS:
                 delay = _FIRST_DELAY_SECONDS
                 continue
             with contextlib.suppress(TimeoutError):
@@ -94,47 +115,51 @@ class Workers:
                     await stop.wait()
             delay = min(2 * delay, _MAX_DELAY_SECONDS)
 
-    async def _run_one(self, slot: Slot) -> int | None:
+    async def _run_one(self, slot: Slot, stop: asyncio.Event) -> int | None:
         """Run a worker in *slot* until it ends; return its exit code."""
+        for listener in (slot.https, slot.http):
+            take_new(listener)
         ours, theirs = socket.socketpair()
-        with theirs:
-            descriptors = (theirs.fileno(), slot.https.fileno(), slot.http.fileno())
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "services.terminator.worker",
-                *map(str, descriptors),
-                pass_fds=descriptors,
-                env=_environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-            )
-        channel = Channel(on_question=self._on_question, on_counted=self._on_counted)
-        try:
-            ours.setblocking(False)  # noqa: FBT003 - the standard library's
-            await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
-            channel.say(self._begin)
+        with ours, theirs:
+            process = await _start(theirs, slot)
+            theirs.close()
+            channel = Channel(on_question=self._on_question, on_counted=self._on_counted)
             self._channels.add(channel)
-            await self._watch(process, channel)
-        finally:
-            self._channels.discard(channel)
-            channel.break_off("its time is over")
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        return await process.wait()
+            try:
+                await channel.open(ours)
+                channel.say(self._begin)
+                if stop.is_set():
+                    channel.say(wire.Drain(self._begin.grace_seconds))
+                await self._watch(process, channel, stop)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                code = await process.wait()
+                self._channels.discard(channel)
+                channel.end()
+        return code
 
-    async def _watch(self, process: asyncio.subprocess.Process, channel: Channel) -> None:
-        """Return when *process* has ended; one that has only lost its channel gets the time that its drain takes."""
+    async def _watch(self, process: asyncio.subprocess.Process, channel: Channel, stop: asyncio.Event) -> None:
+        """Return when *process* has ended, or is no use any more: then it is killed, with what it still shows."""
         if await channel.ready:
             log.info("worker_ready", worker_pid=process.pid)
-            WORKERS.inc()
-            await channel.ended
-            WORKERS.dec()
+            with WORKERS.track_inprogress():
+                await channel.silence(self._patience.silent_seconds)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_MORE_SECONDS):
+            async with asyncio.timeout(self._patience.more_seconds if stop.is_set() else _LAST_WORDS_SECONDS):
                 await process.wait()
 
 
-def _environment() -> dict[str, str]:
-    """Return the environment of a worker: where the code is, and what is no secret."""
+async def _start(control: socket.socket, slot: Slot) -> asyncio.subprocess.Process:
+    """Start a worker with its end of the channel and the sockets of *slot*, and nothing else of ours."""
+    descriptors = (control.fileno(), slot.https.fileno(), slot.http.fileno())
     root = Path(services.__path__[0]).parent
-    return {"PYTHONPATH": str(root), **{name: os.environ[name] for name in _INHERITED if name in os.environ}}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.terminator.worker",
+        *map(str, descriptors),
+        pass_fds=descriptors,
+        env={"PYTHONPATH": str(root), **{name: os.environ[name] for name in _INHERITED if name in os.environ}},
+        stdin=asyncio.subprocess.DEVNULL,
+    )

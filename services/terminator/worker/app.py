@@ -5,23 +5,22 @@ import contextlib
 import functools
 import ipaddress
 import math
+import resource
 import socket
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from services.terminator import wire
 from services.terminator.figures import Figures
+from services.terminator.listening import empty, refuse_new
 from services.terminator.tls import new_context
-from services.terminator.worker.accepting import empty, refuse_new
 from services.terminator.worker.connections import Connections
 from services.terminator.worker.contexts import Contexts, Entry
 from services.terminator.worker.dialling import Dialler
 from services.terminator.worker.greeting import Greeting
 from services.terminator.worker.link import ControlLink
-from services.terminator.worker.log import complain, note
+from services.terminator.worker.log import complain_of, note
 from services.terminator.worker.plain import Plain
 from services.terminator.worker.resources import Resources
 from services.terminator.worker.unshown import Unshown
@@ -31,6 +30,7 @@ SWEEP_SECONDS: Final = 0.25
 REPORT_SECONDS: Final = 1.0
 PARTING_SECONDS: Final = 3.0
 QUEUE_SECONDS: Final = 2.0  # for what waits in the queues of the listening sockets when the worker is to end
+_OTHER_FILES: Final = 64  # what else a process has open
 BACKLOG: Final = 4096
 IDLE_SWEEPS: Final = 4  # a connection is idle after this many looks without a byte,
 HALF_CLOSED_SWEEPS: Final = 1  # and after this many when one side has ended: the other has most likely gone
@@ -86,6 +86,8 @@ async def serve(begin: wire.Begin, sockets: Sockets) -> None:
 
 def _resources(begin: wire.Begin, draining: Draining) -> Resources:
     figures, unshown, contexts = Figures(), Unshown(), Contexts(begin.max_contexts)
+    # Each connection has an upstream's beside it.
+    most_connections = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES) // 2
     return Resources(
         contexts=contexts,
         unshown=unshown,
@@ -98,11 +100,11 @@ def _resources(begin: wire.Begin, draining: Draining) -> Resources:
             seconds=begin.connect_seconds,
         ),
         # One certificate for whoever names nobody: nothing of one such visitor resumes for another.
-        default=Entry(math.inf, new_context(begin.default_chain, begin.default_key, resumable=False)),
+        default=Entry(math.inf, context=new_context(begin.default_chain, begin.default_key, resumable=False)),
         handshakes=Watch(begin.handshake_seconds, begin.max_handshakes),
         requests=Watch(begin.handshake_seconds, begin.max_handshakes),
         partings=Watch(PARTING_SECONDS, begin.max_handshakes),
-        connections=Connections(begin.max_connections, figures),
+        connections=Connections(min(begin.max_connections, most_connections), figures),
         redirect_port=begin.redirect_port,
     )
 
@@ -152,8 +154,4 @@ def _report(resources: Resources) -> None:
 
 
 def _on_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log where it happened, and no values: they may be secrets."""
-    error = context.get("exception")
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-    complain("unexpected_error", message=context.get("message"), error=type(error).__name__, where=where)
+    complain_of(context.get("exception"), str(context.get("message")))

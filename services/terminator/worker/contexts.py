@@ -20,20 +20,27 @@ from shared.upstreams import parse as parse_upstream
 
 # A ticket key is as old as its context; whoever gets it can read what was sent under it (RFC 9325 section 4.2.3).
 MAX_CONTEXT_SECONDS: Final = 12 * 3600.0
+REFUSED_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is served for a name until *until* (loop time); without a *context* the name is nobody's.
+    """What is served for *name* until *until* (loop time); without a *context* the name is nobody's.
 
-    *trouble* says why nothing can be forwarded; it is shown to visitors.
+    *trouble* says why nothing can be forwarded; it is shown to visitors. With *is_refused* there is only an alert.
     """
 
     until: float
-    context: SSL.Context | None = None
     name: str = ""
+    context: SSL.Context | None = None
     upstream: Upstream | None = None
     trouble: str = ""
+    is_refused: bool = False
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether the name is somebody's, and has a certificate of its own."""
+        return self.context is not None and bool(self.name)
 
 
 class Contexts:
@@ -62,16 +69,22 @@ class Contexts:
         """
         context = new_context(answer.chain, answer.key, lowest=answer.lowest_version, highest=answer.highest_version)
         upstream, trouble = _usable(answer.upstream)
-        entry = Entry(now + min(answer.seconds, MAX_CONTEXT_SECONDS), context, name, upstream, trouble)
+        entry = Entry(now + min(answer.seconds, MAX_CONTEXT_SECONDS), name, context, upstream, trouble)
         self._forget(name)
         self._served.put(name, entry)
         return entry
 
     def set_nobodys(self, name: str, answer: wire.NotOurs, now: float) -> Entry:
         """Keep that *name* is nobody's."""
-        entry = Entry(now + answer.seconds)
-        self._forget(name)
-        self._nobodys.put(name, entry)
+        return self._set_apart(Entry(now + answer.seconds, name))
+
+    def set_refused(self, name: str, now: float) -> Entry:
+        """Keep that *name* cannot be served, so that nobody has to find out again and again."""
+        return self._set_apart(Entry(now + REFUSED_SECONDS, name, is_refused=True))
+
+    def _set_apart(self, entry: Entry) -> Entry:
+        self._forget(entry.name)
+        self._nobodys.put(entry.name, entry)
         return entry
 
     def drop(self, domain: str) -> None:

@@ -69,6 +69,9 @@ class Greeting(asyncio.BufferedProtocol):
         """Go on with *entry*."""
         if self._transport.is_closing():
             return
+        if entry.is_refused:
+            self.refused()
+            return
         Handshake.begin(self._resources, self._transport, entry, self._reader.kept)
 
     def refused(self) -> None:

@@ -103,7 +103,7 @@ class Handshake(asyncio.BufferedProtocol):
         self._flush()
         self._shaken = True
         self._leave()
-        self._resources.figures.add(Count.HANDSHAKES_SERVED if self._entry.name else Count.HANDSHAKES_DEFAULT)
+        self._resources.figures.add(Count.HANDSHAKES_SERVED if self._entry.is_hosted else Count.HANDSHAKES_DEFAULT)
         self._join()
         return True
 
@@ -156,7 +156,7 @@ class Handshake(asyncio.BufferedProtocol):
         """Go on, hands being shaken, as soon as it is known where to."""
         if self._upstream is not None and self._upstream.transport.is_closing():
             self._trouble = "the upstream of this domain hung up"
-        if not self._entry.name:
+        if not self._entry.is_hosted:
             Answering.begin(self._resources, self._transport, self._tls, status=Status.MISDIRECTED)
         elif self._trouble:
             Answering.begin(

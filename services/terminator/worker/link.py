@@ -2,8 +2,8 @@
 
 import asyncio
 import functools
-from collections.abc import Callable
-from typing import Protocol, cast
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar, cast
 
 from OpenSSL import SSL
 
@@ -11,7 +11,7 @@ from services.terminator import wire
 from services.terminator.figures import Count, Figures
 from services.terminator.frames import FrameError, Frames, Message, encode
 from services.terminator.worker.contexts import Contexts, Entry
-from services.terminator.worker.log import complain
+from services.terminator.worker.log import complain, complain_of
 from services.terminator.worker.unshown import Unshown
 
 
@@ -35,6 +35,39 @@ class ChallengeWaiter(Protocol):
         """Ask the client to come again: nobody knows now."""
 
 
+W = TypeVar("W")
+
+
+class _Questions(Generic[W]):
+    """Who waits for the answer to which question about a name; there is one question at a time about each."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[W]] = {}
+        self._names: dict[int, str] = {}
+
+    def add(self, name: str, waiter: W) -> bool:
+        """Let *waiter* wait; return whether the question is still to be asked."""
+        is_new = name not in self._waiting
+        self._waiting.setdefault(name, []).append(waiter)
+        return is_new
+
+    def asked(self, number: int, name: str) -> None:
+        """The question about *name* is now asked, under *number*."""
+        self._names[number] = name
+
+    def answered(self, number: int) -> tuple[str, list[W]]:
+        """Return what the question of *number* was about and who waits for it, and forget it."""
+        name = self._names.pop(number, "")
+        return name, self._waiting.pop(name, [])
+
+    def give_up(self) -> list[W]:
+        """Return all who wait, and forget all."""
+        waiters = [waiter for waiters in self._waiting.values() for waiter in waiters]
+        self._waiting.clear()
+        self._names.clear()
+        return waiters
+
+
 class ControlLink(asyncio.Protocol):
     """Asks the control process for names, one question for all who wait for the same, and does what it says."""
 
@@ -48,30 +81,26 @@ class ControlLink(asyncio.Protocol):
         self._frames = Frames(wire.FROM_CONTROL)
         self._transport: asyncio.Transport | None = None
         self._number = 0
-        self._asked: dict[int, str] = {}
-        self._waiting: dict[str, list[NameWaiter]] = {}
-        self._challenges: dict[int, str] = {}
-        self._hosts: dict[str, list[ChallengeWaiter]] = {}
+        self._names: _Questions[NameWaiter] = _Questions()
+        self._challenges: _Questions[ChallengeWaiter] = _Questions()
 
     def ask(self, name: str, waiter: NameWaiter) -> None:
         """Tell *waiter* what is served for *name*, as soon as that is known."""
-        if name in self._waiting:
-            self._waiting[name].append(waiter)
-            return
-        self._waiting[name] = [waiter]
-        self._number += 1
-        self._asked[self._number] = name
-        self.say(wire.Ask(self._number, name))
+        if self._transport is None:
+            waiter.refused()
+        elif self._names.add(name, waiter):
+            self._number += 1
+            self._names.asked(self._number, name)
+            self.say(wire.Ask(self._number, name))
 
     def ask_challenge(self, host: str, waiter: ChallengeWaiter) -> None:
         """Tell *waiter* whose HTTP-01 answer stands for *host*."""
-        if host in self._hosts:
-            self._hosts[host].append(waiter)
-            return
-        self._hosts[host] = [waiter]
-        self._number += 1
-        self._challenges[self._number] = host
-        self.say(wire.AskChallenge(self._number, host))
+        if self._transport is None:
+            waiter.refused()
+        elif self._challenges.add(host, waiter):
+            self._number += 1
+            self._challenges.asked(self._number, host)
+            self.say(wire.AskChallenge(self._number, host))
 
     def say(self, message: Message) -> None:
         """Tell the control process."""
@@ -85,12 +114,8 @@ class ControlLink(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Serve who is connected and end: without a control process nothing new can be known."""
         self._transport = None
-        waiting: list[NameWaiter | ChallengeWaiter] = [item for items in self._waiting.values() for item in items]
-        waiting += [item for items in self._hosts.values() for item in items]
-        for waiter in waiting:
-            waiter.refused()
-        self._waiting.clear()
-        self._hosts.clear()
+        _tell_each(self._names.give_up(), lambda waiter: waiter.refused())
+        _tell_each(self._challenges.give_up(), lambda waiter: waiter.refused())
         self._on_drain(None)
 
     def data_received(self, data: bytes) -> None:
@@ -108,12 +133,14 @@ class ControlLink(asyncio.Protocol):
     def _on_message(self, message: Message) -> None:
         match message:
             case wire.Serve() | wire.NotOurs():
-                self._on_answer(message)
+                name, waiters = self._names.answered(message.number)
+                entry = self._entry(name, message)
+                _tell_each(waiters, lambda waiter: waiter.chosen(entry))
             case wire.Thumbprint():
-                for waiter in self._hosts.pop(self._challenges.pop(message.number), []):
-                    waiter.answered(message.text)
-            case wire.Refuse():
-                self._on_refusal(message.number)
+                _tell_each(self._challenges.answered(message.number)[1], lambda waiter: waiter.answered(message.text))
+            case wire.Refuse():  # numbers are of one or the other kind of question
+                _tell_each(self._names.answered(message.number)[1], lambda waiter: waiter.refused())
+                _tell_each(self._challenges.answered(message.number)[1], lambda waiter: waiter.refused())
             case wire.Drop():
                 self._contexts.drop(message.domain)
                 self._unshown.when_shown(message.domain, functools.partial(self.say, wire.Dropped(message.number)))
@@ -122,27 +149,25 @@ class ControlLink(asyncio.Protocol):
             case _:
                 raise AssertionError(message)
 
-    def _on_answer(self, message: wire.Serve | wire.NotOurs) -> None:
-        name = self._asked.pop(message.number)
-        waiters = self._waiting.pop(name, ())
+    def _entry(self, name: str, answer: wire.Serve | wire.NotOurs) -> Entry:
+        """Keep what *answer* says of *name*."""
         now = asyncio.get_running_loop().time()
+        if isinstance(answer, wire.NotOurs):
+            return self._contexts.set_nobodys(name, answer, now)
         try:
-            if isinstance(message, wire.Serve):
-                entry = self._contexts.serve(name, message, now)
-                self._figures.add(Count.CONTEXTS_BUILT)
-            else:
-                entry = self._contexts.set_nobodys(name, message, now)
+            entry = self._contexts.serve(name, answer, now)
         except (ValueError, SSL.Error) as error:
-            # One bad certificate harms nobody else; of the error only its kind, for it may quote what it read.
+            # One bad certificate harms nobody else. Of the error only its kind, for it may quote what it read.
             complain("certificate_not_loaded", domain=name, reason=type(error).__name__)
-            for waiter in waiters:
-                waiter.refused()
-            return
-        for waiter in waiters:
-            waiter.chosen(entry)
+            return self._contexts.set_refused(name, now)
+        self._figures.add(Count.CONTEXTS_BUILT)
+        return entry
 
-    def _on_refusal(self, number: int) -> None:
-        name, host = self._asked.pop(number, None), self._challenges.pop(number, None)
-        waiters = [*self._waiting.pop(name, ())] if name is not None else [*self._hosts.pop(host or "", ())]
-        for waiter in waiters:
-            waiter.refused()
+
+def _tell_each(waiters: Iterable[W], tell: Callable[[W], None]) -> None:
+    """Do *tell* for each of *waiters*: what goes wrong with one is nothing to the others."""
+    for waiter in waiters:
+        try:
+            tell(waiter)
+        except Exception as error:  # noqa: BLE001 - the edge: a visitor's connection
+            complain_of(error)

@@ -7,11 +7,20 @@ import json
 import os
 import sys
 import time
+import traceback
+from pathlib import Path
 
 
 def complain(event: str, **facts: object) -> None:
     """Write that *event*, which should not, has happened; no secrets, and nothing that grows with a client's wishes."""
     _write("error", event, facts)
+
+
+def complain_of(error: BaseException | None, message: str = "") -> None:
+    """Write that *error* was not expected, and where it came from; not its text, which may quote a secret."""
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+    complain("unexpected_error", error=type(error).__name__, message=message, where=where)
 
 
 def note(event: str, **facts: object) -> None:

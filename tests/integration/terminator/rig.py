@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from services.terminator.control.node import Node
 from services.terminator.control.sockets import open_slots, port_of
+from services.terminator.control.workers import Patience
 from services.terminator.rules import Domain
 from services.terminator.settings import TerminatorSettings
 from shared.vault import KeyReader
@@ -88,7 +89,12 @@ class Rig:
 
 @asynccontextmanager
 async def running_node(
-    store: MemoryStore, reader: KeyReader, *, workers: int = 1, **changes: object
+    store: MemoryStore,
+    reader: KeyReader,
+    *,
+    workers: int = 1,
+    patience: Patience = Patience(),  # noqa: B008 - frozen
+    **changes: object,
 ) -> AsyncIterator[Rig]:
     """Give a node whose workers accept connections; drained and ended with the block."""
     settings = TerminatorSettings.model_validate(
@@ -102,7 +108,7 @@ async def running_node(
         }
     )
     with open_slots(workers, https=(LOOPBACK, 0), http=(LOOPBACK, 0)) as slots:
-        node = Node(settings, slots, store, reader)
+        node = Node(settings, slots, store, reader, patience=patience)
         stop = asyncio.Event()
         rig = Rig(node, store, port_of(slots[0].https), port_of(slots[0].http), stop)
         running = asyncio.create_task(node.run(stop))

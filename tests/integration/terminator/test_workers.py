@@ -11,8 +11,9 @@ import pytest
 from services.terminator import wire
 from services.terminator.control.channel import Channel
 from services.terminator.control.sockets import open_slots, port_of
+from services.terminator.control.workers import Patience
 from services.terminator.frames import encode
-from services.terminator.worker.accepting import queued, refuse_new
+from services.terminator.listening import queued, refuse_new, take_new
 from tests.integration.terminator.clients import BareClient
 from tests.integration.terminator.rig import LOOPBACK, Rig, echo, running_node, until, upstream
 from tests.unit.terminator.fakes import Issuer, MemoryStore
@@ -46,11 +47,9 @@ async def test_what_waits_while_a_worker_is_replaced_is_served_by_its_successor(
             await replaced(rig, old)
 
 
-async def test_a_worker_that_hangs_is_replaced_when_it_does_not_drop(
-    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("services.terminator.control.workers._MORE_SECONDS", 0.5)
-    async with running_node(MemoryStore(), issuer.reader, workers=2, handshake_seconds=0.5) as rig:
+async def test_a_worker_that_hangs_is_replaced_when_it_does_not_drop(issuer: Issuer) -> None:
+    patience = Patience(more_seconds=0.5)
+    async with running_node(MemoryStore(), issuer.reader, workers=2, patience=patience, handshake_seconds=0.5) as rig:
         await rig.host(issuer.domain(SHOP))
         await rig.shown(SHOP)
         old = workers()
@@ -61,6 +60,42 @@ async def test_a_worker_that_hangs_is_replaced_when_it_does_not_drop(
         await until(lambda: row.version in [item.version for item in rig.store.told], "it is told")
 
         await replaced(rig, old[:1])
+
+
+async def test_a_worker_that_hangs_is_replaced_when_it_says_nothing(issuer: Issuer) -> None:
+    async with running_node(MemoryStore(), issuer.reader, patience=Patience(silent_seconds=1.5)) as rig:
+        row = await rig.host(issuer.domain(SHOP))
+        old = workers()
+        os.kill(old[0], signal.SIGSTOP)
+
+        await replaced(rig, old)
+
+        assert row.automatic is not None
+        assert await rig.shown(SHOP) == row.automatic.leaf
+
+
+async def test_a_worker_that_is_broken_off_leaves_its_sockets_as_its_successor_needs_them(issuer: Issuer) -> None:
+    async with running_node(MemoryStore(), issuer.reader) as rig:
+        row = await rig.host(issuer.domain(SHOP))
+        old = workers()
+        for channel in list(rig.node.workers._channels):
+            channel.break_off("a test wants it")
+        refuse_new(rig.node.workers._slots[0].https)  # as a worker does that has lost its control process
+
+        await replaced(rig, old)
+
+        assert row.automatic is not None
+        assert await rig.shown(SHOP) == row.automatic.leaf
+
+
+async def test_a_node_stops_though_a_hint_still_waits_for_the_store(issuer: Issuer) -> None:
+    async with running_node(MemoryStore(), issuer.reader) as rig:
+        await rig.host(issuer.domain(SHOP))
+        await rig.shown(SHOP)
+        rig.store.available = False
+
+        rig.node.hint(SHOP)
+        await until(lambda: rig.store.refused > 0, "the store was asked")
 
 
 async def test_a_worker_has_no_secret_in_its_environment_and_cannot_be_read(issuer: Issuer) -> None:
@@ -153,6 +188,10 @@ async def test_a_socket_that_refuses_new_connections_keeps_those_in_its_queue() 
             with pytest.raises(TimeoutError):
                 late.connect((LOOPBACK, port_of(slot.https)))
         assert queued(slot.https) == 1
+        take_new(slot.https)
+        take_new(slot.https)
+        with socket.create_connection((LOOPBACK, port_of(slot.https)), timeout=5):
+            assert queued(slot.https) == 2
         accepted, _ = slot.https.accept()
         with accepted:
             assert accepted.recv(5) == b"hello"
@@ -173,29 +212,32 @@ async def test_a_socket_that_refuses_new_connections_keeps_those_in_its_queue() 
 )
 async def test_a_worker_that_says_what_no_worker_says_is_broken_off(said: bytes) -> None:
     ours, theirs = socket.socketpair()
-    with theirs:
-        ours.settimeout(0)
+    with ours, theirs:
         asked: list[object] = []
         channel = Channel(on_question=lambda _, question: asked.append(question), on_counted=asked.append)
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        await channel.open(ours)
 
         theirs.send(said)
 
         async with asyncio.timeout(5):
-            await channel.ended
+            assert await channel.ready is False
         assert asked == []
 
 
 async def test_a_worker_that_ends_owes_no_drop_any_more() -> None:
     ours, theirs = socket.socketpair()
-    ours.settimeout(0)
     channel = Channel(on_question=lambda *_: None, on_counted=lambda *_: None)
-    await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+    await channel.open(ours)
     drop = channel.drop(SHOP)
     assert not drop.done()
 
     theirs.close()
+    async with asyncio.timeout(5):
+        assert await channel.ready is False
+    assert not drop.done()  # its process may live still, and show what it has
+    channel.end()
 
     async with asyncio.timeout(5):
         await drop
         await channel.drop(SHOP)
+    ours.close()

@@ -65,7 +65,10 @@ async def swapping(issuer: Issuer) -> AsyncIterator[Swapping]:
         chores = [tasks.create_task(catalogue.run()), tasks.create_task(telling.run())]
         offers = Offers(issuer.reader, lambda: datetime.now(UTC))
         audience.may.set()
-        yield Swapping(store, catalogue, audience, Swaps(catalogue, offers, audience, telling, tasks))
+        swaps = Swaps(catalogue, offers, audience, telling)
+        chores.append(tasks.create_task(swaps.run()))
+        await asyncio.sleep(0)
+        yield Swapping(store, catalogue, audience, swaps)
         for chore in chores:
             chore.cancel()
 

@@ -7,11 +7,13 @@ second later, and then reaches who listens by then), accepts what is in the queu
 
 import asyncio
 import ctypes
+import errno
 import socket
 import struct
 from typing import Final
 
 _SO_ATTACH_FILTER: Final = 26  # socket(7)
+_SO_DETACH_FILTER: Final = 27
 _TCP_INFO_QUEUED: Final = struct.Struct("24xI")  # tcp_info.tcpi_unacked: of a listening socket, its queue's length
 _QUIET_SECONDS: Final = 0.2  # for handshakes that the kernel has answered already
 _POLL_SECONDS: Final = 0.02
@@ -32,6 +34,15 @@ def refuse_new(listener: socket.socket) -> None:
     buffer = ctypes.create_string_buffer(program, len(program))
     fprog = struct.pack("HL", len(_DROP_NEW), ctypes.addressof(buffer))  # struct sock_fprog
     listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, fprog)
+
+
+def take_new(listener: socket.socket) -> None:
+    """Let the kernel take new connections to *listener* again: a worker that ended may have had it refuse them."""
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+    except OSError as error:
+        if error.errno != errno.ENOENT:  # none is attached
+            raise
 
 
 def queued(listener: socket.socket) -> int:
