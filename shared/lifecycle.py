@@ -1,8 +1,9 @@
 """The life of a process: it serves until it is told to stop, finishes what is in hand, and leaves.
 
 The first SIGTERM or SIGINT sets `stop` and starts the grace period; when that has passed, or at a second signal,
-everything that still runs is cancelled. Exit codes: 0 after a stop, 1 after a failure, 78 (EX_CONFIG of sysexits.h)
-when the settings are wrong.
+everything that still runs is cancelled. A service whose work can hang, since others hang, leaves before it is made to:
+it puts `leaving` around that work. Exit codes: 0 after a stop, 1 after a failure or an enforced stop, 78 (EX_CONFIG of
+sysexits.h) when the settings are wrong.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ import ctypes
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
@@ -35,6 +37,30 @@ def run(
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return EX_CONFIG
+
+
+@asynccontextmanager
+async def leaving(stop: asyncio.Event, *, seconds: float) -> AsyncIterator[None]:
+    """Run the block; what is left of it so many *seconds* after *stop* is cancelled, and life goes on behind it."""
+    loop = asyncio.get_running_loop()
+
+    async def watch(limit: asyncio.Timeout) -> None:
+        await stop.wait()
+        limit.reschedule(loop.time() + seconds)
+
+    watching: asyncio.Task[None] | None = None
+    limit = asyncio.timeout(None)
+    try:
+        async with limit:
+            watching = loop.create_task(watch(limit))
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        log.warning("left_in_the_midst", seconds=seconds)
+    finally:
+        if watching is not None:
+            watching.cancel()
 
 
 async def _run(serve: Serve, grace_seconds: float) -> int:

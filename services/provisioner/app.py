@@ -29,6 +29,7 @@ from shared.events import (
     DomainDeleted,
     DomainUpdated,
 )
+from shared.lifecycle import leaving
 from shared.messaging.consumer import Consumer
 from shared.messaging.dispatch import Sender
 from shared.messaging.publisher import Publisher
@@ -40,6 +41,9 @@ from shared.vault import AccountKeyBox, KeyFiles, KeyWriter
 
 _CA_MARGIN_SECONDS: Final = 10.0  # the CA must have answered so long before a lease ends: rows are fenced, it is not
 _POOL_SIZE: Final = 12
+# Shares of the grace period; the rest is for what is cancelled then, and for the connections' farewells.
+_WORKING: Final = 0.5
+_RELAYING: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,23 +74,25 @@ async def serve(
     sealing = _Sealing(keys.key_writer("provisioner"), keys.account_key_box())
     database_url = settings.database_url.get_secret_value()
     amqp_url = settings.amqp_url.get_secret_value()
-    async with AsyncExitStack() as stack:
-        consuming = _Consuming()
-        await stack.enter_async_context(
-            health_server(settings.metrics_host, settings.metrics_port, consuming.missing, stop=stop)
-        )
-        pool = await stack.enter_async_context(open_pool(database_url, role="provisioner", max_size=_POOL_SIZE))
+    consuming = _Consuming()
+    async with (
+        health_server(settings.metrics_host, settings.metrics_port, consuming.missing, stop=stop),
+        AsyncExitStack() as stack,
+    ):
+        async with leaving(stop, seconds=0):
+            pool = await stack.enter_async_context(open_pool(database_url, role="provisioner", max_size=_POOL_SIZE))
+        if stop.is_set():  # before the database was there
+            return
         wake = asyncio.Event()
         worker = await stack.enter_async_context(_worker(settings, authority, sealing, pool, wake, outside))
         sender = await stack.enter_async_context(outside.sender(amqp_url))
-        relay = Relay(database_url, pool, sender, service="provisioner")
         consumer = outside.consumer(amqp_url, pool, _subscriptions(Handlers(ca=authority.directory_url)))
         consuming.consumer, consuming.pool = consumer, pool
         # The relay goes on until everything that could tell something has ended.
         quiet = asyncio.Event()
-        async with asyncio.TaskGroup() as relaying:
-            relaying.create_task(relay.run(quiet))
-            async with asyncio.TaskGroup() as working:
+        async with leaving(quiet, seconds=_RELAYING * settings.grace_seconds), asyncio.TaskGroup() as relaying:
+            relaying.create_task(Relay(database_url, pool, sender, service="provisioner").run(quiet))
+            async with leaving(stop, seconds=_WORKING * settings.grace_seconds), asyncio.TaskGroup() as working:
                 working.create_task(watch_backlog(pool, stop))
                 working.create_task(wake_at_news(database_url, wake, stop))
                 working.create_task(worker.work(stop))

@@ -5,6 +5,7 @@ its row; nothing here remembers anything that a restart would lose.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -36,6 +37,7 @@ _BUG: Final = Verdict(
     "it is tried again",
     pace=Pace.STEADY,
 )
+_FAREWELL_SECONDS: Final = 1.0
 _AFTER_A_BUG: Final = timedelta(minutes=1)
 
 
@@ -54,7 +56,10 @@ class Worker:
     _running: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def work(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set; then finish the step that each order is in, and hand the orders back."""
+        """Work until *stop* is set; then finish the step that each order is in, and hand the orders back.
+
+        A step that is cancelled is begun again by whoever takes the order over.
+        """
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():
                 try:
@@ -100,6 +105,10 @@ class Worker:
             log.warning("order_interrupted", order_id=run.order.id, reason=str(error))
             await self._hand_back(run.order)
         except asyncio.CancelledError:
+            # The CA may be at work on what it was asked last: whoever takes the order over is to find that done.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
+                    await self._hand_back(run.order, wait=timedelta(seconds=self.margin_seconds))
             raise
         except Exception:
             log.exception("order_failed_unexpectedly", order_id=run.order.id, domain=run.order.name)

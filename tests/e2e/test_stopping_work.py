@@ -1,0 +1,172 @@
+"""SIGTERM while there is work: what is in hand is finished, what cannot be is left as it was, and nothing is lost."""
+
+import asyncio
+import secrets
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from dev.servers.faults import Endpoint, HoldAnswer
+from tests.e2e.alone import Away, Back
+from tests.e2e.ground import Ground
+from tests.e2e.platform import Platform
+from tests.e2e.publishing import cloud_event
+from tests.e2e.service import Service
+from tests.e2e.waiting import DEADLINE_SECONDS, until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stopping work")]
+
+EVENTS, POINTING = 200, 20
+STOPPED_BY_FORCE = 1
+
+
+async def is_stopping(service: Service) -> bool:
+    """Say whether *service* says that it is on its way out, and that it lives."""
+    page = await service.page("ready")
+    return page.status == 503 and page.text.startswith("stopping: ") and (await service.page("live")).status == 200
+
+
+async def test_of_two_hundred_events_with_a_stop_in_their_midst_each_is_acted_on_once(ground: Ground) -> None:
+    async with Platform.on(ground, "midst") as platform:
+        first, second = platform.provisioner("first"), platform.provisioner("second")
+        await platform.run(first, platform.terminator())
+        hosts = [f"shop-{number}-{secrets.token_hex(4)}.example.com" for number in range(EVENTS)]
+        pointing = hosts[:: EVENTS // POINTING]
+        await platform.point_here(*pointing)
+
+        async def publish() -> None:
+            for host in hosts:
+                await platform.publisher.structured(cloud_event("domain.created", platform.domain(host)))
+
+        async def are_registered(least: int = EVENTS) -> bool:
+            return int(await platform.ledger.value("SELECT count(*) FROM registry.domains")) >= least
+
+        publishing = asyncio.create_task(publish())
+        await until(lambda: are_registered(EVENTS // 4), "a quarter to be registered")
+        stopped_at = time.monotonic()
+        assert await first.stop() == 0
+        seconds = time.monotonic() - stopped_at
+        told_all = not await platform.ledger.value(
+            "SELECT count(*) FROM messaging.outbox WHERE service = 'provisioner'"
+        )
+        is_in_the_midst = not await are_registered()
+        await publishing
+        await second.start()
+        await until(are_registered, "all to be registered")
+        for host in pointing:
+            await platform.served(host)
+
+        assert is_in_the_midst
+        assert seconds < 15
+        assert told_all
+        assert await platform.ledger.value("SELECT count(*) FROM messaging.inbox") == EVENTS
+        assert await platform.ledger.value("SELECT count(*) FROM messaging.dead_letters") == 0
+        assert await platform.ledger.value("SELECT count(*) FROM provisioner.orders") == EVENTS
+        assert await platform.pebble.issued_certificates() == dict.fromkeys(pointing, 1)
+        told = Counter(data["domain"] for kind, data in await platform.ledger.facts() if kind == "domain.changed")
+        assert told == Counter(hosts)
+
+
+async def test_the_step_that_an_order_is_in_is_finished_and_the_next_worker_goes_on(ground: Ground) -> None:
+    async with Platform.on(ground, "step") as platform:
+        # So long a lease that only an order that was handed back is taken over in time.
+        first, second = (platform.provisioner(name, PROVISIONER_LEASE_SECONDS="600") for name in ("first", "second"))
+        await platform.run(first, platform.terminator())
+        host = f"step-{secrets.token_hex(4)}.example.com"
+        held = await held_order(platform, host, Endpoint.NEW_ORDER)
+
+        stopping = asyncio.create_task(first.stop())
+        await until(lambda: is_stopping(first), "the provisioner to say that it stops")
+        assert not stopping.done()
+        held.release.set()
+        assert await stopping == 0
+        await second.start()
+        await platform.served(host)
+        held.release.set()
+        await until(lambda: has_counted(platform), "the gate to have counted")
+
+        assert platform.orders_made() == 1
+        assert (await platform.pebble.issued_certificates())[host] == 1
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.NEW_ORDER, Endpoint.FINALIZE])
+async def test_a_step_that_does_not_end_is_left_in_time_and_taken_over(ground: Ground, endpoint: Endpoint) -> None:
+    async with Platform.on(ground, f"endless-{endpoint}") as platform:
+        settings = {"PROVISIONER_LEASE_SECONDS": "600", "PROVISIONER_GRACE_SECONDS": "6"}
+        first, second = (platform.provisioner(name, **settings) for name in ("first", "second"))
+        await platform.run(first, platform.terminator())
+        host = f"endless-{secrets.token_hex(4)}.example.com"
+        held = await held_order(platform, host, endpoint)
+
+        stopped_at = time.monotonic()
+        assert await first.stop() == 0
+        assert time.monotonic() - stopped_at < 6.5
+        await second.start()
+        await platform.served(host)
+        held.release.set()
+        await until(lambda: has_counted(platform), "the gate to have counted")
+
+        assert platform.orders_made() == 1
+        assert (await platform.pebble.issued_certificates())[host] == 1
+
+
+async def test_a_second_signal_enforces_the_stop(ground: Ground) -> None:
+    async with Platform.on(ground, "second-signal") as platform:
+        first, second = (platform.provisioner(name, PROVISIONER_GRACE_SECONDS="600") for name in ("first", "second"))
+        await platform.run(first, platform.terminator())
+        host = f"second-{secrets.token_hex(4)}.example.com"
+        held = await held_order(platform, host, Endpoint.NEW_ORDER)
+
+        first.send(signal.SIGTERM)
+        await until(lambda: is_stopping(first), "the provisioner to say that it stops")
+        first.send(signal.SIGTERM)
+        assert await first.ended(5) == STOPPED_BY_FORCE
+        await second.start()
+        await platform.served(host)
+        held.release.set()
+        await until(lambda: has_counted(platform), "the gate to have counted")
+
+        assert platform.orders_made() == 1
+        assert (await platform.pebble.issued_certificates())[host] == 1
+
+
+async def held_order(platform: Platform, host: str, endpoint: Endpoint) -> HoldAnswer:
+    """Return the held answer of the CA to *endpoint*, in an order for *host*; the CA has done what it was asked."""
+    held = HoldAnswer()
+    platform.gate.inject(endpoint, held)
+    await platform.point_here(host)
+    await platform.publisher.bare("domain.created", platform.domain(host))
+    await asyncio.wait_for(held.reached.wait(), DEADLINE_SECONDS)
+    return held
+
+
+async def has_counted(platform: Platform) -> bool:
+    """Say whether the gate has counted all that it has passed on: what it holds, it counts when that is released."""
+    return platform.orders_made() > 0
+
+
+@pytest.mark.parametrize("away", Away)
+async def test_services_stop_in_time_though_all_else_is_away(ground: Ground, away: Away) -> None:
+    async with Platform.on(ground, f"stopping-{away}") as platform:
+        services = (
+            platform.provisioner(PROVISIONER_GRACE_SECONDS="15"),
+            platform.terminator(TERMINATOR_GRACE_SECONDS="15"),
+        )
+        await platform.run(*services)
+        host = f"left-{secrets.token_hex(4)}.example.com"
+        await platform.point_here(host)
+        await platform.publisher.bare("domain.created", platform.domain(host))
+        await platform.served(host)
+        back = Back(platform, away)
+        await back.take_away()
+        try:
+            stopped_at = time.monotonic()
+            statuses = await asyncio.gather(*(service.stop() for service in services))
+            seconds = time.monotonic() - stopped_at
+        finally:
+            await back.everything()
+
+    assert statuses == [0, 0]
+    assert seconds < 15.5
