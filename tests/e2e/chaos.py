@@ -68,6 +68,8 @@ class Campaign:
     seed: int
     blows: tuple[Blow, ...]
     kills: int = 20
+    patience_seconds: float = 120.0
+    """How long everything may take to be well again: an order's waits grow with what happened to it."""
     in_flight: int = 60
     """How many domains have been asked for and have no certificate; new ones are asked for as others are served."""
 
@@ -129,9 +131,10 @@ class Chaos:
         self.platform.gate.clear()
         started = time.monotonic()
         await asyncio.gather(*(service.ready() for service in (*self._provisioners, *self._nodes)))
-        await asyncio.gather(*map(self.platform.served, self.hosts))
+        patience = self.campaign.patience_seconds
+        await asyncio.gather(*(self.platform.served(host, seconds=patience) for host in self.hosts))
         served = time.monotonic()
-        await self.platform.settled()
+        await self.platform.settled(seconds=patience)
         settled = time.monotonic()
         told = f"seed {self.campaign.seed}: {len(self.hosts)} domains served {served - started:.1f} s after the chaos"
         self.say(f"{told}, nothing left to do {settled - started:.1f} s after it")

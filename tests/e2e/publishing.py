@@ -13,7 +13,7 @@ from shared.identifiers import new_event_id
 
 PUBLIC: Final = "certsmith.public"
 SOURCE: Final = "/shop/backend"
-PATIENCE_SECONDS: Final = 90.0  # a broker may be restarted meanwhile
+PATIENCE_SECONDS: Final = 300.0  # a broker may be restarted meanwhile, on a busy machine
 _PAUSE_SECONDS: Final = 0.2
 
 
@@ -78,6 +78,6 @@ async def patiently(publish: Callable[[], Awaitable[None]]) -> None:
                 return await publish()
             except (OSError, TimeoutError, aio_pika.exceptions.AMQPError, asyncio.CancelledError):
                 task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
+                if task is not None and task.cancelling():  # the library may have made another error of it
+                    raise asyncio.CancelledError from None
             await asyncio.sleep(_PAUSE_SECONDS)

@@ -18,6 +18,7 @@ from services.provisioner.adapters.acme.endpoint import waiting_until
 from services.provisioner.authority import AuthorityError, CaOrder, Failure, OrderStatus, Phase
 from services.provisioner.ports import Known
 
+_AT_ONCE: Final = 16
 _MAX_ORDERS: Final = 500  # that are looked at; of more unfinished ones that no row of ours has, none is ours
 
 
@@ -49,9 +50,7 @@ class OrderList:
                 await self._read_list(deadline)
             ours: Container[str] = () if known is None else await known(self._urls)
             strangers = [url for url in self._urls if url not in ours][-_MAX_ORDERS:]
-            for url in strangers:
-                if url not in self._names:
-                    self._names[url] = await self._names_of(url, deadline)
+            await self._read_names([url for url in strangers if url not in self._names], deadline)
             wanted = tuple(sorted(names))
             found = [url for url in strangers if self._names[url] == wanted]
         orders = [await self._look(url, deadline) for url in found]
@@ -72,9 +71,17 @@ class OrderList:
         self._begun_at = begun_at
         self._names = {url: self._names[url] for url in self._urls if url in self._names}
 
-    async def _names_of(self, url: str, deadline: float) -> tuple[str, ...]:
+    async def _read_names(self, urls: Sequence[str], deadline: float) -> None:
+        for first in range(0, len(urls), _AT_ONCE):
+            reading = [self._read_name(url, deadline) for url in urls[first : first + _AT_ONCE]]
+            # All of them end, so that what was read is kept, before the first failure is told.
+            for outcome in await asyncio.gather(*reading, return_exceptions=True):
+                if outcome is not None:
+                    raise outcome
+
+    async def _read_name(self, url: str, deadline: float) -> None:
         order = await self._look(url, deadline)
-        return () if order is None else tuple(sorted(order.names))
+        self._names[url] = () if order is None else tuple(sorted(order.names))
 
     async def _look(self, url: str, deadline: float) -> CaOrder | None:
         """Return the order as it stands, None when it is listed and gone: lists may be old."""
