@@ -69,20 +69,28 @@ class Platform:
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, ground: Ground, name: str) -> AsyncIterator[Self]:
-        """Yield a platform on *ground*, ready for its services; *name* is that of its place there."""
+    async def on(cls, ground: Ground, name: str, *, is_introduced: bool = True) -> AsyncIterator[Self]:
+        """Yield a platform on *ground*, ready for its services; *name* is that of its place there.
+
+        One that is not yet introduced has neither schema nor virtual host, until `introduce`.
+        """
         folder = ground.folder / name
         folder.mkdir(mode=PASSABLE)
         logins = Logins(name, broker=ground.broker, database=ground.database, passwords=ground.passwords)
-        await logins.introduce()
         share_keys(folder / "keys")
         async with CaGate(ground.pebble) as gate, open_upstream(name) as upstream:
             self = cls(ground, logins, gate, folder=folder, upstream=upstream)
-            await self.ledger.listen()
+            if is_introduced:
+                await self.introduce()
             try:
                 yield self
             finally:
                 await self.end_services()
+
+    async def introduce(self) -> None:
+        """Make all that `certsmith migrate` makes, and keep all facts from then on."""
+        await self.logins.introduce()
+        await self.ledger.listen()
 
     def provisioner(self, name: str = "provisioner", *, module: str = "services.provisioner", **more: str) -> Service:
         """Return a provisioner that can be started; *more* are settings, or what another *module* reads."""

@@ -1,0 +1,110 @@
+"""Services start in any order, also before broker, database and schema are there, and say what they are waiting for."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from dev.servers import PostgreSQL, RabbitMQ
+from tests.e2e.ground import Ground
+from tests.e2e.platform import Platform
+from tests.e2e.service import Service
+from tests.e2e.waiting import until
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("starting")]
+
+
+async def miss(services: Sequence[Service], *only: str, at_least: str = "") -> bool:
+    """Say whether all *services* live and miss what is named, and nothing else unless *at_least* that."""
+    try:
+        lives = [await service.page("live") for service in services]
+        readies = [await service.page("ready") for service in services]
+    except aiohttp.ClientConnectionError:  # one of them does not listen yet
+        return False
+    assert {page.status for page in lives} == {200}
+    missed = [
+        {line.partition(":")[0] for line in page.text.splitlines()} if page.status != 200 else set[str]()
+        for page in readies
+    ]
+    return all(at_least in each if at_least else each == set(only) for each in missed)
+
+
+@asynccontextmanager
+async def stopped(*servers: RabbitMQ | PostgreSQL) -> AsyncIterator[None]:
+    """Stop *servers*; those that are not back at the end of the block come back then."""
+    await asyncio.gather(*(server.stop() for server in servers))
+    try:
+        yield
+    finally:
+        for server in servers:
+            if server.program.returncode is not None:
+                await server.resume()
+
+
+async def becomes_served(platform: Platform) -> None:
+    """Return when a new domain has become served."""
+    host = f"late-{secrets.token_hex(4)}.example.com"
+    await platform.point_here(host)
+    await platform.publisher.bare("domain.created", platform.domain(host))
+    await platform.served(host)
+
+
+@pytest.mark.parametrize(("first", "second"), [("broker", "database"), ("database", "broker")])
+async def test_services_wait_for_servers_that_come_later(ground: Ground, first: str, second: str) -> None:
+    async with Platform.on(ground, f"before-{first}") as platform, stopped(platform.broker, platform.database):
+        servers = {"broker": platform.broker, "database": platform.database}
+        services = platform.provisioner(), platform.terminator()
+        for service in services:
+            await service.start()
+        await until(lambda: miss(services, at_least="database"), "services to miss their servers")
+
+        await servers[first].resume()
+        await until(lambda: miss(services, second), f"services to miss nothing but their {second}")
+        await servers[second].resume()
+        await until(lambda: miss(services), "services to miss nothing")
+
+        await becomes_served(platform)
+
+
+async def test_services_wait_for_their_schema_and_their_logins(ground: Ground) -> None:
+    async with Platform.on(ground, "before-migrate", is_introduced=False) as platform:
+        services = platform.provisioner(), platform.terminator()
+        for service in services:
+            await service.start()
+        await until(lambda: miss(services, at_least="database"), "services to miss their schema")
+
+        await platform.introduce()
+        await until(lambda: miss(services), "services to miss nothing")
+
+        await becomes_served(platform)
+
+
+async def test_who_still_waits_for_the_database_stops_at_once(ground: Ground) -> None:
+    async with Platform.on(ground, "waiting-database", is_introduced=False) as platform:
+        services = platform.provisioner(), platform.terminator()
+        for service in services:
+            await service.start()
+        await until(lambda: miss(services, at_least="database"), "services to miss their schema")
+
+        assert await seconds_to_stop(services) < 5
+
+
+async def test_who_still_waits_for_the_broker_stops_at_once(ground: Ground) -> None:
+    async with Platform.on(ground, "waiting-broker") as platform, stopped(platform.broker):
+        services = platform.provisioner(), platform.terminator()
+        for service in services:
+            await service.start()
+        await until(lambda: miss(services, "broker"), "services to miss nothing but their broker")
+
+        assert await seconds_to_stop(services) < 5
+
+
+async def seconds_to_stop(services: Sequence[Service]) -> float:
+    """Return how long *services* take to end, as they should, when they are told to."""
+    stopped_at = time.monotonic()
+    assert [await ending for ending in asyncio.as_completed([service.stop() for service in services])] == [0, 0]
+    return time.monotonic() - stopped_at
