@@ -8,6 +8,7 @@ With `AMQP_URL` (and `AMQP_MANAGEMENT_URL`) or `DATABASE_URL` set, the shared br
 certificate authority is always our own: tests tell its DNS what to say and read its log.
 """
 
+import logging
 import os
 import secrets
 import signal
@@ -17,6 +18,7 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
+import structlog
 
 from dev.folders import run_folder
 from dev.ports import free_address
@@ -33,6 +35,17 @@ TEMPLATE: Final = "certsmith_template"
 # has SIGINT ignored, or run under a program that tells its width.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("COLUMNS", None)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Undo what a test did to the logs: the stream that it had them written to is closed after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
