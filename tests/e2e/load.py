@@ -90,7 +90,9 @@ class Load:
 
 
 @asynccontextmanager
-async def load_on(platform: Platform, host: str, nodes: Sequence[Node]) -> AsyncIterator[Load]:
+async def load_on(
+    platform: Platform, host: str, nodes: Sequence[Node], *, staying: int = STAYING
+) -> AsyncIterator[Load]:
     """Yield visitors of *host* at *nodes*; those who stay are connected, and new ones come."""
     files = {name: platform.folder / f"load.{name}" for name in ("plan", "ready", "report", "log")}
     plan = Plan(
@@ -98,7 +100,7 @@ async def load_on(platform: Platform, host: str, nodes: Sequence[Node]) -> Async
         answer=f"{platform.logins.name}: ",
         roots=platform.roots.decode(),
         rate=RATE,
-        staying=STAYING,
+        staying=staying,
         places=tuple(Place(name=node.name, address=node.address, port=node.https_port) for node in nodes),
         ready=str(files["ready"]),
         report=str(files["report"]),

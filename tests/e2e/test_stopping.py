@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.downloads import DOWNLOAD, Downloads, open_downloads
+from tests.e2e.load import load_on
 from tests.e2e.load_connection import Connection, UnexpectedEndError
 from tests.e2e.platform import Platform
 from tests.e2e.service import Node, Service
@@ -101,6 +102,22 @@ async def test_a_terminator_ends_when_the_last_download_has(platform: Platform, 
     assert received == downloads.whole
     assert await stopping == 0
     assert time.monotonic() - stopped_at < 30
+
+
+@pytest.mark.usefixtures("provisioner")
+async def test_a_successor_at_the_same_address_takes_over_and_no_connection_fails(platform: Platform) -> None:
+    first = platform.terminator("first")
+    second = platform.terminator("second", TERMINATOR_HTTPS_PORT=str(first.https_port))
+    await platform.run(first)
+    host = await open_domain(platform, first, platform.upstream)
+    async with load_on(platform, host, [first], staying=0) as load:
+        await platform.run(second)
+        assert await first.stop() == 0
+        for _ in range(20):
+            assert (await platform.visit(host, first)).names == [host]  # at the address of both
+        report = await load.stop()
+
+    assert report.failures == ()
 
 
 @pytest.mark.usefixtures("provisioner")
