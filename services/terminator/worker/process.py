@@ -1,0 +1,26 @@
+"""A worker's process: what it is started with, and its loop."""
+
+import asyncio
+import resource
+import socket
+
+import uvloop
+
+from services.terminator import wire
+from services.terminator.frames import receive
+from services.terminator.worker import memory
+from services.terminator.worker.app import Sockets, serve
+
+
+def run(descriptors: tuple[int, int, int]) -> None:
+    """Serve on the open file *descriptors* of the link, the port for TLS and port 80, until it is to end."""
+    memory.protect()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    control, https, http = (socket.socket(fileno=descriptor) for descriptor in descriptors)
+    begin = receive(control, wire.FIRST_FROM_CONTROL)
+    if not isinstance(begin, wire.Begin):  # the control process has ended already
+        return
+    control.settimeout(0)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(begin, Sockets(control=control, https=https, http=http)))
