@@ -118,6 +118,7 @@ class Chaos:
         deck, blows = self._deck(), self._blows()
         async with asyncio.TaskGroup() as tasks:
             while len(self.kills) < self.campaign.kills:
+                self._check_alive()
                 tasks.create_task(self._ask(await self._new_hosts()))
                 await asyncio.sleep(self._random.uniform(*_PAUSE_SECONDS))
                 prey = deck.popleft()
@@ -131,6 +132,7 @@ class Chaos:
         self.platform.gate.clear()
         started = time.monotonic()
         await asyncio.gather(*(service.ready() for service in (*self._provisioners, *self._nodes)))
+        self._check_alive()
         patience = self.campaign.patience_seconds
         await asyncio.gather(*(self.platform.served(host, seconds=patience) for host in self.hosts))
         served = time.monotonic()
@@ -142,6 +144,11 @@ class Chaos:
     def logs(self) -> Mapping[str, Path]:
         """Return the log of each service and server, by name."""
         return self.platform.logs()
+
+    def _check_alive(self) -> None:
+        """Fail if a service has ended that nobody has killed."""
+        ended = [service.name for service in (*self._provisioners, *self._nodes) if not service.is_running]
+        assert not ended, f"{', '.join(ended)} ended, and nobody has killed it"
 
     async def _in_flight(self) -> int | None:
         issued = await self._unless_away(self.platform.ledger.issued())

@@ -1,5 +1,6 @@
 """What chaos may have done to domains that are all served and settled."""
 
+import signal
 from collections import Counter
 from collections.abc import Sequence
 
@@ -7,7 +8,7 @@ from tests.e2e.platform import Platform
 
 
 async def harm_done(platform: Platform, hosts: Sequence[str]) -> list[str]:
-    """Return a sentence for each harm: a certificate or order too many, news that were not told; reads all facts."""
+    """Return a sentence for each harm: a certificate or an order too many, news not told, a crash; reads all facts."""
     issued = await platform.pebble.issued_certificates()
     facts = await platform.ledger.facts()
     told = Counter(
@@ -23,4 +24,9 @@ async def harm_done(platform: Platform, hosts: Sequence[str]) -> list[str]:
         news = [(name, certificate) for name, certificate in told if name == host]
         if news != [(host, certificate) for _, certificate in orders]:
             harm.append(f"of {host} was told {news}")
-    return harm
+    return harm + [
+        f"a worker of {service.name} ended with {record['exit_code']}"
+        for service in platform.services.values()
+        for record in service.records()
+        if record.get("event") == "worker_ended" and record["exit_code"] != -signal.SIGKILL
+    ]
