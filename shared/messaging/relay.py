@@ -9,6 +9,7 @@ It is woken by the notification of `outbox.tell`, and looks by itself once a sec
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -25,6 +26,7 @@ LEASE_SECONDS: Final = 10.0
 _RENEW_SECONDS: Final = 3.0
 _STANDBY_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 1.0
+_LET_GO_SECONDS: Final = 1.0
 
 
 class Relay:
@@ -73,9 +75,19 @@ class Relay:
                 await wait_at_most(stop, _STANDBY_SECONDS)
                 continue
             log.info("relay_leads", token=token)
-            with LEADING.labels(self._service).track_inprogress():
-                await self._lead(connection, token, asked_at=asked_at, wake=wake, stop=stop)
+            try:
+                with LEADING.labels(self._service).track_inprogress():
+                    await self._lead(connection, token, asked_at=asked_at, wake=wake, stop=stop)
+            except asyncio.CancelledError:
+                await self._let_go(connection, token)
+                raise
             await leases.release(connection, name=self._lease, token=token)
+
+    async def _let_go(self, connection: Connection, token: int) -> None:
+        """Give the lease back, if that is quick, so that the next relay does not wait for its end."""
+        with suppress(Exception):  # whatever is in the way: the lease ends by itself
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                await leases.release(connection, name=self._lease, token=token)
 
     async def _lead(
         self, connection: Connection, token: int, *, asked_at: float, wake: asyncio.Event, stop: asyncio.Event

@@ -12,7 +12,7 @@ from shared.errors import BrokerUnavailableError, PermanentError
 from shared.events import CertificateFailed, CertificateRejected, DomainChanged, Event, EventReason
 from shared.messaging.dispatch import Sender
 from shared.messaging.publisher import Publisher
-from shared.messaging.relay import Relay
+from shared.messaging.relay import LEASE_SECONDS, Relay
 from shared.messaging.wire import Message
 from shared.store import Pool, outbox
 from tests.integration.messaging.support import running, until
@@ -170,6 +170,27 @@ async def test_one_relay_sends_at_a_time_and_the_next_takes_over(
             await until(lambda: heard.has(other), "the fact that the second sends")
 
     assert heard.ids == [event.id, other.id]
+
+
+async def test_a_relay_that_is_cancelled_lets_the_next_one_lead_at_once(
+    bus: str, pool: Pool, database_url: str, publisher: Publisher
+) -> None:
+    gate, event, loop = Gate(publisher), a_fact("a.example", 1), asyncio.get_running_loop()
+    first = asyncio.create_task(Relay(database_url, pool, gate, service="provisioner").run(asyncio.Event()))
+    await tell(pool, event)
+
+    async def is_sending() -> bool:
+        return bool(gate.waiting)
+
+    await until(is_sending, "the first relay to lead")
+    first.cancel()
+    await asyncio.wait([first])
+    cancelled_at = loop.time()
+
+    async with hearing(bus) as heard, running(Relay(database_url, pool, publisher, service="provisioner").run):
+        await until(lambda: heard.has(event), "the fact")
+
+    assert loop.time() - cancelled_at < LEASE_SECONDS / 2
 
 
 async def test_a_relay_that_lost_its_lease_sends_nothing_more(
