@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 
-from services.terminator.tls import new_context
 from shared.errors import SettingsError
+from shared.tls import new_context
 
 _NAME: Final = "no such site"
 _LIFETIME: Final = dt.timedelta(days=3650)

@@ -19,13 +19,13 @@ from services.terminator.control.measures import KEYS_REFUSED
 from services.terminator.rules import Certificate, Domain, NotServableError, Policy, choose, policy_of
 from shared.certificates import UnreadableCertificateError, covers, parse
 from shared.errors import PermanentError, SealError
+from shared.tls import MAX_CHAIN_BYTES
 from shared.vault import KeyReader
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _REFUSED_SECONDS: Final = 30.0  # a refusal is believed, and not logged again; a new version of the row ends it
 _REFUSED_KEPT: Final = 10_000
-MAX_CHAIN_BYTES: Final = 1 << 17  # OpenSSL's clients take 100 KB (SSL_MAX_CERT_LIST_DEFAULT)
 
 
 class OfferRefusedError(PermanentError):

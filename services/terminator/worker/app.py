@@ -14,7 +14,6 @@ from typing import Any, Final
 from services.terminator import wire
 from services.terminator.figures import Figures
 from services.terminator.listening import empty, refuse_new
-from services.terminator.tls import new_context
 from services.terminator.worker.connections import Connections
 from services.terminator.worker.contexts import Contexts, Entry
 from services.terminator.worker.dialling import Dialler
@@ -25,6 +24,7 @@ from services.terminator.worker.plain import Plain
 from services.terminator.worker.resources import Resources
 from services.terminator.worker.unshown import Unshown
 from services.terminator.worker.watch import Watch
+from shared.tls import new_context
 
 SWEEP_SECONDS: Final = 0.25
 REPORT_SECONDS: Final = 1.0

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 
 from services.terminator import wire
 from services.terminator.named import NameCache
-from services.terminator.tls import new_context
+from shared.tls import new_context
 from shared.upstreams import Upstream, UpstreamRefusedError
 from shared.upstreams import parse as parse_upstream
 

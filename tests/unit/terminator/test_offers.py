@@ -9,7 +9,7 @@ import pytest
 
 from services.terminator.control.offers import OfferRefusedError, Offers
 from services.terminator.rules import Domain
-from services.terminator.tls import new_context
+from shared.tls import new_context
 from tests.unit.terminator.fakes import Issuer, a_domain
 
 SHOP = "shop.example.com"

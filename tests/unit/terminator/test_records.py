@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from services.terminator.tls import new_context
 from services.terminator.worker.records import READ_BYTES, Buffers, Records
+from shared.tls import new_context
 from tests.unit.terminator.fakes import default_certificate
 
 BUFFERS = Buffers()

@@ -1,4 +1,4 @@
-"""How TLS is spoken: the configuration of every context.
+"""How TLS is spoken: the configuration of every context, of a terminator and of who judges what one would take.
 
 Rules:
 
@@ -17,6 +17,8 @@ from OpenSSL import SSL
 
 TLS12: Final = 0x0303
 TLS13: Final = 0x0304
+
+MAX_CHAIN_BYTES: Final = 1 << 17  # OpenSSL's clients take 100 KB (SSL_MAX_CERT_LIST_DEFAULT)
 
 # TLS 1.2; those of TLS 1.3 are all good (RFC 8446 appendix B.4)
 _CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
