@@ -10,6 +10,8 @@ from typing import Final
 from shared.events.data import MAX_BODY_BYTES, Data, DomainText, JsonObject, Request, Tenant, Text255, Text4096
 from shared.events.envelope import Event, Incoming
 from shared.events.facts import (
+    CertificateDeleted,
+    CertificateDeletionRefused,
     CertificateDeployed,
     CertificateExpiring,
     CertificateFailed,
@@ -22,6 +24,7 @@ from shared.events.facts import (
     EventReason,
 )
 from shared.events.requests import (
+    CertificateDeletionRequested,
     CertificateManagementPolicy,
     CertificateRenewalRequested,
     CertificateRevocationRequested,
@@ -37,6 +40,9 @@ __all__ = [
     "MAX_BODY_BYTES",
     "PUBLIC",
     "TYPES",
+    "CertificateDeleted",
+    "CertificateDeletionRefused",
+    "CertificateDeletionRequested",
     "CertificateDeployed",
     "CertificateExpiring",
     "CertificateFailed",
@@ -73,6 +79,7 @@ PUBLIC: Final[dict[str, type[Request]]] = {
         DomainUpdated,
         DomainDeleted,
         CertificateUploaded,
+        CertificateDeletionRequested,
         CertificateRenewalRequested,
         CertificateRevocationRequested,
     )
@@ -88,6 +95,8 @@ FACTS: Final[dict[str, type[Data]]] = {
         CertificateExpiring,
         CertificateDeployed,
         CertificateRevoked,
+        CertificateDeleted,
+        CertificateDeletionRefused,
     )
 }
 TYPES: Final[dict[str, type[Data]]] = {**PUBLIC, **FACTS}

@@ -5,7 +5,7 @@ A fact ignores fields that it does not know, so that an old reader understands a
 
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.events.data import Data
 
@@ -56,6 +56,9 @@ class CertificateReady(Data):
     serial_number: str
     issuer: str
     source: Literal["automatic", "uploaded"]
+    publicly_trusted: bool | None = None
+    warnings: tuple[EventReason, ...] = ()
+    uploaded_as: str | None = Field(None, description="the id of an upload of a certificate that was there already")
 
     @property
     def key(self) -> str:
@@ -115,3 +118,20 @@ class CertificateRevoked(Data):
     type: ClassVar[str] = "certificate.revoked"
     certificate_id: str
     reason: str
+
+
+class CertificateDeleted(Data):
+    """An uploaded certificate is forgotten, its key erased."""
+
+    type: ClassVar[str] = "certificate.deleted"
+    certificate_id: str
+
+
+class CertificateDeletionRefused(Data):
+    """An uploaded certificate was not deleted: these domains use it, or there is no such certificate."""
+
+    type: ClassVar[str] = "certificate.deletion_refused"
+    event_id: str
+    certificate_id: str
+    domains: tuple[str, ...]
+    reasons: tuple[EventReason, ...]

@@ -99,3 +99,10 @@ class CertificateRevocationRequested(Request):
     domain: DomainText | None = None
     certificate_id: Text255 | None = None
     reason: Text255 = ""
+
+
+class CertificateDeletionRequested(Request):
+    """Forget an uploaded certificate and erase its key; refused while a domain uses it."""
+
+    type: ClassVar[str] = "certificate.deletion_requested"
+    certificate_id: Annotated[str, Field(pattern=r"^cert_[0-9A-Za-z_-]{1,100}$")]

@@ -7,6 +7,8 @@ from typing import Final
 from shared.errors import Reason
 from shared.events import (
     PUBLIC,
+    CertificateDeletionRefused,
+    CertificateDeletionRequested,
     CertificateRejected,
     CertificateUploaded,
     Data,
@@ -26,9 +28,14 @@ def rejection_of(event_type: str, data: JsonObject, *, event_id: str | None, rea
     """
     told = tuple(EventReason(code=reason.code, message=reason.message) for reason in reasons)
     domain, certificate_id = data.get("domain"), data.get("certificate_id")
-    if event_type == CertificateUploaded.type:
-        if isinstance(certificate_id, str) and _CERTIFICATE_ID.fullmatch(certificate_id):
+    if event_type in (CertificateUploaded.type, CertificateDeletionRequested.type):
+        if not isinstance(certificate_id, str) or not _CERTIFICATE_ID.fullmatch(certificate_id):
+            return None
+        if event_type == CertificateUploaded.type:
             return CertificateRejected(certificate_id=certificate_id, reasons=told)
-    elif event_type in PUBLIC and isinstance(domain, str) and 0 < len(domain) <= _MAX_DOMAIN:
+        return CertificateDeletionRefused(
+            event_id=event_id or "", certificate_id=certificate_id, domains=(), reasons=told
+        )
+    if event_type in PUBLIC and isinstance(domain, str) and 0 < len(domain) <= _MAX_DOMAIN:
         return DomainRejected(event_id=event_id or "", domain=domain, reasons=told)
     return None

@@ -13,6 +13,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from shared.events import (
+    CertificateDeletionRequested,
     CertificateRenewalRequested,
     CertificateRevocationRequested,
     CertificateUploaded,
@@ -39,7 +40,7 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
         CertificateRenewalRequested.type,
         CertificateRevocationRequested.type,
     ),
-    "validator": (CertificateUploaded.type,),
+    "validator": (CertificateUploaded.type, CertificateDeletionRequested.type),
 }
 UNROUTABLE_KEEPER: Final = "provisioner"  # moves what no queue takes to its dead letters
 NODE_SERVICES: Final = ("terminator", "api")  # each process listens to facts on an exclusive queue
