@@ -1,9 +1,10 @@
 """What is written down: rows, queues, and the facts that were told. Everything that must be settled in the end."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aio_pika
 import asyncpg
@@ -11,16 +12,32 @@ import asyncpg
 from dev.servers import RabbitMQ
 from shared.messaging.topology import all_queues
 from tests.e2e.logins import Logins
+from tests.e2e.waiting import DEADLINE_SECONDS, until
 
 FACTS: Final = "e2e.facts"
 
 _UNSETTLED: Final = """
 SELECT format('the order for %s is %s: %s', names[1], state, coalesce(message, 'no trouble')) FROM provisioner.orders
 WHERE state <> 'issued' AND cancelled_at IS NULL
+UNION ALL SELECT format('the upload %s has no verdict', certificate_id) FROM validator.uploads
+WHERE state = 'received'
 UNION ALL SELECT format('the outbox of %s has %s for %s', service, type, key) FROM messaging.outbox
 UNION ALL SELECT format('the challenge of %s still stands', name) FROM registry.challenges
 UNION ALL SELECT format('a dead letter of %s: %s', queue, reason) FROM messaging.dead_letters
 """
+_VERDICTS: Final = ("certificate.ready", "certificate.rejected")
+
+
+class Told(NamedTuple):
+    """A fact that was told; copies of it have the same id."""
+
+    kind: str
+    data: dict[str, Any]
+    id: str
+
+    def is_verdict_on(self, certificate_id: str) -> bool:
+        """Say whether it answers the upload of *certificate_id*."""
+        return self.kind in _VERDICTS and certificate_id in (self.data["certificate_id"], self.data.get("uploaded_as"))
 
 
 class Ledger:
@@ -29,6 +46,9 @@ class Ledger:
     def __init__(self, logins: Logins, broker: RabbitMQ) -> None:
         self._logins: Final = logins
         self._broker: Final = broker
+        self._told: Final[list[Told]] = []
+        self._given = 0  # so many of them were returned by `facts`
+        self._reading: Final = asyncio.Lock()
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
@@ -76,11 +96,32 @@ class Ledger:
 
     async def facts(self) -> list[tuple[str, dict[str, Any]]]:
         """Return type and data of all facts that were told since the last call, copies included."""
-        connection = await aio_pika.connect(self._logins.administrator_amqp_url)
-        async with connection:
-            channel = await connection.channel()
-            queue = await channel.get_queue(FACTS, ensure=False)
-            found = []
-            while message := await queue.get(no_ack=True, fail=False):
-                found.append((message.routing_key or "", json.loads(message.body)))
-        return found
+        told = await self.told()
+        new = told[self._given :]
+        self._given = len(told)
+        return [(fact.kind, fact.data) for fact in new]
+
+    async def told(self) -> list[Told]:
+        """Return all facts since `listen`, copies included."""
+        async with self._reading:
+            connection = await aio_pika.connect(self._logins.administrator_amqp_url)
+            async with connection:
+                channel = await connection.channel()
+                queue = await channel.get_queue(FACTS, ensure=False)
+                while message := await queue.get(no_ack=True, fail=False):
+                    fact = Told(message.routing_key or "", json.loads(message.body), message.message_id or "")
+                    self._told.append(fact)
+        return list(self._told)
+
+    async def verdicts(self, certificate_id: str, *, count: int = 1, seconds: float = DEADLINE_SECONDS) -> list[Told]:
+        """Return what was told of the upload of *certificate_id*, as soon as there are *count* different facts."""
+
+        async def look() -> list[Told]:
+            found = {fact.id: fact for fact in await self.told() if fact.is_verdict_on(certificate_id)}
+            return list(found.values()) if len(found) >= count else []
+
+        return await until(look, f"{count} verdicts on {certificate_id}", seconds=seconds)
+
+    async def verdict(self, certificate_id: str, *, seconds: float = DEADLINE_SECONDS) -> Told:
+        """Return the last that was told of the upload of *certificate_id*, as soon as there is something."""
+        return (await self.verdicts(certificate_id, seconds=seconds))[-1]

@@ -14,10 +14,12 @@ from shared.store.roles import Role
 from shared.vault import files, generating
 from shared.vault.files import RingFile
 
-SERVICES: Final[tuple[Role, ...]] = ("provisioner", "terminator")
+SERVICES: Final[tuple[Role, ...]] = ("provisioner", "validator", "terminator")
 RINGS: Final[dict[str, tuple[RingFile, ...]]] = {
     "provisioner": (files.VAULT_PUBLIC, files.SIGNING["provisioner"], files.PROVISIONER_SECRET),
+    "validator": (files.VAULT_PUBLIC, files.SIGNING["validator"], files.INTAKE_SECRET),
     "terminator": (files.VAULT_SECRET, files.VERIFY),
+    principals.PUBLISHER: (files.INTAKE_PUBLIC,),
 }
 
 
@@ -73,7 +75,7 @@ class Logins:
 
 
 def share_keys(folder: Path) -> None:
-    """Make all key rings below *folder*, and give each service those that are its own: `keys_of` says where."""
+    """Make all key rings below *folder*, and give everybody those that are its own, in a folder of its name."""
     generating.generate(folder / "all")
     for service, rings in RINGS.items():
         (folder / service).mkdir(mode=0o700)

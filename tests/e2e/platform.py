@@ -22,11 +22,13 @@ from dev.ports import free_address, free_port
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Endpoint
 from shared.store.roles import Role
+from shared.vault import files
 from tests.e2e.ground import Ground
 from tests.e2e.ledger import Ledger
 from tests.e2e.logins import Logins, share_keys
 from tests.e2e.publishing import Publisher
 from tests.e2e.service import Node, Service
+from tests.e2e.uploading import Uploader
 from tests.e2e.upstream import open_upstream
 from tests.e2e.visiting import Visit, Visitor
 from tests.e2e.waiting import DEADLINE_SECONDS, until
@@ -62,6 +64,7 @@ class Platform:
         self.upstream: Final = upstream
         self.addresses: Final = (free_address(), free_address())
         self.publisher: Final = Publisher(logins.amqp_url("publisher"))
+        self.uploader: Final = Uploader(folder / "keys" / "publisher" / files.INTAKE_PUBLIC.name)
         self.ledger: Final = Ledger(logins, ground.broker)
         self.services: Final[dict[str, Service]] = {}
         self.logins: Final = logins
@@ -106,6 +109,12 @@ class Platform:
             "PROVISIONER_PLATFORM_ADDRESSES": ",".join(self.addresses),
             **more,
         }
+        return self._add(Service(name, module, environment=environment, folder=self.folder, ready_port=port))
+
+    def validator(self, name: str = "validator", *, module: str = "services.validator", **more: str) -> Service:
+        """Return a validator that can be started; *more* are settings, or what another *module* reads."""
+        port = free_port()
+        environment = {**self._common("validator", port), **more}
         return self._add(Service(name, module, environment=environment, folder=self.folder, ready_port=port))
 
     def terminator(self, name: str = "terminator", *, node: int = 0, **more: str) -> Node:
@@ -167,24 +176,35 @@ class Platform:
         for host in hosts:
             await self.pebble.dns.set_a(host, self.addresses[node])
 
-    async def served(self, host: str, *, by: Sequence[Node] = (), seconds: float = _PATIENCE_SECONDS) -> Visit:
-        """Return the visit to *host*, once every node (of *by*) serves it with a chain that verifies."""
+    async def served(
+        self,
+        host: str,
+        *,
+        by: Sequence[Node] = (),
+        seconds: float = _PATIENCE_SECONDS,
+        trusting: bytes | None = None,
+    ) -> Visit:
+        """Return the visit to *host*, once every node (of *by*) serves it with a chain that verifies.
+
+        Visitors trust the CA's root and no other, or only those that are given, PEM, as *trusting*.
+        """
         nodes = list(by) or self.nodes
         assert nodes, "no terminator runs"
-        visits = [await self._served_by(node, host, seconds) for node in nodes]
+        visitor = self._visitor if trusting is None else Visitor(trusting)
+        visits = [await self._served_by(node, host, seconds, visitor) for node in nodes]
         return visits[0]
 
     async def visit(self, host: str, node: Node) -> Visit:
         """Return the visit to *host* at *node*, at the first try; raises what `Visitor.visit` does."""
         return await self._visitor.visit(host, address=node.address, port=node.https_port)
 
-    async def _served_by(self, node: Node, host: str, seconds: float) -> Visit:
+    async def _served_by(self, node: Node, host: str, seconds: float, visitor: Visitor) -> Visit:
         trouble = "nothing"
 
         async def look() -> Visit | None:
             nonlocal trouble
             try:
-                return await self.visit(host, node)
+                return await visitor.visit(host, address=node.address, port=node.https_port)
             except (OSError, ssl.SSLError, TimeoutError) as error:
                 trouble = f"{type(error).__name__}: {error}"
                 return None
