@@ -10,7 +10,7 @@ rely on it that the store was read after the hint that caused the `Drop`.
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.terminator.frames import Message
+from shared.frames import Message
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from services.terminator.control.catalogue import Catalogue
 from services.terminator.control.channel import Channel
 from services.terminator.control.measures import STORE_READS_FAILED
 from services.terminator.control.offers import OfferRefusedError, Offers
-from services.terminator.frames import Message
 from services.terminator.ports import Store
 from services.terminator.rules import Domain
 from shared.errors import StoreUnavailableError
+from shared.frames import Message
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -10,7 +10,7 @@ import structlog
 from services.terminator import wire
 from services.terminator.clienthello import host_name
 from services.terminator.figures import Count, Level
-from services.terminator.frames import FrameError, Frames, Message, encode
+from shared.frames import FrameError, Frames, Message, encode
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -9,10 +9,10 @@ from OpenSSL import SSL
 
 from services.terminator import wire
 from services.terminator.figures import Count, Figures
-from services.terminator.frames import FrameError, Frames, Message, encode
 from services.terminator.worker.contexts import Contexts, Entry
 from services.terminator.worker.log import complain, complain_of
 from services.terminator.worker.unshown import Unshown
+from shared.frames import FrameError, Frames, Message, encode
 
 
 class NameWaiter(Protocol):

@@ -7,9 +7,9 @@ import socket
 import uvloop
 
 from services.terminator import wire
-from services.terminator.frames import receive
 from services.terminator.worker import memory
 from services.terminator.worker.app import Sockets, serve
+from shared.frames import receive
 
 
 def run(descriptors: tuple[int, int, int]) -> None:

@@ -12,8 +12,8 @@ from services.terminator import wire
 from services.terminator.control.channel import Channel
 from services.terminator.control.sockets import open_slots, port_of
 from services.terminator.control.workers import Patience
-from services.terminator.frames import encode
 from services.terminator.listening import queued, refuse_new, take_new
+from shared.frames import encode
 from tests.integration.terminator.clients import BareClient
 from tests.integration.terminator.rig import LOOPBACK, Rig, echo, running_node, until, upstream
 from tests.unit.terminator.fakes import Issuer, MemoryStore

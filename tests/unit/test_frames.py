@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.terminator import wire
-from services.terminator.frames import MAX_FRAME_BYTES, FrameError, Frames, Message, encode, receive
+from shared.frames import MAX_FRAME_BYTES, FrameError, Frames, Message, encode, receive
 
 U64 = st.integers(0, 2**64 - 1)
 BLOBS = st.binary(max_size=50)

@@ -1,15 +1,16 @@
 """Frames: how dataclasses travel between two processes that need not trust each other.
 
 A frame is four bytes of length, one byte of kind, and the fields in the order of its class. Integers and floats have
-eight bytes; texts and bytes stand behind four bytes of length, the items of a tuple behind four bytes of count. There
-are no other types, nothing is optional, and nothing in a frame can make its reader run code.
+eight bytes; texts and bytes stand behind four bytes of length, the items of a tuple behind four bytes of count, and a
+dataclass inside another as its fields. There are no other types, nothing is optional, and nothing in a frame can make
+its reader run code.
 """
 
 import dataclasses
 import socket
 import struct
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Final, TypeVar, get_args, get_origin, get_type_hints
 
 from shared.errors import PermanentError
 
@@ -27,7 +28,7 @@ class FrameError(PermanentError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Message:
-    """A dataclass of integers, floats, texts, bytes, and tuples of them."""
+    """A dataclass of integers, floats, texts, bytes, other dataclasses, and tuples of them."""
 
     KIND: ClassVar[int]
 
@@ -35,8 +36,7 @@ class Message:
 def encode(message: Message) -> bytes:
     """Return *message* as a frame."""
     parts: list[bytes] = []
-    for name, hint in _fields(type(message)):
-        _pack(parts, hint, getattr(message, name))
+    _pack_fields(parts, message)
     payload = b"".join(parts)
     return _HEADER.pack(len(payload), message.KIND) + payload
 
@@ -91,27 +91,37 @@ class Frames:
 
 
 def _decode(cls: type[Message], payload: bytes) -> Message:
-    values: dict[str, object] = {}
-    at = 0
     try:
-        for name, hint in _fields(cls):
-            values[name], at = _unpack(payload, at, hint)
+        message, at = _unpack_fields(payload, 0, cls)
     except (struct.error, UnicodeDecodeError) as error:
         raise FrameError(f"a malformed {cls.__name__}: {error}") from None
     if at != len(payload):
         raise FrameError(f"a malformed {cls.__name__}: {len(payload) - at} bytes too many")
-    return cls(**values)
+    return message
 
 
-_known: Final[dict[type[Message], tuple[tuple[str, object], ...]]] = {}
+_D = TypeVar("_D")
+_known: Final[dict[type, tuple[tuple[str, object], ...]]] = {}
 
 
-def _fields(cls: type[Message]) -> tuple[tuple[str, object], ...]:
+def _fields(cls: type[Any]) -> tuple[tuple[str, object], ...]:
     """Return names and types of the fields of *cls*, in order."""
     if cls not in _known:
         hints = get_type_hints(cls)
         _known[cls] = tuple((field.name, hints[field.name]) for field in dataclasses.fields(cls))
     return _known[cls]
+
+
+def _pack_fields(parts: list[bytes], value: object) -> None:
+    for name, hint in _fields(type(value)):
+        _pack(parts, hint, getattr(value, name))
+
+
+def _unpack_fields(payload: bytes, at: int, cls: type[_D]) -> tuple[_D, int]:
+    values: dict[str, object] = {}
+    for name, hint in _fields(cls):
+        values[name], at = _unpack(payload, at, hint)
+    return cls(**values), at
 
 
 def _pack(parts: list[bytes], hint: object, value: Any) -> None:  # noqa: ANN401 - the hint says what it is
@@ -123,6 +133,8 @@ def _pack(parts: list[bytes], hint: object, value: Any) -> None:  # noqa: ANN401
         parts.append(_LENGTH.pack(len(value)))
         for item in value:
             _pack(parts, get_args(hint)[0], item)
+    elif dataclasses.is_dataclass(hint):
+        _pack_fields(parts, value)
     else:
         data = value.encode() if hint is str else value
         parts += (_LENGTH.pack(len(data)), data)
@@ -134,6 +146,8 @@ def _unpack(payload: bytes, at: int, hint: Any) -> tuple[object, int]:  # noqa: 
         return _INT.unpack_from(payload, at)[0], at + _INT.size
     if hint is float:
         return _FLOAT.unpack_from(payload, at)[0], at + _FLOAT.size
+    if dataclasses.is_dataclass(hint):
+        return _unpack_fields(payload, at, hint)
     length = _LENGTH.unpack_from(payload, at)[0]
     at += _LENGTH.size
     if get_origin(hint) is tuple:
