@@ -99,3 +99,52 @@ class HostedDomain:
     certificate: CertificateView | None
     order: OrderView | None
     deployments: tuple[DeploymentView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """A reason against an upload, or a warning: a stable *code*, a sentence, and the object at fault."""
+
+    code: str
+    message: str
+    where: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadedCertificate:
+    """What was stored of an upload."""
+
+    id: str
+    names: tuple[str, ...]
+    issuer: str
+    serial_number: str
+    fingerprint: str  # SHA-256 in hexadecimal
+    key_type: str
+    not_before: datetime
+    not_after: datetime
+    publicly_trusted: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadView:
+    """An upload, from its arrival to its verdict and after; *certificate* is what was stored of it.
+
+    The id of *certificate* is another than *certificate_id* when the tenant had that very certificate already.
+    """
+
+    certificate_id: str
+    tenant: str
+    state: str  # 'received', 'accepted' or 'rejected'
+    attach: tuple[str, ...]
+    description: str
+    metadata: str
+    correlation_id: str | None
+    attempt: int
+    next_attempt_at: datetime
+    is_in_hand: bool
+    """Whether a worker is at it now."""
+    reasons: tuple[Remark, ...]
+    warnings: tuple[Remark, ...]
+    received_at: datetime
+    judged_at: datetime | None
+    certificate: UploadedCertificate | None

@@ -1,0 +1,91 @@
+"""What an operator reads of uploads."""
+
+import json
+from datetime import UTC, datetime
+
+from shared.certificates import parse
+from shared.identifiers import CertificateId
+from shared.store import Connection, certificates, open_connection
+from shared.store.views import uploads
+from shared.store.views.model import Remark
+from tests.integration.store.stored import make
+
+CERTIFICATE_ID = CertificateId("cert_a")
+
+
+async def receive(owner: Connection) -> None:
+    await owner.execute(
+        "INSERT INTO validator.uploads (certificate_id, tenant, state, content_sha256, bundle, sealed, intake_key_id, "
+        "attach, requested_at, correlation_id) "
+        "VALUES ($1, 'acme', 'received', $2, 'bundle', 'sealed', 'intake-1', '{a.example.com}', now(), 'c-1')",
+        CERTIFICATE_ID,
+        bytes(32),
+    )
+
+
+async def test_an_operator_sees_an_upload_that_waits(owner: Connection, database_url: str) -> None:
+    await receive(owner)
+
+    async with open_connection(database_url, role="operator") as connection:
+        found = await uploads.named(connection, CERTIFICATE_ID)
+        nothing = await uploads.named(connection, "cert_b")
+
+    assert found is not None
+    assert (found.state, found.tenant, found.attach, found.correlation_id) == (
+        "received",
+        "acme",
+        ("a.example.com",),
+        "c-1",
+    )
+    assert (found.is_in_hand, found.certificate, found.reasons) == (False, None, ())
+    assert nothing is None
+
+
+async def test_an_operator_sees_why_an_upload_was_rejected(owner: Connection, database_url: str) -> None:
+    await receive(owner)
+    reasons = [{"code": "key_mismatch", "message": "another key", "where": "key"}, {"code": "x", "message": "y"}]
+    await owner.execute(
+        "UPDATE validator.uploads SET state = 'rejected', bundle = NULL, sealed = NULL, judged_at = now(), "
+        "reasons = $1::text::jsonb",
+        json.dumps(reasons),
+    )
+
+    async with open_connection(database_url, role="operator") as connection:
+        found = await uploads.named(connection, CERTIFICATE_ID)
+
+    assert found is not None
+    assert found.reasons == (
+        Remark(code="key_mismatch", message="another key", where="key"),
+        Remark(code="x", message="y", where=None),
+    )
+    assert found.judged_at is not None
+
+
+async def test_an_operator_sees_what_was_stored_of_an_upload(owner: Connection, database_url: str) -> None:
+    await receive(owner)
+    made = make("a.example.com", tenant="acme")
+    await certificates.insert_key(owner, made.sealed, tenant="acme")
+    stored_id = await certificates.insert(
+        owner,
+        certificate_id=CERTIFICATE_ID,
+        tenant="acme",
+        source="uploaded",
+        key_id=made.sealed.key_id,
+        chain=(made.leaf, *made.issuers),
+        facts=parse(made.leaf),
+        publicly_trusted=False,
+    )
+    await owner.execute(
+        "UPDATE validator.uploads SET state = 'accepted', bundle = NULL, sealed = NULL, judged_at = now(), "
+        "stored_certificate_id = $1",
+        stored_id,
+    )
+
+    async with open_connection(database_url, role="operator") as connection:
+        found = await uploads.named(connection, CERTIFICATE_ID)
+
+    assert found is not None
+    assert found.certificate is not None
+    assert (found.certificate.id, found.certificate.names) == (CERTIFICATE_ID, ("a.example.com",))
+    assert found.certificate.publicly_trusted is False
+    assert found.certificate.not_after > datetime.now(UTC)
