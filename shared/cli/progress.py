@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from rich.console import RenderableType
+
 from shared.cli.exits import ExitCode
 from shared.store.views.fates import Fate
 from shared.store.views.model import HostedDomain
@@ -17,13 +19,17 @@ class Outcome(StrEnum):
     REGISTERED = "registered"
     """As it was asked for: without a certificate."""
     DELETED = "deleted"
+    ACCEPTED = "accepted"
+    """An upload: judged and stored."""
+    REJECTED = "rejected"
+    """An upload: judged, with reasons against it."""
     REFUSED = "refused"
     FAILED = "failed"
 
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of a command that waited for it."""
-        return ExitCode.REFUSED if self in (Outcome.REFUSED, Outcome.FAILED) else ExitCode.DONE
+        return ExitCode.REFUSED if self in (Outcome.REJECTED, Outcome.REFUSED, Outcome.FAILED) else ExitCode.DONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,22 @@ class Progress:
     state: str
     sentence: str
     outcome: Outcome | None = None
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The JSON that tells of it."""
+        outcome = self.outcome or "timeout"
+        return {"outcome": outcome, "state": self.state, "message": self.sentence, **self.findings}
+
+    @property
+    def findings(self) -> dict[str, object]:
+        """What programs are told beside the sentence."""
+        return {}
+
+    @property
+    def details(self) -> tuple[RenderableType, ...]:
+        """What people are told beside the sentence."""
+        return ()
 
 
 def progress_of(fate: Fate, domain: HostedDomain | None, *, deletes: bool, now: datetime) -> Progress:

@@ -29,12 +29,13 @@ def publish(event: Event, terminal: Terminal, *, wait_seconds: float | None) -> 
 
 def document_of(event: Event) -> dict[str, object]:
     """Return the JSON that tells of a published *event*."""
+    about = "domain" if hasattr(event.data, "domain") else "certificate_id"
     return {
         "event_id": event.id,
         "correlation_id": event.correlation_id,
         "type": event.type,
         "time": event.time,
-        "domain": event.subject,
+        about: event.subject,
     }
 
 
@@ -54,7 +55,7 @@ async def _send_and_wait(
         terminal.say(_published(event))
 
     waited = await wait_for(watch, url, terminal, begin=send, seconds=wait_seconds)
-    terminal.show({**document_of(event), **waited.document}, waited.line)
+    terminal.show({**document_of(event), **waited.document}, waited.line, *waited.progress.details)
     return waited.exit_code
 
 

@@ -20,12 +20,14 @@ SOURCE: Final = source_of("cli")
 def request_event(
     request_type: str, data: JsonObject, *, event_id: str | None = None, correlation_id: str | None = None
 ) -> Event:
-    """Return the event that asks for *data*, its domain in the form that is stored.
+    """Return the event that asks for *data*, its domains in the form that is stored.
+
+    What names no certificate is about a domain, which must be there.
 
     Raises:
         RefusedError: the services would refuse it, for these reasons.
     """
-    said: JsonObject = {**data, "domain": _name(data.get("domain"))}
+    said = {**data, **_names(data)}
     _check_upstream(said.get("upstream"))
     ids = {
         "id": new_event_id() if event_id is None else event_id,
@@ -51,6 +53,16 @@ def _check_message(request_type: str, data: JsonObject, ids: dict[str, str]) -> 
         content_type="application/json",
     )
     decode(message, expected=request_type, received_at=datetime.now(UTC))
+
+
+def _names(data: JsonObject) -> JsonObject:
+    """Return the fields of *data* that hold domains, in the form that is stored."""
+    found: JsonObject = {}
+    if "domain" in data or "certificate_id" not in data:
+        found["domain"] = _name(data.get("domain"))
+    if isinstance(hosts := data.get("attach"), list):
+        found["attach"] = [_name(host) for host in hosts]
+    return found
 
 
 def _name(text: object) -> Name:

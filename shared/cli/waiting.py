@@ -13,18 +13,21 @@ from shared.cli.database import operator_connection
 from shared.cli.exits import ExitCode
 from shared.cli.progress import Outcome, Progress, progress_of
 from shared.cli.terminal import Terminal
+from shared.cli.verdicts import upload_progress_of
 from shared.errors import StoreUnavailableError
-from shared.events import DomainDeleted, Event, Request
+from shared.events import CertificateUploaded, DomainDeleted, Event, Request
 from shared.names import Name
 from shared.store import Connection
-from shared.store.views import fates, hosted
+from shared.store.views import fates, hosted, uploads
+from shared.store.views.model import HostedDomain
 
 _POLL_SECONDS: Final = 0.1
-_CONSUMER: Final = "provisioner"  # of everything that the command line publishes
 _STYLES: Final = {
     Outcome.SERVED: "green",
     Outcome.REGISTERED: "green",
     Outcome.DELETED: "green",
+    Outcome.ACCEPTED: "green",
+    Outcome.REJECTED: "red",
     Outcome.REFUSED: "red",
     Outcome.FAILED: "red",
 }
@@ -39,18 +42,34 @@ class Watch:
 
     async def look(self, connection: Connection) -> Progress:
         """Return where it stands."""
-        data = self.event.data
-        assert isinstance(data, Request)
-        fate = await fates.of_event(
-            connection,
-            consumer=_CONSUMER,
-            user_id=self.user_id,
-            source=self.event.source,
-            event_id=self.event.id,
+        match self.event.data:
+            case CertificateUploaded() as data:
+                return await self._of_upload(connection, data)
+            case Request() as data:
+                return await self._of_domain(connection, data)
+            case data:
+                raise TypeError(f"{data.type} is no request")
+
+    async def _of_domain(self, connection: Connection, data: Request) -> Progress:
+        fate = await self._fate(connection, "provisioner")
+        domain = await _hosted(connection, data.key, data.tenant)
+        return progress_of(fate, domain, deletes=isinstance(data, DomainDeleted), now=datetime.now(UTC))
+
+    async def _of_upload(self, connection: Connection, data: CertificateUploaded) -> Progress:
+        fate = await self._fate(connection, "validator")  # first: what it says was seen has its record by now
+        upload = await uploads.named(connection, data.certificate_id)
+        attached = {name: await _hosted(connection, name, data.tenant) for name in data.attach}
+        return upload_progress_of(fate, upload, correlation_id=self.event.correlation_id, attached=attached)
+
+    async def _fate(self, connection: Connection, consumer: str) -> fates.Fate:
+        return await fates.of_event(
+            connection, consumer=consumer, user_id=self.user_id, source=self.event.source, event_id=self.event.id
         )
-        found = await hosted.named(connection, Name(data.key), tenant=data.tenant)
-        deletes = isinstance(data, DomainDeleted)
-        return progress_of(fate, found[0] if found else None, deletes=deletes, now=datetime.now(UTC))
+
+
+async def _hosted(connection: Connection, name: str, tenant: str) -> HostedDomain | None:
+    found = await hosted.named(connection, Name(name), tenant=tenant)
+    return found[0] if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +88,7 @@ class Waited:
     @property
     def document(self) -> dict[str, object]:
         """The JSON that tells of it."""
-        return {
-            "outcome": self.progress.outcome or "timeout",
-            "state": self.progress.state,
-            "message": self.progress.sentence,
-            "seconds": round(self.seconds, 3),
-        }
+        return {**self.progress.document, "seconds": round(self.seconds, 3)}
 
     @property
     def line(self) -> Text:
@@ -98,7 +112,7 @@ async def wait_for(
     Raises:
         StoreUnavailableError: the database does not answer; when it did not from the start, nothing was begun.
     """
-    last = Progress(state="published", sentence="no provisioner has taken it yet")
+    last: Progress | None = None
     async with operator_connection(database_url) as connection:
         await begin()
         began = time.monotonic()
@@ -111,6 +125,7 @@ async def wait_for(
                         status.update(last.state)
         except StoreUnavailableError as error:
             raise StoreUnavailableError(f"event {watch.event.id} is published, but then {error}") from error
+    assert last is not None  # the first look gives one
     return Waited(progress=last, seconds=time.monotonic() - began)
 
 

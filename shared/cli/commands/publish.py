@@ -1,6 +1,7 @@
 """`certsmith publish`: the requests that a platform makes."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
 WAIT_SECONDS: Final = 300.0
+HOURS: Final = 24.0
+MAX_HOURS: Final = 168.0  # the validator opens no key that can be opened for longer
 
 Host = Annotated[str, typer.Argument(metavar="HOST", help="As people write it: shop.example.com, bücher.example.com.")]
 Upstream = Annotated[
@@ -149,6 +152,61 @@ def renewal_requested(
     wait_seconds = timeout if wait else None
     kind = "certificate.renewal_requested"
     return _publish(kind, data, event_id, correlation_id, wait_seconds=wait_seconds, as_json=as_json)
+
+
+def certificate_uploaded(  # noqa: PLR0913 - one for each option
+    *,
+    bundle: Annotated[
+        Path, typer.Option(metavar="FILE", help="The certificates, PEM: the leaf first. `-`: standard input.")
+    ],
+    key: Annotated[
+        Path, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted. `-`: likewise.")
+    ],
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A domain to serve it for; may be repeated.", show_default=False),
+    ] = None,
+    tenant: Tenant = "",
+    certificate_id: Annotated[
+        str | None, typer.Option("--id", metavar="CERT_ID", help="Its id, never used before.", show_default="a new one")
+    ] = None,
+    description: Description = None,
+    metadata: Metadata = None,
+    expires_in: Annotated[
+        float, typer.Option(min=0.1, max=MAX_HOURS, metavar="HOURS", help="How long the sealed key can be opened.")
+    ] = HOURS,
+    check: Annotated[bool, typer.Option(help="Judge it here first; what would be rejected is not sent.")] = True,
+    event_id: EventId = None,
+    correlation_id: CorrelationId = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the verdict; reads the store.")] = False,
+    timeout: Timeout = WAIT_SECONDS,
+    as_json: Json = False,
+) -> int:
+    """Upload a customer's own certificate; the validator judges it, and keeps it if nothing is wrong with it.
+
+    The private key is sealed here, so that only the validator can open it; it is not printed, nor sent in the clear.
+
+    Example:  certsmith publish certificate-uploaded --bundle shop.pem --key shop.key --attach shop.example.com --wait
+    """
+    from datetime import timedelta
+
+    from shared.cli.publishing import publish
+    from shared.cli.terminal import Terminal
+    from shared.cli.uploading import Wanted, read_pair, require_acceptable, upload_event
+
+    wanted = Wanted(
+        certificate_id=certificate_id,
+        tenant=tenant,
+        attach=attach or (),
+        description=description,
+        metadata=metadata,
+        lifetime=timedelta(hours=expires_in),
+    )
+    pair = read_pair(bundle, key)
+    if check:
+        require_acceptable(pair, wanted.attach)
+    event = upload_event(pair, wanted, event_id=event_id, correlation_id=correlation_id)
+    return publish(event, Terminal(as_json=as_json), wait_seconds=timeout if wait else None)
 
 
 def _publish(

@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from shared.store.views.fates import Fate
-from shared.store.views.model import CertificateView, HostedDomain, OrderView
+from shared.store.views.model import (
+    CertificateView,
+    HostedDomain,
+    OrderView,
+    UploadedCertificate,
+    UploadView,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -65,3 +71,39 @@ def a_domain(**more: Any) -> HostedDomain:
 
 def a_fate(**more: Any) -> Fate:
     return Fate(**{"was_seen": True, "reason_code": None, "reason": None, **more})
+
+
+def an_uploaded_certificate(**more: Any) -> UploadedCertificate:
+    values: dict[str, Any] = {
+        "id": "cert_1",
+        "names": ("shop.example.com",),
+        "issuer": "CN=Some CA,O=Somebody",
+        "serial_number": "1f",
+        "fingerprint": "00" * 32,
+        "key_type": "ecdsa",
+        "not_before": NOW - timedelta(days=1),
+        "not_after": NOW + timedelta(days=89),
+        "publicly_trusted": False,
+    }
+    return UploadedCertificate(**{**values, **more})
+
+
+def an_upload(**more: Any) -> UploadView:
+    values: dict[str, Any] = {
+        "certificate_id": "cert_1",
+        "tenant": "",
+        "state": "received",
+        "attach": (),
+        "description": "",
+        "metadata": "",
+        "correlation_id": "ours",
+        "attempt": 0,
+        "next_attempt_at": NOW,
+        "is_in_hand": False,
+        "reasons": (),
+        "warnings": (),
+        "received_at": NOW,
+        "judged_at": None,
+        "certificate": None,
+    }
+    return UploadView(**{**values, **more})

@@ -9,7 +9,7 @@ import pytest
 from shared.cli.exits import ExitCode
 from shared.store.dead_letters import DeadLetter
 from shared.store.views.backlog import OrderFigures
-from shared.store.views.model import CertificateView, DeploymentView, HostedDomain, OrderView
+from shared.store.views.model import CertificateView, DeploymentView, HostedDomain, OrderView, UploadedCertificate
 from tests.unit.cli.test_help import ALL
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +28,10 @@ def test_the_page_names_every_exit_code(code: ExitCode) -> None:
     assert f"\n| {int(code)} | " in PAGE
 
 
-@pytest.mark.parametrize("shape", [HostedDomain, CertificateView, OrderView, DeploymentView, OrderFigures, DeadLetter])
+@pytest.mark.parametrize(
+    "shape",
+    [HostedDomain, CertificateView, OrderView, DeploymentView, UploadedCertificate, OrderFigures, DeadLetter],
+)
 def test_the_page_names_every_field_of_what_is_shown(shape: type) -> None:
     missing = [field.name for field in fields(shape) if f"`{field.name}`" not in PAGE]
 

@@ -52,6 +52,8 @@ def test_a_deletion_has_ended_well_when_the_domain_is_gone(domain: HostedDomain 
         (Outcome.SERVED, ExitCode.DONE),
         (Outcome.REGISTERED, ExitCode.DONE),
         (Outcome.DELETED, ExitCode.DONE),
+        (Outcome.ACCEPTED, ExitCode.DONE),
+        (Outcome.REJECTED, ExitCode.REFUSED),
         (Outcome.REFUSED, ExitCode.REFUSED),
         (Outcome.FAILED, ExitCode.REFUSED),
     ],

@@ -19,6 +19,12 @@ def test_a_name_is_sent_in_the_form_that_is_stored() -> None:
     assert event.subject == "xn--bcher-kva.example.com"
 
 
+def test_a_request_about_a_certificate_needs_no_domain() -> None:
+    event = request_event("certificate.deletion_requested", {"certificate_id": "cert_1"})
+
+    assert (event.subject, event.payload) == ("cert_1", {"certificate_id": "cert_1"})
+
+
 def test_an_event_has_the_ids_that_were_given_and_else_new_ones() -> None:
     given = request_event("domain.deleted", {"domain": "a.example.com"}, event_id="1", correlation_id="2")
     new = request_event("domain.deleted", {"domain": "a.example.com"})

@@ -1,0 +1,108 @@
+"""Where an upload stands, and what people and programs are told of its verdict."""
+
+import pytest
+from rich.console import Console
+
+from shared.cli.progress import Outcome
+from shared.cli.verdicts import UploadProgress, upload_progress_of
+from shared.store.views.fates import Fate
+from shared.store.views.model import Remark, UploadView
+from tests.unit.cli.builders import NOW, a_certificate, a_domain, a_fate, an_upload, an_uploaded_certificate
+
+REASON = Remark(code="key_mismatch", message="it is another key", where="key")
+WARNING = Remark(code="expires_soon", message="it ends in 3 days", where="certificate 1")
+ACCEPTED = an_upload(state="accepted", judged_at=NOW, certificate=an_uploaded_certificate(), warnings=(WARNING,))
+REJECTED = an_upload(state="rejected", judged_at=NOW, reasons=(REASON, REASON), warnings=(WARNING,))
+
+
+def progress(fate: Fate, upload: UploadView | None, **attached: object) -> UploadProgress:
+    return upload_progress_of(fate, upload, correlation_id="ours", attached=attached)  # type: ignore[arg-type]
+
+
+def told(progress: UploadProgress) -> str:
+    """Return what people read beside the sentence."""
+    console = Console(width=200, markup=False, highlight=False)
+    with console.capture() as captured:
+        console.print(*progress.details, sep="\n")
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("fate", "upload", "state", "outcome"),
+    [
+        (a_fate(was_seen=False), None, "published", None),
+        (a_fate(was_seen=False), an_upload(correlation_id="theirs"), "published", None),
+        (a_fate(reason_code="unknown_field", reason="no"), None, "refused", Outcome.REFUSED),
+        (a_fate(), an_upload(), "received", None),
+        (a_fate(was_seen=False), an_upload(), "received", None),
+        (a_fate(), ACCEPTED, "accepted", Outcome.ACCEPTED),
+        (a_fate(), REJECTED, "rejected", Outcome.REJECTED),
+        (a_fate(), an_upload(correlation_id="theirs"), "rejected", Outcome.REJECTED),
+        (a_fate(), None, "forgotten", Outcome.FAILED),
+    ],
+)
+def test_an_upload_stands_where_its_fate_and_its_record_say(
+    fate: Fate, upload: UploadView | None, state: str, outcome: Outcome | None
+) -> None:
+    found = progress(fate, upload)
+
+    assert (found.state, found.outcome) == (state, outcome)
+
+
+def test_an_id_that_another_upload_has_is_told_as_a_reason() -> None:
+    found = progress(a_fate(), an_upload(correlation_id="theirs", state="accepted"))
+
+    assert [reason.code for reason in found.reasons] == ["certificate_id_taken"]
+
+
+def test_all_reasons_and_warnings_are_told_one_a_line() -> None:
+    found = progress(a_fate(), REJECTED)
+
+    assert found.sentence == "there are 2 reasons against it"
+    assert told(found).splitlines()[:2] == ["reason   key: it is another key (key_mismatch)"] * 2
+    assert "warning  certificate 1: it ends in 3 days (expires_soon)" in told(found)
+    assert found.document["reasons"] == [{"code": "key_mismatch", "message": "it is another key", "where": "key"}] * 2
+
+
+def test_what_was_stored_is_told_with_names_end_and_trust() -> None:
+    found = progress(a_fate(), ACCEPTED)
+
+    assert found.sentence == "it is stored as cert_1"
+    lines = told(found)
+    assert "shop.example.com" in lines
+    assert "until        2026-05-29 12:00 UTC" in lines
+    assert "only by those who know its root" in lines
+    assert "expires_soon" in lines
+    assert found.document["certificate"]["publicly_trusted"] is False  # type: ignore[index]
+
+
+def test_what_a_stranger_wrote_is_shown_without_what_a_terminal_would_obey() -> None:
+    hostile = Remark(code="x", message="a\x1b[2Jb", where="c\rd")
+    stored = an_uploaded_certificate(issuer="CN=\x1b]0;title\x07")
+
+    shown = told(progress(a_fate(), an_upload(state="accepted", certificate=stored, warnings=(hostile,))))
+
+    assert not {"\x1b", "\r", "\x07"} & {*shown}
+
+
+def test_a_certificate_that_was_there_already_is_told_by_its_id() -> None:
+    found = progress(a_fate(), an_upload(state="accepted", certificate=an_uploaded_certificate(id="cert_old")))
+
+    assert found.sentence == "the tenant has this certificate already, as cert_old"
+
+
+def test_the_domains_that_show_it_are_told_apart_from_those_that_do_not() -> None:
+    found = progress(
+        a_fate(),
+        ACCEPTED,
+        shows=a_domain(certificate=a_certificate(id="cert_1", chosen_by="attached")),
+        another=a_domain(certificate=a_certificate(id="cert_2")),
+        unheld=a_domain(certificate=a_certificate(id="cert_1"), holds_name=False),
+        bare=a_domain(),
+        unregistered=None,
+        deleted=a_domain(certificate=a_certificate(id="cert_1"), deleted_at=NOW),
+    )
+
+    assert found.document["domains"] == ["shows"]
+    assert "attached to  bare, which does not show it yet: `certsmith status bare`" in told(found)
+    assert "attached to  shows" in told(found).splitlines()
