@@ -4,12 +4,17 @@ A row belongs to one tenant and one name for ever: deleting leaves a tombstone, 
 id, and its version only grows (the database sees to that). A request that is older than the last one applied to its row
 changes nothing.
 
-A name has one row for each tenant that registered it, of which at most one holds the name: that one is served. Who
-registers, changes, deletes or transfers takes the name's lock first, then its rows; so one transaction works on one
-name, and takes the name before any row of it. Only this package writes the table, but for the validator's and the
-API's `attached_certificate_id`.
+A name has one row for each tenant that registered it, of which at most one holds the name: that one is served. Only
+this package writes the table. Locks are taken in one order, so that nobody waits for who waits for him:
+
+1. the names: who registers, changes, attaches, deletes or transfers takes the name's lock before any row of it. A
+   transaction works on one name; only `attach_to_all` works on several, and takes them in the order of their text;
+2. the domains' rows;
+3. the row of the certificate to attach, against its deletion;
+4. what is awaited for the name. Deleting a certificate takes 3 and 4 only, in this order.
 """
 
+from shared.store.domains.attaching import attach, attach_to_all
 from shared.store.domains.lifecycle import (
     delete,
     erase_keys,
@@ -20,6 +25,7 @@ from shared.store.domains.lifecycle import (
 )
 from shared.store.domains.model import (
     Applied,
+    Attached,
     Changes,
     Configuration,
     Domain,
@@ -31,12 +37,15 @@ from shared.store.domains.rows import claims_on, find, find_locked, get, holder_
 
 __all__ = [
     "Applied",
+    "Attached",
     "Changes",
     "Configuration",
     "Domain",
     "Outcome",
     "UnfitCertificateError",
     "UnknownDomainError",
+    "attach",
+    "attach_to_all",
     "claims_on",
     "delete",
     "erase_keys",

@@ -1,52 +1,65 @@
 """Registers, changes, deletes and transfers domains, in the caller's transaction."""
 
-import hashlib
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, Unpack
 
-from shared.certificates import covers
+from shared.events import TerminateTls
 from shared.identifiers import CertificateId, DomainId, new_domain_id
 from shared.names import Name
 from shared.store.connection import Connection
-from shared.store.domains.model import (
-    Applied,
-    Changes,
-    Configuration,
-    Domain,
-    Outcome,
-    UnfitCertificateError,
-    UnknownDomainError,
-)
+from shared.store.domains import attaching
+from shared.store.domains.attaching import Attachment
+from shared.store.domains.locking import begin, lock_name
+from shared.store.domains.model import Applied, Changes, Configuration, Domain, Outcome, UnknownDomainError
 from shared.store.domains.rows import COLUMNS, domain_of, find_locked, get, holder_of
 
 _INSERT: Final = (
     "INSERT INTO registry.domains (id, tenant, name, holds_name, requested_at, deleted_at, upstream, policy, "  # noqa: S608
-    "terminate_tls, attached_certificate_id, description, metadata) "
-    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING {COLUMNS}"
+    "terminate_tls, attached_certificate_id, attachment_requested_at, description, metadata) "
+    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {COLUMNS}"
 )
 _UPDATE: Final = (
     "UPDATE registry.domains SET holds_name = $2, requested_at = $3, deleted_at = $4, upstream = $5, policy = $6, "  # noqa: S608
-    "terminate_tls = $7, attached_certificate_id = $8, description = $9, metadata = $10 "
+    "terminate_tls = $7, attached_certificate_id = $8, attachment_requested_at = $9, description = $10, metadata = $11 "
     f"WHERE id = $1 RETURNING {COLUMNS}"
 )
 
 
 async def register(
-    connection: Connection, *, tenant: str, name: Name, requested_at: datetime, configuration: Configuration
+    connection: Connection,
+    *,
+    tenant: str,
+    name: Name,
+    requested_at: datetime,
+    configuration: Configuration,
+    detaches: bool = False,
 ) -> Applied:
     """Register *name* for *tenant*; a name that no other tenant holds is held from now on.
 
     Idempotent by state: of any number of equal requests, at once or one after another, the first has an effect.
 
+    The attached certificate is the one asked for last: by this request, if it names one, or none with *detaches*; by
+    an earlier request, which a registration that says nothing of it leaves standing; or by an upload that came before
+    the domain was registered, or registered again after a deletion that is older than the upload.
+
     Raises:
-        UnfitCertificateError: the attached certificate is not the tenant's, or not for this name.
+        UnfitCertificateError: the certificate to attach, or that terminate_tls names, is none that the tenant uploaded
+            for this name.
     """
-    requested_at, _ = await _begin(connection, name, requested_at)
+    requested_at, _ = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
     if before is not None and requested_at < before.requested_at:
         return Applied(outcome=Outcome.STALE, domain=before)
-    await _require_fit(connection, tenant, name, configuration.attached_certificate_id)
+    said = _said(configuration.attached_certificate_id, requested_at, detaches=detaches)
+    standing = attaching.NOTHING_SAID if before is None else attaching.standing(before)
+    if before is None or before.is_deleted:
+        awaited = await attaching.take_awaited(connection, tenant=tenant, name=name)
+        standing = attaching.newest(standing, awaited)
+    attachment = attaching.newest(standing, said)
+    configuration = replace(configuration, attached_certificate_id=attachment.certificate_id)
+    to_attach = configuration.attached_certificate_id if attachment is said else None
+    await _require_fit(connection, tenant, name, to_attach, configuration.terminate_tls)
     holder = await holder_of(connection, name)
     if before is None:
         created = await _insert(
@@ -56,6 +69,7 @@ async def register(
             holds_name=holder is None,
             requested_at=requested_at,
             configuration=configuration,
+            attachment_requested_at=attachment.requested_at,
         )
         return Applied(outcome=Outcome.CREATED, domain=created)
     after = replace(
@@ -63,6 +77,7 @@ async def register(
         holds_name=holder is None or holder.id == before.id,
         configuration=configuration,
         requested_at=requested_at,
+        attachment_requested_at=attachment.requested_at,
         deleted_at=None,
     )
     return await _write(connection, before, after, Outcome.REVIVED if before.is_deleted else Outcome.CHANGED)
@@ -73,35 +88,64 @@ async def update(
 ) -> Applied | None:
     """Change the named fields of a registered domain; return None when the tenant has no such domain.
 
+    A certificate is not attached or detached if an upload that is newer than this request attached another.
+
     Raises:
-        UnfitCertificateError: the certificate to attach is not the tenant's, or not for this name.
+        UnfitCertificateError: the certificate to attach, or that terminate_tls names, is none that the tenant uploaded
+            for this name.
     """
-    requested_at, _ = await _begin(connection, name, requested_at)
+    requested_at, _ = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
     if before is not None and requested_at < before.requested_at:
         return Applied(outcome=Outcome.STALE, domain=before)
     if before is None or before.is_deleted:
         return None
-    await _require_fit(connection, tenant, name, changes.get("attached_certificate_id"))
-    after = replace(before, configuration=replace(before.configuration, **changes), requested_at=requested_at)
+    attachment = standing = attaching.standing(before)
+    if "attached_certificate_id" in changes:
+        said = Attachment(certificate_id=changes["attached_certificate_id"], requested_at=requested_at)
+        attachment = attaching.newest(standing, said)
+        changes["attached_certificate_id"] = attachment.certificate_id
+    to_attach = None if attachment is standing else attachment.certificate_id
+    await _require_fit(connection, tenant, name, to_attach, changes.get("terminate_tls"))
+    after = replace(
+        before,
+        configuration=replace(before.configuration, **changes),
+        requested_at=requested_at,
+        attachment_requested_at=attachment.requested_at,
+    )
     return await _write(connection, before, after, Outcome.CHANGED)
 
 
 async def delete(connection: Connection, *, tenant: str, name: Name, requested_at: datetime) -> Applied:
     """Leave only a tombstone of the tenant's domain: it holds no name and no certificate.
 
-    One is also left for a name that the tenant never registered: an older request to register it may be on its way.
+    One is also left for a name that the tenant never registered: an older request to register it may be on its way. A
+    certificate whose attachment was asked for later than the deletion is awaited from now on.
     """
-    requested_at, now = await _begin(connection, name, requested_at)
+    requested_at, now = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
+    if before is not None and requested_at < before.requested_at:
+        return Applied(outcome=Outcome.STALE, domain=before)
+    await attaching.forget_awaited(connection, tenant=tenant, name=name, until=requested_at)
     if before is None:
         tombstone = await _insert(
-            connection, tenant=tenant, name=name, holds_name=False, requested_at=requested_at, deleted_at=now
+            connection,
+            tenant=tenant,
+            name=name,
+            holds_name=False,
+            requested_at=requested_at,
+            attachment_requested_at=requested_at,
+            deleted_at=now,
         )
         return Applied(outcome=Outcome.UNCHANGED, domain=tombstone)
-    if requested_at < before.requested_at:
-        return Applied(outcome=Outcome.STALE, domain=before)
-    after = replace(before, holds_name=False, requested_at=requested_at, deleted_at=before.deleted_at or now)
+    await _keep_newer_attachment(connection, before, requested_at)
+    after = replace(
+        before,
+        holds_name=False,
+        requested_at=requested_at,
+        attachment_requested_at=requested_at,
+        deleted_at=before.deleted_at or now,
+    )
     return await _write(connection, before, after, Outcome.DELETED)
 
 
@@ -113,7 +157,7 @@ async def transfer_name(connection: Connection, domain_id: DomainId, *, from_hol
     Raises:
         UnknownDomainError: no domain has this id.
     """
-    await _lock_name(connection, (await get(connection, domain_id)).name)
+    await lock_name(connection, (await get(connection, domain_id)).name)
     domain = await get(connection, domain_id)
     if domain.is_deleted or domain.holds_name:
         return ()
@@ -146,36 +190,37 @@ async def erase_keys(connection: Connection, domain_id: DomainId) -> int:
     return erased
 
 
-async def _begin(connection: Connection, name: Name, requested_at: datetime) -> tuple[datetime, datetime]:
-    """Lock *name*; return *requested_at*, or now if the publisher's clock is ahead, and now.
-
-    A request from the future would outdo all that come after it. The clock is read under the lock, so that two such
-    requests keep the order in which they came.
-    """
-    now = await _lock_name(connection, name)
-    return min(requested_at, now), now
+def _said(certificate_id: CertificateId | None, requested_at: datetime, *, detaches: bool) -> Attachment:
+    if certificate_id is None and not detaches:
+        return attaching.NOTHING_SAID
+    return Attachment(certificate_id=certificate_id, requested_at=requested_at)
 
 
-async def _lock_name(connection: Connection, name: Name) -> datetime:
-    """Let nobody else register, change, delete or transfer *name* until the transaction ends; return the time."""
-    digest = hashlib.sha256(b"registry.domains/" + name.encode()).digest()
-    now: datetime = await connection.fetchval(
-        "WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock($1)) SELECT clock_timestamp() FROM locked",
-        int.from_bytes(digest[:8], signed=True),
-    )
-    return now
-
-
-async def _require_fit(connection: Connection, tenant: str, name: Name, certificate_id: CertificateId | None) -> None:
-    if certificate_id is None:
+async def _keep_newer_attachment(connection: Connection, domain: Domain, deleted_at: datetime) -> None:
+    standing = attaching.standing(domain)
+    if standing.certificate_id is None or standing.requested_at is None or standing.requested_at <= deleted_at:
         return
-    names = await connection.fetchval(
-        "SELECT names FROM registry.certificates WHERE id = $1 AND tenant = $2", certificate_id, tenant
+    await attaching.await_registration(
+        connection,
+        tenant=domain.tenant,
+        name=domain.name,
+        certificate_id=standing.certificate_id,
+        requested_at=standing.requested_at,
     )
-    if names is None:
-        raise UnfitCertificateError(f"there is no certificate {certificate_id!r} of this tenant to attach to {name}")
-    if not covers(names, name):
-        raise UnfitCertificateError(f"the certificate {certificate_id} is for {', '.join(names)}, not for {name}")
+
+
+async def _require_fit(
+    connection: Connection,
+    tenant: str,
+    name: Name,
+    to_attach: CertificateId | None,
+    terminate_tls: TerminateTls | None,
+) -> None:
+    """See that both certificates that a request brings along may be shown for *name*."""
+    named = None if terminate_tls is None else terminate_tls.server_certificate_id
+    brought = (to_attach, None if named is None else CertificateId(named))
+    for certificate_id in filter(None, brought):
+        await attaching.require_fit(connection, tenant=tenant, name=name, certificate_id=certificate_id)
 
 
 async def _insert(
@@ -185,12 +230,20 @@ async def _insert(
     name: Name,
     holds_name: bool,
     requested_at: datetime,
+    attachment_requested_at: datetime | None,
     configuration: Configuration = Configuration(),  # noqa: B008 - frozen
     deleted_at: datetime | None = None,
 ) -> Domain:
     domain_id = new_domain_id()
     row = await connection.fetchrow(
-        _INSERT, domain_id, tenant, name, holds_name, requested_at, deleted_at, *_values(configuration)
+        _INSERT,
+        domain_id,
+        tenant,
+        name,
+        holds_name,
+        requested_at,
+        deleted_at,
+        *_values(configuration, attachment_requested_at),
     )
     assert row is not None  # an INSERT returns its row
     return domain_of(row)
@@ -201,10 +254,17 @@ async def _write(connection: Connection, before: Domain, after: Domain, outcome:
     if after == before:
         return Applied(outcome=Outcome.UNCHANGED, domain=before)
     row = await connection.fetchrow(
-        _UPDATE, after.id, after.holds_name, after.requested_at, after.deleted_at, *_values(after.configuration)
+        _UPDATE,
+        after.id,
+        after.holds_name,
+        after.requested_at,
+        after.deleted_at,
+        *_values(after.configuration, after.attachment_requested_at),
     )
     assert row is not None  # it is locked
-    is_change = after != replace(before, requested_at=after.requested_at)
+    is_change = after != replace(
+        before, requested_at=after.requested_at, attachment_requested_at=after.attachment_requested_at
+    )
     return Applied(outcome=outcome if is_change else Outcome.UNCHANGED, domain=domain_of(row))
 
 
@@ -218,14 +278,15 @@ async def _set_holding(connection: Connection, domain: Domain, *, holds_name: bo
     return domain_of(row)
 
 
-def _values(configuration: Configuration) -> tuple[object, ...]:
-    """Return upstream, policy, terminate_tls, attached_certificate_id, description and metadata as they are stored."""
+def _values(configuration: Configuration, attachment_requested_at: datetime | None) -> tuple[object, ...]:
+    """Return what is configured in the order in which it is stored."""
     policy, terminate_tls = configuration.policy, configuration.terminate_tls
     return (
         configuration.upstream,
         None if policy is None else policy.model_dump(mode="json"),
         None if terminate_tls is None else terminate_tls.model_dump(mode="json"),
         configuration.attached_certificate_id,
+        attachment_requested_at,
         configuration.description,
         configuration.metadata,
     )

@@ -19,7 +19,7 @@ class UnknownDomainError(PermanentError):
 
 
 class UnfitCertificateError(PermanentError):
-    """The certificate that was to be attached is not the tenant's, or is not for this name."""
+    """The certificate to attach, or to name in `terminate_tls`, is no upload of the tenant, or not for this name."""
 
 
 class Outcome(StrEnum):
@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     UNCHANGED = "unchanged"  # it asked for what was there, or to delete what was not there
     DELETED = "deleted"
     STALE = "stale"  # a newer request was applied before
+    AWAITED = "awaited"  # it is remembered for the day that the domain is registered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class Domain:
     configuration: Configuration
     automatic_certificate_id: CertificateId | None
     requested_at: datetime  # of the newest request that was applied
+    attachment_requested_at: datetime | None  # of the newest that attached or detached; None: there was none
     version: int
     created_at: datetime
     updated_at: datetime
@@ -94,3 +96,16 @@ class Applied:
     def has_changed(self) -> bool:
         """Whether others must be told."""
         return self.outcome not in (Outcome.UNCHANGED, Outcome.STALE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """What a request to attach did, and the domain as it stands now, if the tenant ever had it."""
+
+    outcome: Outcome  # CHANGED, UNCHANGED, STALE or AWAITED
+    domain: Domain | None
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether others must be told."""
+        return self.outcome is Outcome.CHANGED

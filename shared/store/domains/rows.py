@@ -10,7 +10,8 @@ from shared.store.domains.model import Configuration, Domain, UnknownDomainError
 
 COLUMNS: Final = (
     "id, tenant, name, holds_name, upstream, policy, terminate_tls, automatic_certificate_id, "
-    "attached_certificate_id, description, metadata, requested_at, version, created_at, updated_at, deleted_at"
+    "attached_certificate_id, attachment_requested_at, description, metadata, requested_at, version, created_at, "
+    "updated_at, deleted_at"
 )
 _SELECT: Final = f"SELECT {COLUMNS} FROM registry.domains "  # noqa: S608 - constants only
 _LOCKED: Final = " FOR NO KEY UPDATE"  # orders may refer to the row meanwhile
@@ -83,6 +84,7 @@ def domain_of(row: Row) -> Domain:
         configuration=configuration,
         automatic_certificate_id=row["automatic_certificate_id"],
         requested_at=row["requested_at"],
+        attachment_requested_at=row["attachment_requested_at"],
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -70,6 +70,13 @@ CREATE INDEX awaited_attachments_by_certificate ON registry.awaited_attachments 
 -- The ce-time of the newest request that attached or detached: an older one changes nothing.
 ALTER TABLE registry.domains ADD COLUMN attachment_requested_at timestamptz;
 
+-- Says what a tenant's certificate is and for which names, and keeps it from being deleted until the transaction ends;
+-- no row if there is none. A function, since a row lock needs a right to UPDATE, which nobody has.
+CREATE FUNCTION registry.hold_certificate(wanted_id text, of_tenant text)
+RETURNS TABLE (source text, names text[]) LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT source, names FROM registry.certificates WHERE id = wanted_id AND tenant = of_tenant FOR KEY SHARE
+$$;
+
 -- Forgets an uploaded certificate and erases its key, if no living domain uses it. Returns NULL when the tenant has no
 -- such certificate, else the names of the domains that use it: none of them, and it is deleted. Whoever attaches it at
 -- the same time holds its row by the foreign key, or finds none.
@@ -114,6 +121,8 @@ ALTER TABLE messaging.outbox ADD CONSTRAINT outbox_check CHECK (CASE service
 GRANT USAGE ON SCHEMA validator TO certsmith_validator, certsmith_api, certsmith_operator, certsmith_keeper;
 REVOKE ALL ON FUNCTION registry.delete_uploaded_certificate FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION registry.delete_uploaded_certificate TO certsmith_validator;
+REVOKE ALL ON FUNCTION registry.hold_certificate FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION registry.hold_certificate TO certsmith_provisioner, certsmith_validator, certsmith_api;
 
 GRANT SELECT,
     INSERT (certificate_id, tenant, state, content_sha256, bundle, sealed, intake_key_id, attach, description, metadata,
@@ -133,9 +142,8 @@ GRANT SELECT, INSERT (certificate_id, domain_id, days) ON validator.expiry_notic
 GRANT SELECT ON registry.tenants TO certsmith_validator;
 GRANT SELECT, INSERT, UPDATE (uploads_allowed, updated_at), DELETE
     ON registry.tenants TO certsmith_api, certsmith_operator;
-GRANT SELECT, INSERT, UPDATE (certificate_id, requested_at), DELETE
-    ON registry.awaited_attachments TO certsmith_validator;
-GRANT SELECT, DELETE ON registry.awaited_attachments TO certsmith_provisioner, certsmith_api;
+GRANT SELECT, INSERT, DELETE
+    ON registry.awaited_attachments TO certsmith_provisioner, certsmith_validator, certsmith_api;
 GRANT SELECT ON registry.awaited_attachments TO certsmith_operator;
 GRANT INSERT (attachment_requested_at), UPDATE (attachment_requested_at)
     ON registry.domains TO certsmith_provisioner, certsmith_api;

@@ -65,14 +65,16 @@ def make(*names: str, tenant: str = "") -> Made:
     )
 
 
-async def store(connection: Connection, made: Made, *, tenant: str = "") -> CertificateId:
+async def store(
+    connection: Connection, made: Made, *, tenant: str = "", source: certificates.Source = "automatic"
+) -> CertificateId:
     """Store *made* with its key, and return its id."""
     await certificates.insert_key(connection, made.sealed, tenant=tenant)
     return await certificates.insert(
         connection,
         certificate_id=new_certificate_id(),
         tenant=tenant,
-        source="automatic",
+        source=source,
         key_id=made.sealed.key_id,
         chain=(made.leaf, *made.issuers),
         facts=parse(made.leaf),

@@ -313,39 +313,6 @@ async def test_a_locked_row_waits_for_nobody_who_registers(pool: Pool) -> None:
     await asyncio.gather(*(finish() for _ in range(10)), *(change(minute) for minute in range(10)))
 
 
-async def test_a_certificate_of_another_tenant_cannot_be_attached(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make(NAME, tenant="first"), tenant="first")
-
-    with pytest.raises(domains.UnfitCertificateError, match="no certificate"):
-        await attach(pool, certificate_id, tenant="second")
-
-
-async def test_a_certificate_for_another_name_cannot_be_attached(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make("other.example.com"))
-
-    with pytest.raises(domains.UnfitCertificateError, match=r"for other\.example\.com, not for shop\.example\.com"):
-        await attach(pool, certificate_id)
-
-
-async def test_a_fitting_certificate_is_attached(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make("*.example.com"))
-
-    applied = await attach(pool, certificate_id)
-
-    assert applied.domain.configuration.attached_certificate_id == certificate_id
-
-
-async def attach(pool: Pool, certificate_id: CertificateId, *, tenant: str = "") -> Applied:
-    async with pool.transaction() as connection:
-        return await domains.register(
-            connection,
-            tenant=tenant,
-            name=NAME,
-            requested_at=EARLY,
-            configuration=Configuration(attached_certificate_id=certificate_id),
-        )
-
-
 async def test_an_id_that_nobody_has_is_named(pool: Pool) -> None:
     unknown = new_domain_id()
     async with pool.acquire() as connection:
