@@ -94,7 +94,7 @@ async def test_a_domain_is_read_with_its_certificates_and_sealed_keys(owner: Con
 
 
 async def test_a_certificate_that_terminate_tls_names_is_read_too(owner: Connection, store: PostgresStore) -> None:
-    named_id = await stored.store(owner, stored.make(SHOP, tenant=TENANT), tenant=TENANT)
+    named_id = await stored.store(owner, stored.make(SHOP, tenant=TENANT), tenant=TENANT, source="uploaded")
     await register(owner, SHOP, terminate_tls=TerminateTls(server_certificate_id=named_id))
 
     read = (await store.domains([SHOP])).domains[SHOP]
