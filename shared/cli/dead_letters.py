@@ -14,7 +14,7 @@ from shared.cli.database import operator_connection
 from shared.cli.exits import ExitCode
 from shared.cli.failures import CommandError
 from shared.cli.settings import OperatorSettings
-from shared.cli.terminal import Terminal, facts, table
+from shared.cli.terminal import Terminal, facts, printable, table
 from shared.messaging.publisher import Publisher
 from shared.messaging.replay import replay
 from shared.settings import load
@@ -156,8 +156,8 @@ def _row(stored: StoredDeadLetter) -> tuple[RenderableType, ...]:
         Text(str(stored.id), "bold"),
         Text(f"{stored.received_at:%m-%d %H:%M:%S}", "dim"),
         letter.service,
-        Text(_printable(letter.type or letter.routing_key)),
-        Text(_printable(_about(stored) or "-")),
+        Text(printable(letter.type or letter.routing_key)),
+        Text(printable(_about(stored) or "-")),
         Text.assemble((f"{letter.reason_code}: ", "red"), letter.reason),
     )
 
@@ -168,18 +168,11 @@ def _facts(stored: StoredDeadLetter) -> Iterator[tuple[str, RenderableType]]:
     yield "reason", Text.assemble((f"{letter.reason_code}: ", "red"), letter.reason)
     replayed = f", replayed {stored.replayed_at:%Y-%m-%d %H:%M:%S} UTC" if stored.replayed_at else ""
     yield "received", f"{stored.received_at:%Y-%m-%d %H:%M:%S} UTC in {letter.queue}{replayed}"
-    yield "published to", _printable(f"{letter.exchange} with routing key {letter.routing_key}")
-    yield "by", _printable(f"{letter.user_id or 'an unknown user'}, source {letter.source or 'none'}")
-    yield "event", _printable(f"{letter.event_id or 'no id'}, correlation id {letter.correlation_id or 'none'}")
+    yield "published to", printable(f"{letter.exchange} with routing key {letter.routing_key}")
+    yield "by", printable(f"{letter.user_id or 'an unknown user'}, source {letter.source or 'none'}")
+    yield "event", printable(f"{letter.event_id or 'no id'}, correlation id {letter.correlation_id or 'none'}")
     yield "headers", Text(json.dumps(letter.headers, ensure_ascii=True))
     if not letter.is_whole:
         yield "body", "was not kept"
     else:
-        yield "body", Text(_printable(letter.body.decode(errors="replace")))
-
-
-def _printable(text: str) -> str:
-    """Return a stranger's *text* without what a terminal would obey."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+        yield "body", "\n".join(map(printable, letter.body.decode(errors="replace").split("\n")))

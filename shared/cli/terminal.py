@@ -73,6 +73,11 @@ def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:
     return made
 
 
+def printable(text: str) -> str:
+    """Return a stranger's *text* in one line, without what a terminal would obey."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def _print(console: Console, line: RenderableType) -> None:
     """Print *line*; what is piped has no blanks at the ends of lines."""
     if console.is_terminal:
