@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from shared.cli.commands import dead_letters, domains, keys, migrate, publish, queues, up
+from shared.cli.commands import dead_letters, domains, keys, migrate, publish, queues, up, validate
 
 HELP: Final = """Give every domain that a platform hosts its TLS certificate, and serve it.
 
@@ -15,9 +15,11 @@ First time:  certsmith keys generate && certsmith migrate && certsmith up
 
 Then:        certsmith publish domain-created shop.example.com --upstream tcp://10.0.0.7:8080 --wait
 
+Your own:    certsmith validate --bundle chain.pem --key key.pem --domain shop.example.com
+
 And look:    certsmith domains, certsmith status shop.example.com, certsmith queues --watch
 """
-ORDER: Final = ("keys", "migrate", "up", "publish", "domains", "status", "queues", "dead-letters")
+ORDER: Final = ("keys", "migrate", "up", "publish", "validate", "domains", "status", "queues", "dead-letters")
 SET_UP, ASK, LOOK = "Set up and run", "Ask for something", "Look, and act"
 EPILOG: Final = (
     "Settings: AMQP_URL, DATABASE_URL, CERTSMITH_KEYS_DIR, AUTOCERT_CA and others, from the environment or "
@@ -34,6 +36,7 @@ def application() -> typer.Typer:
     _add(root, migrate.migrate, panel=SET_UP)
     _add(root, up.up, panel=SET_UP)
     root.add_typer(_publish(), rich_help_panel=ASK)
+    _add(root, validate.validate, panel=ASK)
     _add(root, domains.domains, panel=LOOK)
     _add(root, domains.status, panel=LOOK)
     _add(root, queues.queues, panel=LOOK)
@@ -86,6 +89,7 @@ def _publish() -> typer.Typer:
     _add(group, publish.domain_updated)
     _add(group, publish.domain_deleted)
     _add(group, publish.renewal_requested)
+    _add(group, publish.certificate_uploaded)
     return group
 
 

@@ -3,13 +3,17 @@
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from shared.cli.exits import ExitCode
+from shared.cli.validating.document import document_of
+from shared.judging import Judgement, Link
 from shared.store.dead_letters import DeadLetter
 from shared.store.views.backlog import OrderFigures
 from shared.store.views.model import CertificateView, DeploymentView, HostedDomain, OrderView, UploadedCertificate
+from tests.unit.cli.builders import NOW
 from tests.unit.cli.test_help import ALL
 
 ROOT = Path(__file__).parents[3]
@@ -36,6 +40,14 @@ def test_the_page_names_every_field_of_what_is_shown(shape: type) -> None:
     missing = [field.name for field in fields(shape) if f"`{field.name}`" not in PAGE]
 
     assert missing == []
+
+
+def test_the_page_names_every_field_of_a_judgement() -> None:
+    link = Link(number=1, subject="", issuer="", not_before=NOW, not_after=NOW, key="", is_self_signed=True)
+    document = document_of(Judgement(reasons=(), warnings=(), links=(link,)))
+    (shown_link,) = cast("list[dict[str, object]]", document["chain"])
+
+    assert [name for name in (*document, *shown_link) if f"`{name}`" not in PAGE] == []
 
 
 PAGES = sorted(str(page.relative_to(ROOT)) for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
