@@ -8,6 +8,7 @@
         IllegalTransitionError  a state cannot be left in that way
         LostLeaseError          somebody else works on it now: leave it alone
         SealError               a sealed key is not what it claims to be
+          MissingRingKeyError   it needs a ring key that is not here
       TransientError            trying again later may help
         StoreUnavailableError   PostgreSQL does not answer
         BrokerUnavailableError  RabbitMQ does not answer
@@ -65,6 +66,10 @@ class LostLeaseError(PermanentError):
 
 class SealError(PermanentError):
     """A sealed key is not what it claims to be: altered, moved, forged, or sealed to a secret that is not here."""
+
+
+class MissingRingKeyError(SealError):
+    """A sealed key is sealed to, or signed with, a ring key that is not here: not yet, not any more, or never was."""
 
 
 class StoreUnavailableError(TransientError):

@@ -12,6 +12,7 @@ from shared.errors import SettingsError
 from shared.settings import KeySettings, load
 from shared.vault import KeyFiles, generating
 from shared.vault.generating import RingStatus
+from shared.vault.rings import utc_now
 
 # Who cannot work without which ring.
 NEEDED_BY: Final = {
@@ -77,6 +78,6 @@ def _row(status: RingStatus, folder: Path) -> tuple[Text, ...]:
 
 def _current(status: RingStatus) -> str | None:
     try:
-        return status.ring.current.id if status.ring else None
+        return status.ring.current_at(utc_now()).id if status.ring else None
     except SettingsError:
         return None

@@ -5,15 +5,16 @@ secret half only the terminator's control process has (`sealing`). Who seals a k
 forged nor swapped by whoever can write the tables. Uploads travel sealed to the *intake*, whose secret half only the
 validator has (`intake`). The keys of ACME accounts are sealed with a secret of the provisioner's own (`account_box`).
 
-All of them are rings of keys with ids in files (`rings`), so that they rotate; `files` says where the files are. Public
-halves come from files too, never from the database. Everything but the files is pure.
+All of them are rings of keys with ids in files (`rings`), so that they rotate; `files` says where the files are, and
+processes follow them while they run (`live`). Public halves come from files too, never from the database. Everything
+but the files is pure.
 
 Python cannot wipe memory: opened keys live as short as possible, and nothing here shows one in a `repr` or an error.
 """
 
 from shared.vault.account_box import AccountKeyBox, SealedAccountKey
 from shared.vault.files import KeyFiles
-from shared.vault.intake import SealedUpload, UploadReader, UploadWriter
+from shared.vault.intake import SealedUpload, SealedUploadError, UploadReader, UploadWriter
 from shared.vault.rings import Ring, RingKey
 from shared.vault.sealing import KeyReader, KeyWriter, SealedKey
 
@@ -27,6 +28,7 @@ __all__ = [
     "SealedAccountKey",
     "SealedKey",
     "SealedUpload",
+    "SealedUploadError",
     "UploadReader",
     "UploadWriter",
 ]

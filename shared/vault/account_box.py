@@ -8,7 +8,7 @@ from nacl.secret import Aead
 
 from shared.errors import SealError
 from shared.vault.framing import framed
-from shared.vault.rings import Ring
+from shared.vault.rings import Ring, utc_now
 
 _PURPOSE: Final = b"certsmith account key 1"
 
@@ -27,7 +27,7 @@ class AccountKeyBox:
     __slots__ = ("_boxes", "_current")
 
     def __init__(self, secrets: Ring) -> None:
-        self._current = secrets.current.id
+        self._current = secrets.current_at(utc_now()).id
         self._boxes = {key.id: Aead(key.material) for key in secrets.keys}
 
     def seal(self, key: bytes, *, context: str) -> SealedAccountKey:

@@ -1,7 +1,8 @@
 """Which key rings there are, in which files, and what each process makes of those that it has.
 
 All of them are in one folder by default. A process needs only its own: the provisioner runs without any secret of the
-vault on its disk, the terminator without any signing secret.
+vault on its disk, the terminator without any signing secret. What seals, signs and opens follows its files while the
+process runs (`live`); only the provisioner's own secret is read once.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from shared.settings import KeySettings
 from shared.vault import rings
 from shared.vault.account_box import AccountKeyBox
 from shared.vault.intake import UploadReader, UploadWriter
+from shared.vault.live import FileRing
 from shared.vault.rings import Half, Ring
 from shared.vault.sealing import KeyReader, KeyWriter
 
@@ -77,13 +79,21 @@ class KeyFiles(KeySettings):
         """
         return rings.load(self.path_of(file), ring=file.ring, half=file.half)
 
+    def follow(self, file: RingFile) -> FileRing:
+        """Return the ring in *file* as it is at any time from now on.
+
+        Raises:
+            SettingsError: it is missing, or holds something else.
+        """
+        return FileRing(self.path_of(file), ring=file.ring, half=file.half)
+
     def key_writer(self, writer: Writer) -> KeyWriter:
         """Return what seals private keys in the name of *writer*."""
-        return KeyWriter(vault=self.load(VAULT_PUBLIC), signing=self.load(SIGNING[writer]), writer=writer)
+        return KeyWriter(vault=self.follow(VAULT_PUBLIC), signing=self.follow(SIGNING[writer]), writer=writer)
 
     def key_reader(self) -> KeyReader:
         """Return what opens private keys: in the terminator's control process only."""
-        return KeyReader(vault=self.load(VAULT_SECRET), verify=self.load(VERIFY))
+        return KeyReader(vault=self.follow(VAULT_SECRET), verify=self.follow(VERIFY))
 
     def account_key_box(self) -> AccountKeyBox:
         """Return what keeps the keys of ACME accounts: in the provisioner only."""
@@ -91,8 +101,8 @@ class KeyFiles(KeySettings):
 
     def upload_writer(self) -> UploadWriter:
         """Return what seals private keys for an upload."""
-        return UploadWriter(self.load(INTAKE_PUBLIC))
+        return UploadWriter(self.follow(INTAKE_PUBLIC))
 
     def upload_reader(self) -> UploadReader:
         """Return what opens uploads: in the validator only."""
-        return UploadReader(self.load(INTAKE_SECRET))
+        return UploadReader(self.follow(INTAKE_SECRET))

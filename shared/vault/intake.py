@@ -8,8 +8,9 @@ for the validator to see to.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from nacl.exceptions import CryptoError
@@ -17,10 +18,12 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import SealError
-from shared.vault.rings import Ring
+from shared.vault.prepared import Prepared
+from shared.vault.rings import Ring, RingSource, utc_now
 
 FORMAT: Final = 1
 MAX_SEALED_BYTES: Final = 49_152  # 64 KiB in base64, the limit of the event's field
+LONGEST_LIFE: Final = timedelta(days=7)  # from sealing to `expires_at`; so long a rotated intake key must still open
 _MAX_KEY_CHARACTERS: Final = 32_768
 
 
@@ -30,6 +33,14 @@ class SealedUpload:
 
     intake_key_id: str
     ciphertext: bytes = field(repr=False)
+
+
+class SealedUploadError(SealError):
+    """A sealed upload that is worth nothing: *code* is stable, the text says why and what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class _Envelope(BaseModel):
@@ -45,12 +56,17 @@ class _Envelope(BaseModel):
 class UploadWriter:
     """Seals a private key for one upload."""
 
-    __slots__ = ("_box", "_key_id")
+    __slots__ = ("_intake", "_now")
 
-    def __init__(self, intake: Ring) -> None:
-        """*intake* holds public halves."""
-        self._key_id = intake.current.id
-        self._box = SealedBox(PublicKey(intake.current.material))
+    def __init__(self, intake: RingSource, *, now: Callable[[], datetime] = utc_now) -> None:
+        """*intake* holds public halves; *now* is the clock by which they become active.
+
+        Raises:
+            SettingsError: none of them is active and not retired.
+        """
+        intake.read().current_at(now())
+        self._intake = intake
+        self._now = now
 
     def seal(
         self, *, certificate_id: str, tenant: str, bundle: bytes, expires_at: datetime, private_key_pem: str
@@ -64,7 +80,9 @@ class UploadWriter:
             "expires_at": expires_at.isoformat(),
             "private_key_pem": private_key_pem,
         }
-        return SealedUpload(intake_key_id=self._key_id, ciphertext=self._box.encrypt(json.dumps(envelope).encode()))
+        key = self._intake.read().current_at(self._now())
+        box = SealedBox(PublicKey(key.material))
+        return SealedUpload(intake_key_id=key.id, ciphertext=box.encrypt(json.dumps(envelope).encode()))
 
 
 class UploadReader:
@@ -72,41 +90,68 @@ class UploadReader:
 
     __slots__ = ("_boxes",)
 
-    def __init__(self, intake: Ring) -> None:
+    def __init__(self, intake: RingSource) -> None:
         """*intake* holds the secret keys."""
-        self._boxes = {key.id: SealedBox(PrivateKey(key.material)) for key in intake.keys}
+        self._boxes = Prepared(intake, _boxes)
 
     def open(self, sealed: SealedUpload, *, certificate_id: str, tenant: str, bundle: bytes, now: datetime) -> str:
         """Return the private key, PEM, that was sealed for this very upload.
 
         Raises:
-            SealError: it was made for another upload, has expired, was altered, or is sealed to a key that is not here.
+            SealedUploadError: it was made for another upload, has expired or expires too late, was altered, or is
+                sealed to a key that is not here.
         """
         envelope = self._envelope(sealed)
         if envelope.certificate_id != certificate_id:
-            raise SealError("the sealed key was made for another certificate_id")
+            raise SealedUploadError("sealed_other_certificate_id", "the sealed key was made for another certificate_id")
         if envelope.tenant != tenant:
-            raise SealError("the sealed key was made for another tenant")
+            raise SealedUploadError("sealed_other_tenant", "the sealed key was made for another tenant")
         if envelope.bundle_sha256.lower() != hashlib.sha256(bundle).hexdigest():
-            raise SealError("the sealed key was made for another certificate_pem (bundle_sha256 differs)")
+            raise SealedUploadError(
+                "sealed_other_bundle", "the sealed key was made for another certificate_pem (bundle_sha256 differs)"
+            )
         if now >= envelope.expires_at:
-            raise SealError(f"the sealed key expired at {envelope.expires_at.isoformat()}; seal it again")
+            raise SealedUploadError(
+                "sealed_expired", f"the sealed key expired at {envelope.expires_at.isoformat()}; seal it again"
+            )
+        if envelope.expires_at > now + LONGEST_LIFE:
+            raise SealedUploadError(
+                "sealed_for_too_long",
+                f"the sealed key expires at {envelope.expires_at.isoformat()}, more than {LONGEST_LIFE.days} days ahead; "
+                "seal it again with an earlier expires_at",
+            )
         return envelope.private_key_pem
 
     def _envelope(self, sealed: SealedUpload) -> _Envelope:
-        box = self._boxes.get(sealed.intake_key_id)
+        box = self._boxes.get().get(sealed.intake_key_id)
+        if box is None and self._boxes.refresh():
+            box = self._boxes.get().get(sealed.intake_key_id)
         if box is None:
-            raise SealError(f"there is no intake key {sealed.intake_key_id!r}; fetch the current intake key")
+            raise SealedUploadError(
+                "intake_key_unknown",
+                f"there is no intake key {sealed.intake_key_id!r} here; fetch the current intake key and seal to that",
+            )
         if len(sealed.ciphertext) > MAX_SEALED_BYTES:
-            raise SealError(
-                f"the sealed key has {len(sealed.ciphertext)} bytes; at most {MAX_SEALED_BYTES} were expected"
+            raise SealedUploadError(
+                "sealed_too_large",
+                f"the sealed key has {len(sealed.ciphertext)} bytes; at most {MAX_SEALED_BYTES} were expected",
             )
         try:
             opened = box.decrypt(sealed.ciphertext)
         except (CryptoError, ValueError):
-            raise SealError(f"the sealed key cannot be opened by the intake key {sealed.intake_key_id}") from None
+            raise SealedUploadError(
+                "sealed_unreadable",
+                f"the sealed key cannot be opened by the intake key {sealed.intake_key_id}: it was altered, or sealed to "
+                "another key",
+            ) from None
         try:
             return _Envelope.model_validate_json(opened)
         except ValidationError as error:
             places = ", ".join(sorted({str(item["loc"][0]) if item["loc"] else "JSON" for item in error.errors()}))
-            raise SealError(f"what was sealed is not an upload of format {FORMAT}: see {places}") from None
+            raise SealedUploadError(
+                "sealed_malformed", f"what was sealed is not an upload of format {FORMAT}: see {places}"
+            ) from None
+
+
+def _boxes(intake: Ring) -> dict[str, SealedBox[PrivateKey]]:
+    return {key.id: SealedBox(PrivateKey(key.material)) for key in intake.keys}

@@ -16,7 +16,9 @@ The tenant is not part of the value: whoever opens says of which tenant the key 
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from nacl.exceptions import CryptoError
@@ -25,10 +27,11 @@ from nacl.secret import Aead
 from nacl.signing import SigningKey, VerifyKey
 from nacl.utils import random
 
-from shared.errors import SealError
+from shared.errors import MissingRingKeyError, SealError
 from shared.identifiers import KeyId
 from shared.vault.framing import framed
-from shared.vault.rings import Ring
+from shared.vault.prepared import Prepared
+from shared.vault.rings import Ring, RingKey, RingSource, utc_now
 
 FORMAT: Final = 1
 _CONTEXT: Final = b"certsmith key 1"
@@ -55,32 +58,40 @@ class SealedKey:
 class KeyWriter:
     """Seals private keys in the name of one service; cannot open them again."""
 
-    __slots__ = ("_signing", "_signing_key_id", "_vault", "_vault_key_id", "_writer")
+    __slots__ = ("_now", "_signing", "_vault", "_writer")
 
-    def __init__(self, *, vault: Ring, signing: Ring, writer: str) -> None:
-        """*vault* holds public halves, *signing* the secret keys of *writer*."""
+    def __init__(
+        self, *, vault: RingSource, signing: RingSource, writer: str, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        """*vault* holds public halves, *signing* the secret keys of *writer*; *now* says which of them are active.
+
+        Raises:
+            SettingsError: none of them is active and not retired.
+        """
+        vault.read().current_at(now())
+        signing.read().current_at(now())
+        self._vault = vault
+        self._signing = signing
         self._writer = writer
-        self._vault_key_id = vault.current.id
-        self._vault = SealedBox(PublicKey(vault.current.material))
-        self._signing_key_id = signing.current.id
-        self._signing = SigningKey(signing.current.material)
+        self._now = now
 
     def seal(self, *, key_id: KeyId, tenant: str, private_key_pkcs8: bytes, public_key_spki: bytes) -> SealedKey:
         """Return the private key, PKCS #8 DER, sealed as *key_id* of *tenant*, with its public half."""
-        context = _context(key_id=key_id, tenant=tenant, writer=self._writer, public_key=public_key_spki)
+        now = self._now()
+        vault, signing = self._vault.read().current_at(now), self._signing.read().current_at(now)
+        context = context_of(key_id=key_id, tenant=tenant, writer=self._writer, public_key=public_key_spki)
         data_key = random(Aead.KEY_SIZE)
         ciphertext = bytes(Aead(data_key).encrypt(private_key_pkcs8, aad=context))
-        message = _message(self._signing_key_id, context, ciphertext)
         return SealedKey(
             key_id=key_id,
             writer=self._writer,
             format=FORMAT,
-            signing_key_id=self._signing_key_id,
+            signing_key_id=signing.id,
             public_key=public_key_spki,
             ciphertext=ciphertext,
-            signature=self._signing.sign(message).signature,
-            vault_key_id=self._vault_key_id,
-            wrap=self._vault.encrypt(data_key + hashlib.sha256(context).digest()),
+            signature=sign(signing, context, ciphertext),
+            vault_key_id=vault.id,
+            wrap=wrap(vault, data_key, context),
         )
 
 
@@ -89,10 +100,17 @@ class KeyReader:
 
     __slots__ = ("_vault", "_verify")
 
-    def __init__(self, *, vault: Ring, verify: Ring) -> None:
+    def __init__(self, *, vault: RingSource, verify: RingSource) -> None:
         """*vault* holds the secret keys, *verify* the public halves of all writers' signing keys."""
-        self._vault = {key.id: SealedBox(PrivateKey(key.material)) for key in vault.keys}
-        self._verify = {(key.writer, key.id): VerifyKey(key.material) for key in verify.keys}
+        self._vault = Prepared(vault, _boxes)
+        self._verify = Prepared(verify, _verify_keys)
+
+    def has_keys_for(self, sealed: SealedKey) -> bool:
+        """Say whether the ring keys that *sealed* names are here, after a look at the files if need be.
+
+        If not, it may have been sealed or signed anew since it was read.
+        """
+        return self._verify_key(sealed) is not None and self._box(sealed.vault_key_id) is not None
 
     def open(self, sealed: SealedKey, *, tenant: str) -> bytes:
         """Return the private key, PKCS #8 DER, that was sealed as this key of *tenant*.
@@ -100,49 +118,95 @@ class KeyReader:
         That it belongs to a certificate is for the caller to check: its public key must be `sealed.public_key`.
 
         Raises:
-            SealError: the row was altered, moved, or forged, or is sealed to a vault that is not here.
+            MissingRingKeyError: it is sealed to, or signed with, a ring key that is not here.
+            SealError: the row was altered, moved, or forged.
         """
         if sealed.format != FORMAT:
             raise SealError(f"the key {sealed.key_id} has the format {sealed.format}; {FORMAT} was expected")
-        context = _context(key_id=sealed.key_id, tenant=tenant, writer=sealed.writer, public_key=sealed.public_key)
+        context = context_of(key_id=sealed.key_id, tenant=tenant, writer=sealed.writer, public_key=sealed.public_key)
         self._require_signature(sealed, context)
-        data_key = self._unwrap(sealed, context)
+        box = self._box(sealed.vault_key_id)
+        if box is None:
+            raise MissingRingKeyError(
+                f"the key {sealed.key_id} is sealed to {sealed.vault_key_id!r}, which is no vault key here"
+            )
+        data_key = unwrap(box, sealed.wrap, context, what=f"the wrap of the key {sealed.key_id}")
         try:
             return Aead(data_key).decrypt(sealed.ciphertext, aad=context)
         except _WRONG:
             raise SealError(f"the key {sealed.key_id} does not open with its data key") from None
 
     def _require_signature(self, sealed: SealedKey, context: bytes) -> None:
-        verify = self._verify.get((sealed.writer, sealed.signing_key_id))
+        verify = self._verify_key(sealed)
         if verify is None:
-            raise SealError(
+            raise MissingRingKeyError(
                 f"the key {sealed.key_id} is signed with {sealed.signing_key_id!r}, "
                 f"which is no signing key of {sealed.writer!r} known here"
             )
-        try:
-            verify.verify(_message(sealed.signing_key_id, context, sealed.ciphertext), sealed.signature)
-        except _WRONG:
-            raise SealError(
-                f"the signature of the key {sealed.key_id} does not fit: altered, or another tenant's or key's"
-            ) from None
+        require_signature(verify, sealed, context)
 
-    def _unwrap(self, sealed: SealedKey, context: bytes) -> bytes:
-        vault = self._vault.get(sealed.vault_key_id)
-        if vault is None:
-            raise SealError(f"the key {sealed.key_id} is sealed to {sealed.vault_key_id!r}, which is no vault key here")
-        try:
-            opened = vault.decrypt(sealed.wrap)
-        except _WRONG:
-            raise SealError(f"the wrap of the key {sealed.key_id} cannot be opened by {sealed.vault_key_id}") from None
-        data_key, context_hash = opened[: Aead.KEY_SIZE], opened[Aead.KEY_SIZE :]
-        if not hmac.compare_digest(context_hash, hashlib.sha256(context).digest()):
-            raise SealError(f"the wrap of the key {sealed.key_id} was made for another key")
-        return data_key
+    def _verify_key(self, sealed: SealedKey) -> VerifyKey | None:
+        name = (sealed.writer, sealed.signing_key_id)
+        found = self._verify.get().get(name)
+        return self._verify.get().get(name) if found is None and self._verify.refresh() else found
+
+    def _box(self, vault_key_id: str) -> SealedBox[PrivateKey] | None:
+        found = self._vault.get().get(vault_key_id)
+        return self._vault.get().get(vault_key_id) if found is None and self._vault.refresh() else found
 
 
-def _context(*, key_id: KeyId, tenant: str, writer: str, public_key: bytes) -> bytes:
+def context_of(*, key_id: KeyId, tenant: str, writer: str, public_key: bytes) -> bytes:
+    """Return what a sealed key is bound to."""
     return framed(_CONTEXT, key_id.encode(), tenant.encode(), writer.encode(), hashlib.sha256(public_key).digest())
+
+
+def wrap(vault: RingKey, data_key: bytes, context: bytes) -> bytes:
+    """Return *data_key* sealed to the public half *vault*, bound to *context*."""
+    return SealedBox(PublicKey(vault.material)).encrypt(data_key + hashlib.sha256(context).digest())
+
+
+def unwrap(box: SealedBox[PrivateKey], wrapped: bytes, context: bytes, *, what: str) -> bytes:
+    """Return the data key in the wrap *wrapped*, which errors call *what*.
+
+    Raises:
+        SealError: it was altered, was made for another key, or *box* has another secret.
+    """
+    try:
+        opened = box.decrypt(wrapped)
+    except _WRONG:
+        raise SealError(f"{what} cannot be opened by the vault key that it names") from None
+    data_key, context_hash = opened[: Aead.KEY_SIZE], opened[Aead.KEY_SIZE :]
+    if not hmac.compare_digest(context_hash, hashlib.sha256(context).digest()):
+        raise SealError(f"{what} was made for another key")
+    return data_key
+
+
+def sign(signing: RingKey, context: bytes, ciphertext: bytes) -> bytes:
+    """Return the signature by the secret *signing* over what a sealed key is bound to, and its ciphertext."""
+    return SigningKey(signing.material).sign(_message(signing.id, context, ciphertext)).signature
+
+
+def require_signature(verify: VerifyKey, sealed: SealedKey, context: bytes) -> None:
+    """Return if the signature of *sealed* is by the owner of *verify*, for *context*.
+
+    Raises:
+        SealError: it is not.
+    """
+    try:
+        verify.verify(_message(sealed.signing_key_id, context, sealed.ciphertext), sealed.signature)
+    except _WRONG:
+        raise SealError(
+            f"the signature of the key {sealed.key_id} does not fit: altered, or another tenant's or key's"
+        ) from None
 
 
 def _message(signing_key_id: str, context: bytes, ciphertext: bytes) -> bytes:
     return framed(_SIGNED, signing_key_id.encode(), context, ciphertext)
+
+
+def _boxes(vault: Ring) -> dict[str, SealedBox[PrivateKey]]:
+    return {key.id: SealedBox(PrivateKey(key.material)) for key in vault.keys}
+
+
+def _verify_keys(verify: Ring) -> dict[tuple[str | None, str], VerifyKey]:
+    return {(key.writer, key.id): VerifyKey(key.material) for key in verify.keys}

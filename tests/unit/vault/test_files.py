@@ -15,6 +15,7 @@ from shared.identifiers import KeyId
 from shared.settings import load
 from shared.vault import KeyFiles, Ring, files, rings
 from shared.vault.generating import generate, status
+from shared.vault.rings import utc_now
 
 NAMES = sorted(file.name for file in files.ALL)
 
@@ -62,7 +63,7 @@ def test_what_one_process_seals_another_opens(folder: Path) -> None:
     assert keys.key_reader().open(sealed, tenant="") == b"secret"
     assert keys.key_reader().open(of_validator, tenant="") == b"uploaded"
     assert keys.account_key_box().open(account.ciphertext, key_id=account.key_id, context="") == b"account"
-    now = datetime(2026, 1, 1, tzinfo=UTC)
+    now = datetime(2026, 12, 31, tzinfo=UTC)
     assert keys.upload_reader().open(upload, certificate_id="c", tenant="", bundle=b"", now=now) == "k"
 
 
@@ -199,14 +200,14 @@ def test_a_ring_whose_keys_are_all_retired_seals_no_more(folder: Path) -> None:
     generate(folder)
     change(folder / "vault.public.json", retired_at="2026-01-01T00:00:00Z")
 
-    with pytest.raises(SettingsError, match="no key that is not retired"):
+    with pytest.raises(SettingsError, match="no key that is active and not retired"):
         key_files(folder).key_writer("provisioner")
 
 
 def test_no_ring_shows_its_secrets(folder: Path) -> None:
     generate(folder)
     ring: Ring = key_files(folder).load(files.VAULT_SECRET)
-    secret = ring.current.material
+    secret = ring.current_at(utc_now()).material
 
     assert repr(secret)[2:-1] not in repr(ring)
 
@@ -218,7 +219,7 @@ def test_the_status_of_fresh_rings_is_without_problems(folder: Path) -> None:
 
     assert [each.file for each in found] == list(files.ALL)
     assert {each.problem for each in found} == {None}
-    assert all(each.ring is not None and len(each.ring.current.id) > 16 for each in found)
+    assert all(each.ring is not None and len(each.ring.current_at(utc_now()).id) > 16 for each in found)
 
 
 def test_the_status_names_what_is_missing_readable_or_does_not_fit(folder: Path, tmp_path: Path) -> None:

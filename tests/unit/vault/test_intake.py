@@ -11,6 +11,7 @@ from nacl.public import PublicKey, SealedBox
 
 from shared.errors import SealError
 from shared.vault import SealedUpload, UploadReader, UploadWriter
+from shared.vault.rings import utc_now
 from tests.unit.vault.rings_of import joined, oldest_of, vault_pair
 
 SECRET, PUBLIC = vault_pair("intake", keys=2, retired=1)
@@ -45,8 +46,8 @@ def unseal(sealed: SealedUpload, **differing: Any) -> str:
 
 
 def sealed_raw(content: bytes) -> SealedUpload:
-    box = SealedBox(PublicKey(PUBLIC.current.material))
-    return SealedUpload(intake_key_id=PUBLIC.current.id, ciphertext=box.encrypt(content))
+    box = SealedBox(PublicKey(PUBLIC.current_at(utc_now()).material))
+    return SealedUpload(intake_key_id=PUBLIC.current_at(utc_now()).id, ciphertext=box.encrypt(content))
 
 
 def test_an_upload_opens_with_its_own_event() -> None:
@@ -91,7 +92,7 @@ def test_an_upload_sealed_to_somebody_elses_key_does_not_open() -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_instead_of_a_sealed_box_are_refused(ciphertext: bytes) -> None:
     with pytest.raises(SealError):
-        unseal(SealedUpload(intake_key_id=PUBLIC.current.id, ciphertext=ciphertext))
+        unseal(SealedUpload(intake_key_id=PUBLIC.current_at(utc_now()).id, ciphertext=ciphertext))
 
 
 @given(st.binary(max_size=300))

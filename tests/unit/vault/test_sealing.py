@@ -13,6 +13,7 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from shared.errors import SealError
 from shared.identifiers import KeyId
 from shared.vault import KeyReader, KeyWriter, SealedKey
+from shared.vault.rings import utc_now
 from tests.unit.vault.rings_of import joined, oldest_of, ring, signing_pair, vault_pair
 
 KEY_ID: Final = KeyId("key_000000000000000000000001")
@@ -181,7 +182,7 @@ def test_a_data_key_that_was_wrapped_for_one_row_is_useless_in_another() -> None
 
 
 def test_a_wrap_made_by_somebody_else_does_not_open_the_ciphertext() -> None:
-    box = SealedBox(PublicKey(VAULT_PUBLIC.current.material))
+    box = SealedBox(PublicKey(VAULT_PUBLIC.current_at(utc_now()).material))
     for content in (b"", b"\x00" * 32, b"\x00" * 64, b"\x00" * 65):
         with pytest.raises(SealError):
             READER.open(replace(SEALED, wrap=box.encrypt(content)), tenant=TENANT)
@@ -231,9 +232,11 @@ def test_a_data_key_that_is_wrapped_anew_for_another_vault_key_opens() -> None:
 
 @pytest.mark.parametrize("shown", [repr, str, lambda value: repr([value])])
 def test_no_secret_is_shown(shown: Callable[[object], str]) -> None:
-    secrets = [VAULT_SECRET.current.material, SIGNING.current.material, PRIVATE]
+    secrets = [VAULT_SECRET.current_at(utc_now()).material, SIGNING.current_at(utc_now()).material, PRIVATE]
 
-    text = "".join(shown(value) for value in (WRITER, READER, SEALED, VAULT_SECRET, SIGNING, VAULT_SECRET.current))
+    text = "".join(
+        shown(value) for value in (WRITER, READER, SEALED, VAULT_SECRET, SIGNING, VAULT_SECRET.current_at(utc_now()))
+    )
 
     assert not [secret for secret in secrets if repr(secret)[2:-1] in text or secret.hex() in text]
 

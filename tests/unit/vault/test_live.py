@@ -1,0 +1,178 @@
+"""Rings that are followed while a process runs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from shared.errors import MissingRingKeyError, SealError, SettingsError
+from shared.identifiers import KeyId
+from shared.vault import KeyReader, KeyWriter, Ring, SealedKey, rings
+from shared.vault.live import FileRing
+from tests.unit.vault.rings_of import BORN, oldest_of, ring, signing_pair, vault_pair
+
+ONE = ring("vault", b"1" * 32)
+BOTH = ring("vault", b"1" * 32, b"2" * 32)
+LATER = BORN + timedelta(days=200)
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        """Return how many have passed."""
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "vault.json"
+
+
+@pytest.fixture
+def followed(path: Path, clock: Clock) -> FileRing:
+    write(path, ONE)
+    return FileRing(path, ring="vault", half="secret", tick=clock, now=lambda: LATER)
+
+
+def write(path: Path, ring: Ring) -> None:
+    path.write_bytes(rings.dump(ring, half="secret"))
+
+
+def unreadable() -> float:
+    return REGISTRY.get_sample_value("vault_rings_unreadable_total", {"ring": "vault"}) or 0.0
+
+
+def test_a_change_of_the_file_is_seen_within_a_second(followed: FileRing, path: Path, clock: Clock) -> None:
+    write(path, BOTH)
+
+    before = followed.read()
+    clock.seconds += 1
+
+    assert (before, followed.read()) == (ONE, BOTH)
+
+
+def test_a_file_that_another_took_the_place_of_is_seen(followed: FileRing, path: Path, clock: Clock) -> None:
+    write(path.with_suffix(".new"), BOTH)
+    path.with_suffix(".new").rename(path)
+    clock.seconds += 1
+
+    assert followed.read() == BOTH
+
+
+def test_who_misses_a_key_looks_at_once(followed: FileRing, path: Path) -> None:
+    write(path, BOTH)
+
+    assert followed.refresh()
+    assert followed.read() == BOTH
+    assert not followed.refresh()
+
+
+def _is_gone(path: Path) -> None:
+    path.unlink()
+
+
+def _is_half(path: Path) -> None:
+    path.write_bytes(rings.dump(BOTH, half="secret")[:150])
+
+
+def _is_another_ring(path: Path) -> None:
+    write(path, replace(BOTH, name="intake"))
+
+
+def _has_only_retired_keys(path: Path) -> None:
+    write(path, ring("vault", b"2" * 32, retired=1))
+
+
+@pytest.mark.parametrize("harm", [_is_gone, _is_half, _is_another_ring, _has_only_retired_keys])
+def test_what_cannot_be_used_changes_nothing_and_is_told(
+    followed: FileRing, path: Path, clock: Clock, harm: Callable[[Path], None]
+) -> None:
+    counted = unreadable()
+    harm(path)
+
+    for _ in range(3):
+        clock.seconds += 1
+        assert followed.read() == ONE
+    told = unreadable() - counted
+    write(path, BOTH)
+    clock.seconds += 1
+
+    assert told == 3
+    assert followed.read() == BOTH
+
+
+def test_a_process_without_its_ring_does_not_start(path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such key ring"):
+        FileRing(path, ring="vault", half="secret")
+
+
+class Stale:
+    """A ring without its second key, until it is looked at again."""
+
+    def __init__(self, whole: Ring) -> None:
+        self.looks = 0
+        self._whole = whole
+
+    def read(self) -> Ring:
+        """Return what is known."""
+        return self._whole if self.looks else oldest_of(self._whole)
+
+    def refresh(self) -> bool:
+        """Look again."""
+        self.looks += 1
+        return self.looks == 1
+
+
+VAULT_SECRET, VAULT_PUBLIC = vault_pair(keys=2)
+SIGNING, VERIFY = signing_pair(keys=2)
+WRITER = KeyWriter(vault=VAULT_PUBLIC, signing=SIGNING, writer="provisioner")
+READER = KeyReader(vault=VAULT_SECRET, verify=VERIFY)
+
+
+def seal(writer: KeyWriter = WRITER) -> SealedKey:
+    return writer.seal(key_id=KeyId("k"), tenant="", private_key_pkcs8=b"secret", public_key_spki=b"")
+
+
+def test_a_key_is_used_from_its_time_on() -> None:
+    at = BORN + timedelta(days=10)
+    first, second = VAULT_PUBLIC.keys
+    public = replace(VAULT_PUBLIC, keys=(first, replace(second, active_from=at)))
+    times = iter([BORN, BORN, BORN, at - timedelta.resolution, at])
+    writer = KeyWriter(vault=public, signing=SIGNING, writer="provisioner", now=lambda: next(times))
+
+    assert [seal(writer).vault_key_id for _ in range(3)] == ["vault-0", "vault-0", "vault-1"]
+
+
+def test_a_reader_that_misses_a_key_looks_before_it_refuses() -> None:
+    vault, verify = Stale(VAULT_SECRET), Stale(VERIFY)
+    reader = KeyReader(vault=vault, verify=verify)
+
+    assert reader.has_keys_for(seal())
+    assert reader.open(seal(), tenant="") == b"secret"
+    assert (vault.looks, verify.looks) == (1, 1)
+
+
+@pytest.mark.parametrize("missing", [replace(seal(), vault_key_id="gone"), replace(seal(), signing_key_id="gone")])
+def test_a_key_that_is_nowhere_is_missed(missing: SealedKey) -> None:
+    assert not READER.has_keys_for(missing)
+    with pytest.raises(MissingRingKeyError, match="gone"):
+        READER.open(missing, tenant="")
+
+
+def test_an_altered_row_is_no_matter_of_missing_keys() -> None:
+    with pytest.raises(SealError) as caught:
+        READER.open(replace(seal(), ciphertext=b"other"), tenant="")
+
+    assert not isinstance(caught.value, MissingRingKeyError)
