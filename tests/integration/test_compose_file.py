@@ -9,6 +9,7 @@ import yaml
 
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.terminator.settings import TerminatorSettings
+from services.validator.settings import ValidatorSettings
 from shared.cli.settings import MigrationSettings, OperatorSettings, PublisherSettings
 from shared.settings import LogSettings, Settings, environment_names
 from shared.vault import KeyFiles
@@ -24,11 +25,12 @@ LASTING: Final = sorted(OURS.keys() - ONCE)
 
 READS: Final[Mapping[str, tuple[type[Settings], ...]]] = {
     "provisioner": (ProvisionerSettings, AuthoritySettings, KeyFiles, LogSettings),
+    "validator": (ValidatorSettings, KeyFiles, LogSettings),
     "terminator": (TerminatorSettings, KeyFiles, LogSettings),
     "second-terminator": (TerminatorSettings, KeyFiles, LogSettings),
     "migrate": (MigrationSettings, LogSettings),
     "keys": (KeyFiles,),
-    "cli": (OperatorSettings, PublisherSettings, MigrationSettings),
+    "cli": (OperatorSettings, PublisherSettings, MigrationSettings, KeyFiles),
     "hello": (),
 }
 
@@ -98,7 +100,7 @@ def test_images_are_pinned_to_a_release() -> None:
 
 
 def test_what_lasts_is_restarted_and_checked() -> None:
-    assert LASTING == ["hello", "provisioner", "second-terminator", "terminator"]
+    assert LASTING == ["hello", "provisioner", "second-terminator", "terminator", "validator"]
     for name in LASTING:
         assert OURS[name].definition["restart"] == "unless-stopped", name
         assert OURS[name].health_check is not None, name
@@ -109,7 +111,7 @@ def test_what_lasts_is_restarted_and_checked() -> None:
 
 def test_migration_waits_for_the_servers_and_services_wait_for_migration() -> None:
     assert SERVICES["migrate"].depends_on == {"rabbitmq": "service_healthy", "postgres": "service_healthy"}
-    for name in ("provisioner", "terminator", "second-terminator"):
+    for name in ("provisioner", "validator", "terminator", "second-terminator"):
         assert SERVICES[name].depends_on == {"migrate": "service_completed_successfully"}
 
 
@@ -122,6 +124,7 @@ def test_dependencies_are_there_whenever_a_service_is() -> None:
 def test_a_container_is_killed_only_after_the_grace_of_its_service() -> None:
     graces = {
         "provisioner": ProvisionerSettings.model_fields["grace_seconds"].default,
+        "validator": ValidatorSettings.model_fields["grace_seconds"].default,
         "terminator": TerminatorSettings.model_fields["grace_seconds"].default,
     }
 
@@ -144,6 +147,19 @@ def test_the_servers_are_in_networks_without_a_way_out() -> None:
     assert SERVICES["postgres"].definition["networks"] == ["store"]
     for name in ("bus", "store"):
         assert COMPOSE.document["networks"][name]["internal"] is True
+
+
+def test_who_opens_keys_is_never_swapped_to_a_disk() -> None:
+    for name in ("validator", "terminator", "second-terminator"):
+        assert SERVICES[name].definition["memswap_limit"] == SERVICES[name].definition["mem_limit"], name
+        assert SERVICES[name].definition["ulimits"]["core"] == 0, name
+
+
+def test_who_judges_uploads_reaches_nobody_outside() -> None:
+    networks = SERVICES["validator"].definition["networks"]
+
+    assert networks == ["bus", "store"]
+    assert all(COMPOSE.document["networks"][name]["internal"] for name in networks)
 
 
 def test_no_upstream_leads_into_the_networks_of_the_servers() -> None:
@@ -170,14 +186,19 @@ def test_everybody_sees_his_own_secrets_only() -> None:
         "amqp_url": {"migrate", "cli"},
         "provisioner_database_url": {"migrate", "provisioner"},
         "provisioner_amqp_url": {"migrate", "provisioner"},
+        "validator_database_url": {"migrate", "validator"},
+        "validator_amqp_url": {"migrate", "validator"},
         "terminator_database_url": {"migrate", *terminators},
         "terminator_amqp_url": {"migrate", *terminators},
         "operator_database_url": {"migrate", "cli"},
         "publisher_amqp_url": {"migrate", "cli"},
-        "vault_public": {"provisioner"},
+        "intake_public": {"cli"},
+        "intake_secret": {"validator"},
+        "vault_public": {"provisioner", "validator"},
         "vault_secret": terminators,
         "verify": terminators,
         "provisioner_signing": {"provisioner"},
+        "validator_signing": {"validator"},
         "provisioner_secret": {"provisioner"},
         "autocert_eab_mac_key": {"provisioner"},
         "autocert_trusted_ca": {"provisioner"},

@@ -54,7 +54,7 @@ def test_no_password_is_used_twice(made: Path) -> None:
     urls = [path.read_text() for path in made.glob("*_url")]
     passwords = [url.split("@")[0].rpartition(":")[2] for url in urls]
 
-    assert len({*passwords}) == len(urls) == 8
+    assert len({*passwords}) == len(urls) == 10
     assert all(len(password) == 48 for password in passwords)
 
 
@@ -83,6 +83,19 @@ def test_a_deleted_address_gets_a_new_password_and_nothing_else_changes(tmp_path
 
     after = contents(tmp_path)
     assert {name for name in after if after[name] != before[name]} == {"terminator_amqp_url"}
+
+
+def test_an_installation_without_a_validator_gets_its_addresses_and_nothing_else_changes(tmp_path: Path) -> None:
+    make(tmp_path)
+    before = contents(tmp_path)
+    added = {"validator_database_url", "validator_amqp_url"}
+    for name in added:
+        (tmp_path / name).unlink()
+
+    make(tmp_path)
+
+    after = contents(tmp_path)
+    assert {name for name in after if after[name] != before[name]} == added
 
 
 def test_a_machine_may_lack_the_rings_that_it_does_not_need(tmp_path: Path) -> None:

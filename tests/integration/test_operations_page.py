@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.terminator.settings import TerminatorSettings
+from services.validator.settings import ValidatorSettings
 from shared.cli.settings import MigrationSettings, OperatorSettings, PublisherSettings
 from shared.messaging.settling import Outcome
 from shared.settings import ConnectionSettings, LogSettings, Settings, environment_names
@@ -24,6 +25,7 @@ SETTINGS: Final[tuple[type[Settings], ...]] = (
     KeyFiles,
     ProvisionerSettings,
     AuthoritySettings,
+    ValidatorSettings,
     TerminatorSettings,
     OperatorSettings,
     PublisherSettings,
@@ -124,7 +126,7 @@ def test_every_secret_is_explained() -> None:
         name.replace("<service>", service)
         for group, _ in rows(section("Secrets and keys"))
         for name in group
-        for service in ("provisioner", "terminator")
+        for service in ("provisioner", "validator", "terminator")
     }
     files = {each["file"].removeprefix("./deploy/secrets/") for each in COMPOSE.document["secrets"].values()}
 
