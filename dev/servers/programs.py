@@ -1,4 +1,4 @@
-"""Where the servers' programs are: as Debian's packages install them, or where the environment says."""
+"""Where the programs are that tests start: as Debian's packages install them, or where the environment says."""
 
 import os
 import re
@@ -25,12 +25,17 @@ def postgresql_bin() -> Path:
 
 def pebble() -> Path:
     """Return the program `pebble`."""
-    return _program("PEBBLE", "pebble")
+    return _program("PEBBLE", "pebble", "pebble")
 
 
 def challtestsrv() -> Path:
     """Return the program `pebble-challtestsrv`."""
-    return _program("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv")
+    return _program("PEBBLE_CHALLTESTSRV", "pebble-challtestsrv", "pebble")
+
+
+def openssl() -> Path:
+    """Return the program `openssl`, with which most people make their keys and certificates."""
+    return _program("OPENSSL", "openssl", "openssl")
 
 
 def _folder(variable: str, root: str, pattern: str, package: str) -> Path:
@@ -42,10 +47,10 @@ def _folder(variable: str, root: str, pattern: str, package: str) -> Path:
     return found[-1]
 
 
-def _program(variable: str, name: str) -> Path:
+def _program(variable: str, name: str, package: str) -> Path:
     found = os.environ.get(variable) or shutil.which(name)
     if not found:
-        raise ProgramError(f"no program {name} here: install the package pebble, or set {variable}")
+        raise ProgramError(f"no program {name} here: install the package {package}, or set {variable}")
     return Path(found)
 
 

@@ -60,6 +60,7 @@ class Machine:
             "APT_LOG": str(self.apt_log),
             "RABBITMQ_SBIN": "/given",
             "POSTGRESQL_BIN": "/given",
+            "OPENSSL": "/given",
         }
         return subprocess.Popen(
             [self.folder / "dev/bootstrap", purpose],
@@ -99,6 +100,14 @@ def test_a_missing_package_is_installed_and_no_service_started(machine: Machine)
         "policy: 101",
     ]
     assert not machine.policy.exists()
+
+
+def test_only_tests_need_the_program_openssl(machine: Machine) -> None:
+    machine.run("demo", OPENSSL="", PEBBLE="/given")
+    assert not machine.apt_log.exists()
+
+    machine.run("test", OPENSSL="", PEBBLE="/given")
+    assert machine.apt_log.read_text().splitlines()[1] == "install --yes --no-install-recommends openssl"
 
 
 def test_somebody_elses_policy_is_left_alone(machine: Machine) -> None:
