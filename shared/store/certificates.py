@@ -1,4 +1,7 @@
-"""Certificates and their sealed keys: written once, never changed, read by whoever serves or shows them."""
+"""Certificates and their sealed keys: written once, never changed, read by whoever serves or shows them.
+
+Uploaded ones can be deleted, with their keys; of automatic ones the keys are erased with their domains.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,6 +11,7 @@ from typing import Final, Literal
 
 from shared.certificates import CertificateFacts, parse
 from shared.identifiers import CertificateId, KeyId
+from shared.names import Name
 from shared.store.connection import Connection, Row
 from shared.vault import SealedKey
 
@@ -130,6 +134,20 @@ async def find(connection: Connection, certificate_id: CertificateId) -> Certifi
     """Return the certificate with this id, if there is one."""
     row = await connection.fetchrow(_SELECT, certificate_id)
     return None if row is None else _certificate(row)
+
+
+async def delete_uploaded(
+    connection: Connection, certificate_id: CertificateId, *, tenant: str
+) -> tuple[Name, ...] | None:
+    """Forget what *tenant* uploaded, and erase its key, if no living domain uses it; return those that do.
+
+    A domain uses what is attached to it, and what its terminate_tls names. None: the tenant uploaded no such
+    certificate.
+    """
+    users: list[Name] | None = await connection.fetchval(
+        "SELECT registry.delete_uploaded_certificate($1, $2)", certificate_id, tenant
+    )
+    return None if users is None else tuple(users)
 
 
 async def is_openable(connection: Connection, certificate: Certificate) -> bool:

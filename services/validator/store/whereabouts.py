@@ -1,0 +1,34 @@
+"""Where a certificate is that is not among the tenant's uploaded ones."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from shared.identifiers import CertificateId
+from shared.store import Connection
+
+_SELECT: Final = """
+SELECT coalesce(bool_or(kind = 'automatic'), false) AS is_automatic,
+    coalesce(bool_or(kind = 'waits'), false) AS waits_for_verdict, max(other_id) AS stored_as
+FROM (
+    SELECT source AS kind, NULL AS other_id FROM registry.certificates WHERE id = $1 AND tenant = $2
+    UNION ALL
+    SELECT CASE state WHEN 'received' THEN 'waits' END, stored_certificate_id FROM validator.uploads
+    WHERE certificate_id = $1 AND tenant = $2
+) AS found
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """What is known of an id; nothing of all this: no such certificate is, or was, of the tenant."""
+
+    is_automatic: bool
+    waits_for_verdict: bool
+    stored_as: CertificateId | None  # the upload brought what the tenant had already, under this id
+
+
+async def of_certificate(connection: Connection, certificate_id: CertificateId, *, tenant: str) -> Whereabouts:
+    """Return what is known of *tenant*'s *certificate_id*."""
+    row = await connection.fetchrow(_SELECT, certificate_id, tenant)
+    assert row is not None  # an aggregate
+    return Whereabouts(**row)
