@@ -1,0 +1,100 @@
+"""Customers renew their own certificates, so they are told in time: `certificate.expiring`, and figures for operators.
+
+A certificate is in use where a living domain that holds its name shows it: attached, or named in its `terminate_tls`.
+Of each use the nearest threshold that has passed is told, once: who attaches a certificate that ends in five days is
+told of 7 days, and later of 3 and 1. A last notice, 0, says that it has ended.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+from prometheus_client import Gauge
+
+from services.validator.store import expiry, news
+from services.validator.store.expiry import Figures, Notice
+from shared.errors import StoreUnavailableError
+from shared.events import CertificateExpiring
+from shared.messaging.backoff import wait_at_most
+from shared.store import Pool
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+EXPIRING: Final = Gauge(
+    "validator_expiring_certificates",
+    "Customers' certificates in use that end within so many days; 0: that have ended.",
+    ["within_days"],
+)
+SOONEST_SECONDS: Final = Gauge(
+    "validator_soonest_expiry_seconds",
+    "Until the next of the customers' certificates in use ends; infinite: there is none.",
+)
+
+_BATCH: Final = 200  # notices in one transaction
+
+
+async def watch(pool: Pool, stop: asyncio.Event, *, every_seconds: float = 60.0) -> None:
+    """Tell of each coming end in time, and keep the figures, until *stop* is set."""
+    while not stop.is_set():
+        try:
+            while await tell_due(pool, limit=_BATCH) == _BATCH and not stop.is_set():
+                pass
+            async with pool.acquire() as connection:
+                _show(await expiry.figures(connection))
+        except StoreUnavailableError as error:
+            log.debug("ends_unknown", reason=str(error))
+        await wait_at_most(stop, every_seconds)
+
+
+async def tell_due(pool: Pool, *, limit: int) -> int:
+    """Tell up to *limit* notices that are due; return how many. Of several processes at once one tells each."""
+    async with pool.transaction() as connection:
+        notices = await expiry.note_due(connection, limit=limit)
+        for notice in notices:
+            data = CertificateExpiring(
+                domain=notice.domain,
+                certificate_id=notice.certificate_id,
+                not_after=notice.not_after,
+                message=message_of(notice),
+            )
+            await news.tell(connection, data, correlation_id=None, traceparent=None)
+    for notice in notices:
+        log.warning(
+            "certificate_expiring", domain=notice.domain, certificate_id=notice.certificate_id, days=notice.days
+        )
+    return len(notices)
+
+
+def message_of(notice: Notice) -> str:
+    """Return what ends when, what follows, and what to do."""
+    what = f"the certificate {notice.certificate_id}, which the customer uploaded for {notice.domain},"
+    end = f"{notice.not_after:%Y-%m-%d %H:%M} UTC"
+    when = f"ended on {end}" if notice.has_ended else f"ends on {end}, within {_days(notice.days)}"
+    return f"{what} {when}; {_what_follows(notice)}; {_what_to_do(notice)}"
+
+
+def _what_follows(notice: Notice) -> str:
+    since = "since then" if notice.has_ended else "after that"
+    if notice.is_named:
+        return f"{since} visitors' browsers refuse the domain, whose terminate_tls names it"
+    if notice.has_successor:
+        return f"{since} the domain's automatic certificate is shown instead"
+    return f"{since} visitors' browsers refuse the domain, which has no automatic certificate"
+
+
+def _what_to_do(notice: Notice) -> str:
+    if notice.is_named:
+        return "upload its successor and name that in terminate_tls"
+    if notice.has_successor:
+        return "upload its successor and attach that, or detach it"
+    return "upload its successor and attach that, or give the domain a certificate_management_policy"
+
+
+def _days(count: int) -> str:
+    return "one day" if count == 1 else f"{count} days"
+
+
+def _show(figures: Figures) -> None:
+    for days, count in figures.within_days.items():
+        EXPIRING.labels(str(days)).set(count)
+    SOONEST_SECONDS.set(figures.soonest_seconds)

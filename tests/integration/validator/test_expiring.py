@@ -1,0 +1,191 @@
+"""Customers are told in time that their certificates end, each once, however many validators look."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from services.validator.expiring import tell_due
+from services.validator.store import expiry
+from shared.events import CertificateManagementPolicy, TerminateTls
+from shared.identifiers import CertificateId
+from shared.names import Name
+from shared.store import Connection, Pool, domains, open_pool
+from shared.store.domains import Configuration
+from tests.integration.store import stored
+
+SHOP, BLOG = Name("shop.example.com"), Name("blog.example.com")
+AUTOMATIC = CertificateManagementPolicy()
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """Yield a pool with the validator's rights."""
+    async with open_pool(database_url, role="validator", max_size=6) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def provisioner(database_url: str) -> AsyncIterator[Pool]:
+    """Yield a pool with the provisioner's rights."""
+    async with open_pool(database_url, role="provisioner", max_size=2) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def owner(database_url: str) -> AsyncIterator[Connection]:
+    """Yield a connection of the tables' owner."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def store(owner: Connection, *, days: float) -> CertificateId:
+    certificate_id = await stored.store(owner, stored.make("*.example.com"), source="uploaded")
+    await end_in(owner, certificate_id, days=days)
+    return certificate_id
+
+
+async def end_in(owner: Connection, certificate_id: CertificateId, *, days: float) -> None:
+    await owner.execute(
+        "UPDATE registry.certificates SET not_after = now() + $2 WHERE id = $1", certificate_id, timedelta(days=days)
+    )
+
+
+async def register(
+    provisioner: Pool,
+    name: Name = SHOP,
+    *,
+    tenant: str = "",
+    attached: CertificateId | None = None,
+    named: CertificateId | None = None,
+    policy: CertificateManagementPolicy | None = None,
+) -> domains.Domain:
+    async with provisioner.transaction() as connection:
+        applied = await domains.register(
+            connection,
+            tenant=tenant,
+            name=name,
+            requested_at=datetime.now(UTC),
+            configuration=Configuration(
+                policy=policy,
+                attached_certificate_id=attached,
+                terminate_tls=None if named is None else TerminateTls(server_certificate_id=named),
+            ),
+            detaches=attached is None,
+        )
+    return applied.domain
+
+
+async def told(owner: Connection) -> list[tuple[str, int]]:
+    rows = await owner.fetch(
+        "SELECT domain.name, notice.days FROM validator.expiry_notices AS notice "
+        "JOIN registry.domains AS domain ON domain.id = notice.domain_id ORDER BY 1, 2 DESC"
+    )
+    return [(row["name"], row["days"]) for row in rows]
+
+
+async def messages(owner: Connection) -> list[str]:
+    rows = await owner.fetch("SELECT data ->> 'message' AS message FROM messaging.outbox ORDER BY id")
+    return [row["message"] for row in rows]
+
+
+async def test_each_threshold_is_told_once_as_the_end_comes_nearer(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
+    certificate_id = await store(owner, days=31)
+    await register(provisioner, attached=certificate_id)
+    counts = []
+
+    for days in (31, 29.9, 20, 13.9, 6.9, 2.9, 0.9, 0.5, -0.1, -3):
+        await end_in(owner, certificate_id, days=days)
+        counts.append(await tell_due(pool, limit=10) + await tell_due(pool, limit=10))
+
+    assert counts == [0, 1, 0, 1, 1, 1, 1, 0, 1, 0]
+    assert await told(owner) == [(SHOP, days) for days in (30, 14, 7, 3, 1, 0)]
+
+
+@pytest.mark.parametrize(("days", "nearest"), [(13, 14), (5, 7), (0.2, 1), (-1, 0)])
+async def test_of_several_thresholds_that_have_passed_the_nearest_is_told(
+    pool: Pool, provisioner: Pool, owner: Connection, days: float, nearest: int
+) -> None:
+    await register(provisioner, attached=await store(owner, days=days))
+
+    await tell_due(pool, limit=10)
+
+    assert await told(owner) == [(SHOP, nearest)]
+
+
+async def test_validators_at_once_tell_each_domain_once(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+    certificate_id = await store(owner, days=5)
+    for number in range(40):
+        await register(provisioner, Name(f"s{number}.example.com"), attached=certificate_id)
+
+    async def tell() -> int:
+        return await tell_due(pool, limit=1000)
+
+    counts = await asyncio.gather(*(tell() for _ in range(5)))
+
+    assert sum(counts) == 40
+    assert len(await messages(owner)) == 40
+
+
+async def test_what_nobody_shows_ends_untold(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+    detached, shadowed, old, of_tombstone, unheld = [await store(owner, days=days) for days in (5, 5, -31, 5, 5)]
+    await register(provisioner, SHOP, attached=detached)
+    await register(provisioner, SHOP, attached=shadowed, named=await store(owner, days=300))
+    await register(provisioner, BLOG, attached=old)
+    gone = await register(provisioner, Name("gone.example.com"), attached=of_tombstone)
+    async with provisioner.transaction() as connection:
+        await domains.delete(connection, tenant="", name=gone.name, requested_at=datetime.now(UTC))
+    await register(provisioner, Name("held.example.com"))
+    await owner.execute("UPDATE registry.domains SET holds_name = false WHERE name = 'held.example.com'")
+    await owner.execute(
+        "UPDATE registry.domains SET attached_certificate_id = $1 WHERE name = 'held.example.com'", unheld
+    )
+
+    assert await tell_due(pool, limit=10) == 0
+
+
+async def test_the_message_says_what_ends_when_what_follows_and_what_to_do(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
+    certificate_id = await store(owner, days=2.5)
+    await register(provisioner, attached=certificate_id)
+    await tell_due(pool, limit=10)
+    await register(provisioner, BLOG, attached=certificate_id, policy=AUTOMATIC)
+    await tell_due(pool, limit=10)
+    await register(provisioner, Name("named.example.com"), named=certificate_id, policy=AUTOMATIC)
+    await tell_due(pool, limit=10)
+
+    alone, followed, named = await messages(owner)
+    assert f"{certificate_id}, which the customer uploaded for {SHOP}, ends on " in alone
+    assert "UTC, within 3 days; after that visitors' browsers refuse the domain" in alone
+    assert "give the domain a certificate_management_policy" in alone
+    assert "after that the domain's automatic certificate is shown instead; upload its successor" in followed
+    assert "whose terminate_tls names it; upload its successor and name that in terminate_tls" in named
+
+
+async def test_figures_count_what_is_in_use_by_its_end(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+    await store(owner, days=0.5)  # in nobody's use
+    await register(provisioner, SHOP, attached=await store(owner, days=2))
+    await register(provisioner, BLOG, attached=await store(owner, days=-2))
+    await register(provisioner, Name("far.example.com"), attached=await store(owner, days=300))
+
+    async with pool.acquire() as connection:
+        found = await expiry.figures(connection)
+
+    assert found.within_days == {30: 2, 14: 2, 7: 2, 3: 2, 1: 1, 0: 1}
+    assert found.soonest_seconds == pytest.approx(2 * 86400, abs=60)
+
+
+async def test_without_customers_certificates_no_end_is_near(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        found = await expiry.figures(connection)
+
+    assert set(found.within_days.values()) == {0}
+    assert found.soonest_seconds == math.inf
