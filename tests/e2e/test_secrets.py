@@ -1,11 +1,7 @@
 """Private keys: nowhere in the clear, and of no use to whoever can write the tables."""
 
-import asyncio
 import secrets
-import ssl
-from collections.abc import Awaitable, Callable
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,8 +12,11 @@ from shared.store import certificates
 from shared.store.pool import open_pool
 from shared.vault import KeyFiles, KeyReader, SealedKey, generating
 from tests.e2e import haystack
+from tests.e2e.authority import pkcs8
 from tests.e2e.platform import Platform
+from tests.e2e.searching import found_in_the_clear
 from tests.e2e.service import Node
+from tests.e2e.tampering import Connection, becomes_refused, touch, with_administrator
 from tests.e2e.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,40 +47,6 @@ def key_reader(platform: Platform) -> KeyReader:
     return KeyFiles(keys_dir=platform.folder / "keys" / "terminator").key_reader()
 
 
-async def refused_with_internal_error(platform: Platform, node: Node, host: str) -> bool:
-    """Whether a handshake for *host* now ends with the alert `internal_error`."""
-    trust = ssl.create_default_context(cadata=(await platform.pebble.roots()).decode())
-    try:
-        _, writer = await asyncio.open_connection(node.address, node.https_port, ssl=trust, server_hostname=host)
-    except ssl.SSLError as error:
-        return error.reason == "TLSV1_ALERT_INTERNAL_ERROR"
-    writer.transport.abort()
-    return False
-
-
-async def becomes_refused(platform: Platform, node: Node, host: str) -> None:
-    async def look() -> bool:
-        return await refused_with_internal_error(platform, node, host)
-
-    await until(look, lambda: f"{host} to be refused with internal_error")
-
-
-async def with_administrator(platform: Platform, act: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
-    """Let *act* write the tables as somebody who stole the database's own administrator."""
-    connection = await asyncpg.connect(platform.logins.administrator_url)
-    try:
-        async with connection.transaction():
-            await act(connection)
-    finally:
-        await connection.close()
-
-
-async def touch(platform: Platform, *hosts: str) -> None:
-    """Have the nodes read the rows of *hosts* again."""
-    for host in hosts:
-        await platform.publisher.bare("domain.updated", {"domain": host, "description": secrets.token_hex(4)})
-
-
 KEY_OF = """
 SELECT c.key_id FROM registry.domains AS d JOIN registry.certificates AS c ON c.id = d.automatic_certificate_id
 WHERE d.name = $1
@@ -91,7 +56,7 @@ WHERE d.name = $1
 async def test_keys_whose_rows_were_swapped_are_refused_and_other_names_go_on(platform: Platform, node: Node) -> None:
     first, second, third = await served_hosts(platform, 3)
 
-    async def swap(connection: asyncpg.Connection) -> None:
+    async def swap(connection: Connection) -> None:
         one, other = [await connection.fetchval(KEY_OF, host) for host in (first, second)]
         for table, columns in (("keys", "public_key, ciphertext, signature, signing_key_id"), ("key_wraps", "wrap")):
             name = "id" if table == "keys" else "key_id"
@@ -107,8 +72,8 @@ async def test_keys_whose_rows_were_swapped_are_refused_and_other_names_go_on(pl
     await with_administrator(platform, swap)
     await touch(platform, first, second, third)
 
-    await becomes_refused(platform, node, first)
-    await becomes_refused(platform, node, second)
+    await becomes_refused(node, first)
+    await becomes_refused(node, second)
     assert (await platform.served(third)).names == [third]
 
 
@@ -125,7 +90,7 @@ async def test_a_key_forged_by_somebody_else_is_refused(platform: Platform, node
         public_key_spki=key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
     )
 
-    async def forge(connection: asyncpg.Connection) -> None:
+    async def forge(connection: Connection) -> None:
         key_id = await connection.fetchval(KEY_OF, host)
         await connection.execute(
             "UPDATE registry.keys SET public_key = $2, ciphertext = $3, signature = $4 WHERE id = $1",
@@ -139,7 +104,7 @@ async def test_a_key_forged_by_somebody_else_is_refused(platform: Platform, node
     await with_administrator(platform, forge)
     await touch(platform, host, other)
 
-    await becomes_refused(platform, node, host)
+    await becomes_refused(node, host)
     assert (await platform.served(other)).names == [other]
 
 
@@ -147,8 +112,7 @@ async def test_a_certificate_of_another_tenant_is_refused(platform: Platform, no
     (host,) = await served_hosts(platform, 1, tenant="victim")
     (other,) = await served_hosts(platform, 1, tenant="attacker")
 
-    async def copy(connection: asyncpg.Connection) -> None:
-        await connection.execute("SET LOCAL session_replication_role = replica")  # past foreign keys and triggers
+    async def copy(connection: Connection) -> None:
         await connection.execute(
             "UPDATE registry.domains SET automatic_certificate_id = "
             "(SELECT automatic_certificate_id FROM registry.domains WHERE name = $1) WHERE name = $2",
@@ -161,7 +125,7 @@ async def test_a_certificate_of_another_tenant_is_refused(platform: Platform, no
         "domain.updated", {"domain": other, "tenant": "attacker", "description": secrets.token_hex(4)}
     )
 
-    await becomes_refused(platform, node, other)
+    await becomes_refused(node, other)
     assert (await platform.served(host)).names == [host]
 
 
@@ -178,36 +142,18 @@ async def test_no_private_key_is_anywhere_in_the_clear(platform: Platform) -> No
         ),
         lambda: "the key in the clear to be refused",
     )
-    issued = [await opened_key(platform, host) for host in hosts]
-    published = haystack.needles_of(outsider.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-    needles = {
-        f"the key of {host}: {name}": needle
-        for host, key in zip(hosts, issued, strict=True)
-        for name, needle in haystack.needles_of(key).items()
-    }
-    everywhere = needles | {f"the outsider's key: {name}": needle for name, needle in published.items()}
+    issued = {f"the key of {host}": await opened_key(platform, host) for host in hosts}
+    published = {"the outsider's key": pkcs8(outsider)}
 
-    folders = {"PostgreSQL": platform.database.folder, "logs": platform.folder, "RabbitMQ": platform.broker.folder}
-    found = []
-    for name, path in haystack.places(folders):
-        if "keys" in path.relative_to(folders[name]).parts:
-            continue  # the key rings themselves
-        forbidden = needles if name == "RabbitMQ" else everywhere
-        found += [f"{what} in {path}" for what in haystack.search(path, forbidden)]
-    for process, environment in haystack.environments():
-        found += [
-            f"{what} in the environment of {process}" for what, needle in everywhere.items() if needle in environment
-        ]
-
-    assert not found
+    assert await found_in_the_clear(platform, issued) == []
+    assert await found_in_the_clear(platform, published, but_in=["RabbitMQ"]) == []
     body = await platform.ledger.value("SELECT body FROM messaging.dead_letters WHERE reason_code = 'key_in_the_clear'")
     assert b"PRIVATE KEY" not in body
 
 
 async def test_the_search_finds_a_key_that_is_there(platform: Platform) -> None:
     (host,) = await served_hosts(platform, 1)
-    pkcs8 = await opened_key(platform, host)
-    needles = haystack.needles_of(pkcs8)
+    needles = haystack.needles_of(await opened_key(platform, host))
     planted = platform.folder / "planted"
     for name, needle in needles.items():
         planted.write_bytes(b"before" + needle + b"after")
