@@ -38,7 +38,10 @@ class Handlers:
     ca: str
 
     async def on_domain_created(self, connection: Connection, event: Incoming) -> None:
-        """Register the domain and open its order; a domain that already has what was asked for is left as it is."""
+        """Register the domain and open its order; a domain that already has what was asked for is left as it is.
+
+        A customer's own certificate that is attached stays so, if the request does not name another or null.
+        """
         data = event.data
         assert isinstance(data, DomainCreated)
         name = _accepted_name(event, data.domain)
@@ -58,6 +61,7 @@ class Handlers:
                 name=name,
                 requested_at=event.occurred_at,
                 configuration=configuration,
+                detaches=data.detaches,
             )
         except domains.UnfitCertificateError as error:
             raise _rejected(event, data.domain, Reason("certificate_unfit", str(error))) from error

@@ -39,10 +39,17 @@ class DomainCreated(Request):
     certificate_management_policy: CertificateManagementPolicy | None = Field(
         default_factory=CertificateManagementPolicy, description="null: no automatic certificate"
     )
-    attached_certificate_id: Text255 | None = None
+    attached_certificate_id: Text255 | None = Field(
+        None, description="an uploaded certificate; null detaches; not given: what is attached stays"
+    )
     terminate_tls: TerminateTls | None = None
     description: Text255 = ""
     metadata: Text4096 = ""
+
+    @property
+    def detaches(self) -> bool:
+        """Whether it says itself that no certificate is to be attached."""
+        return self.attached_certificate_id is None and "attached_certificate_id" in self.model_fields_set
 
 
 class DomainUpdated(Request):
