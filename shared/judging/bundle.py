@@ -1,0 +1,214 @@
+"""The bundle: certificates as PEM, the leaf first, and nothing else in the file.
+
+What stands around the blocks is no part of the bundle (RFC 7468 section 2). Only what was read is handed on, encoded
+anew; the text itself is stored nowhere.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from shared.errors import PermanentError
+from shared.judging import reading
+from shared.judging.der import NotDerError
+from shared.judging.kinds import KeyKind, kind_in_certificate
+from shared.judging.model import Finding, Rule
+from shared.judging.pem import Armour, Block, certificates_in, scan
+
+MAX_BYTES: Final = 256 * 1024
+MAX_CERTIFICATES: Final = 16
+_MAX_TRUST_BYTES: Final = 1024 * 1024  # all the roots of a browser fit
+
+ARMOUR: Final = Armour.of("bundle", max_bytes=MAX_BYTES)
+_TRUST_ARMOUR: Final = Armour.of("trust", max_bytes=_MAX_TRUST_BYTES, max_blocks=1024)
+
+NO_CERTIFICATE: Final = Rule(
+    code="bundle_no_certificate",
+    source="product rule",
+    summary="the bundle has at least one certificate",
+)
+TOO_MANY_CERTIFICATES: Final = Rule(
+    code="bundle_too_many_certificates",
+    source="product rule",
+    summary=f"the bundle has at most {MAX_CERTIFICATES} certificates",
+)
+PRIVATE_KEY: Final = Rule(
+    code="bundle_private_key",
+    source="CABF BR 9.6.3 (2)",
+    summary="the bundle has no private key: what is in a bundle is public",
+)
+FOREIGN_BLOCK: Final = Rule(
+    code="bundle_foreign_block",
+    source="RFC 8446 section 4.4.2",
+    summary="the bundle has nothing but certificates: no requests, lists, parameters or public keys",
+)
+OLD_LABEL: Final = Rule(
+    code="bundle_old_label",
+    source="RFC 7468 section 5.1",
+    summary="certificates have the label CERTIFICATE, not X509 CERTIFICATE or TRUSTED CERTIFICATE",
+)
+DUPLICATE: Final = Rule(
+    code="bundle_duplicate_certificate",
+    source="RFC 8446 section 4.4.2",
+    summary="each certificate is in the bundle once",
+)
+UNREADABLE: Final = Rule(
+    code="certificate_unreadable",
+    source="RFC 5280 section 4.1, X.690 section 10",
+    summary="each certificate is a whole X.509 structure in DER, with nothing behind it",
+)
+RULES: Final = (
+    *ARMOUR.rules.values(),
+    NO_CERTIFICATE,
+    TOO_MANY_CERTIFICATES,
+    PRIVATE_KEY,
+    FOREIGN_BLOCK,
+    OLD_LABEL,
+    DUPLICATE,
+    UNREADABLE,
+)
+
+_OLD_LABELS: Final = frozenset({"X509 CERTIFICATE", "X.509 CERTIFICATE", "TRUSTED CERTIFICATE"})
+_FOREIGN: Final = {
+    "CERTIFICATE REQUEST": "it is a certificate signing request; give the certificate that the CA made from it",
+    "NEW CERTIFICATE REQUEST": "it is a certificate signing request; give the certificate that the CA made from it",
+    "X509 CRL": "it is a certificate revocation list; remove it",
+    "PKCS7": "it is PKCS #7; take the certificates out of it with `openssl pkcs7 -print_certs`",
+    "CMS": "it is CMS; take the certificates out of it with `openssl pkcs7 -print_certs`",
+    "EC PARAMETERS": "it belongs to an EC key, not to a certificate; remove it",
+    "DH PARAMETERS": "it holds Diffie-Hellman parameters, which are not used; remove it",
+    "PUBLIC KEY": "it is a public key, which the certificate has already; remove it",
+    "RSA PUBLIC KEY": "it is a public key, which the certificate has already; remove it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One certificate of a bundle, which can be read as far as its names, dates and key's type."""
+
+    number: int  # among the certificates, from 1
+    where: str  # 'certificate 2 (line 24)'
+    der: bytes = field(repr=False)
+    certificate: x509.Certificate
+    kind: KeyKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """What a bundle holds, and what is wrong with it.
+
+    *entries* has each readable certificate once, in order. *leaf* is the first certificate, if it is readable.
+    *is_whole* says that *entries* are all the certificates that the text has.
+    """
+
+    entries: tuple[Entry, ...]
+    findings: tuple[Finding, ...]
+    leaf: Entry | None
+    is_whole: bool
+    has_private_key: bool = False
+
+
+def read_bundle(text: bytes) -> Bundle:
+    """Return what the bundle *text* holds and all that is wrong with it; chains and dates are for others to judge."""
+    count = certificates_in(text)
+    if len(text) <= MAX_BYTES and count > MAX_CERTIFICATES:
+        message = f"it has {count:,} certificates; at most {MAX_CERTIFICATES} are taken"
+        finding = TOO_MANY_CERTIFICATES.found(message, where="bundle")
+        return Bundle(entries=(), findings=(finding,), leaf=None, is_whole=False)
+    scanned = scan(text, ARMOUR)
+    findings = list(scanned.findings)
+    entries: list[Entry | None] = []
+    for block in scanned.blocks:
+        if block.label == "CERTIFICATE":
+            entries.append(_entry(block, len(entries) + 1, findings))
+        else:
+            findings.append(_foreign(block))
+    if not entries and scanned.blocks:
+        findings.append(NO_CERTIFICATE.found("there is no certificate in it", where="bundle"))
+    readable = tuple(_without_duplicates(entries, findings))
+    return Bundle(
+        entries=readable,
+        findings=tuple(findings),
+        leaf=entries[0] if entries and not _precedes_leaf(scanned.findings) else None,
+        is_whole=bool(entries) and None not in entries and not scanned.findings,
+        has_private_key=any(block.label.endswith("PRIVATE KEY") for block in scanned.blocks),
+    )
+
+
+def read_trust(text: bytes) -> tuple[x509.Certificate, ...]:
+    """Return the root certificates of the PEM file *text*, at least one.
+
+    Raises:
+        PermanentError: it has none, or something else; the text says what, and where.
+    """
+    scanned = scan(text, _TRUST_ARMOUR)
+    for finding in scanned.findings:
+        raise PermanentError(f"trusted roots: {finding.where}: {finding.message}")
+    roots: list[x509.Certificate] = []
+    for block in scanned.blocks:
+        findings: list[Finding] = []
+        entry = _entry(block, len(roots) + 1, findings) if block.label == "CERTIFICATE" else None
+        if entry is None:
+            message = findings[0].message if findings else f"it is {block.label}; certificates only are expected"
+            raise PermanentError(f"trusted roots: {block.where}: {message}")
+        roots.append(entry.certificate)
+    return tuple(roots)
+
+
+def _entry(block: Block, number: int, findings: list[Finding]) -> Entry | None:
+    where = f"certificate {number} (line {block.line})"
+    if block.content is None:
+        if block.is_encrypted:
+            findings.append(UNREADABLE.found("it is encrypted; certificates are public, give it as it is", where=where))
+        return None
+    try:
+        kind = kind_in_certificate(block.content)
+        certificate = x509.load_der_x509_certificate(block.content)
+        if certificate.public_bytes(Encoding.DER) != block.content:
+            raise NotDerError("it is not encoded as DER demands")
+        _touch(certificate)
+    except reading.UNREADABLE as error:
+        message = f"it is no certificate that can be read ({error}); export it again from where it was issued"
+        findings.append(UNREADABLE.found(message, where=where))
+        return None
+    return Entry(number=number, where=where, der=block.content, certificate=certificate, kind=kind)
+
+
+def _touch(certificate: x509.Certificate) -> None:
+    """Have what cryptography decodes late decoded now."""
+    _ = certificate.version, certificate.issuer, certificate.subject
+    _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.signature_algorithm_oid
+
+
+def _foreign(block: Block) -> Finding:
+    if block.label.endswith("PRIVATE KEY"):
+        message = (
+            "it is a private key. A bundle is public and travels in the clear: give the key only as the key. If "
+            "this text was sent anywhere, the key is compromised: make a new one and have the certificate reissued"
+        )
+        return PRIVATE_KEY.found(message, where=block.where)
+    if block.label in _OLD_LABELS:
+        message = f"its label is {block.label}, which some programs skip; convert it with `openssl x509`"
+        return OLD_LABEL.found(message, where=block.where)
+    message = _FOREIGN.get(block.label) or f"it is {block.label[:80]}, not CERTIFICATE; remove it"
+    return FOREIGN_BLOCK.found(message, where=block.where)
+
+
+def _without_duplicates(entries: list[Entry | None], findings: list[Finding]) -> Iterator[Entry]:
+    seen: dict[bytes, Entry] = {}
+    for entry in entries:
+        if entry is None:
+            continue
+        first = seen.setdefault(entry.der, entry)
+        if first is entry:
+            yield entry
+        else:
+            findings.append(DUPLICATE.found(f"it is the same as {first.where}; remove one of them", where=entry.where))
+
+
+def _precedes_leaf(findings: tuple[Finding, ...]) -> bool:
+    """Say whether the armour is so broken that the first certificate may not be the first one meant."""
+    return any(finding.code in {"bundle_truncated_block", "bundle_broken_boundary"} for finding in findings)

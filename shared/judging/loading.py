@@ -1,0 +1,45 @@
+"""The proof at the end: the pair goes into a TLS context like the terminator's, and clients take the chain."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from OpenSSL import SSL
+
+from shared.judging.model import Finding, Rule
+from shared.tls import new_context
+
+# What OpenSSL's clients take (SSL_MAX_CERT_LIST_DEFAULT), with 3 bytes of length before each certificate.
+MAX_SHOWN_BYTES: Final = 100 * 1024
+_LENGTH_BYTES: Final = 3  # RFC 5246 section 7.4.2
+
+TOO_LARGE: Final = Rule(
+    code="chain_too_large",
+    source="RFC 5246 section 7.4.2, product rule",
+    summary=f"the certificates have at most {MAX_SHOWN_BYTES // 1024} KiB together, which is what TLS clients take",
+)
+LOAD_FAILED: Final = Rule(
+    code="load_failed",
+    source="product rule",
+    summary="certificates and key load into TLS as it is spoken here",
+)
+RULES: Final = (TOO_LARGE, LOAD_FAILED)
+
+
+def oversize(chain: Sequence[bytes]) -> Finding | None:
+    """Return that *chain* (DER) is larger than clients take, if so."""
+    shown = sum(len(certificate) + _LENGTH_BYTES for certificate in chain)
+    if shown <= MAX_SHOWN_BYTES:
+        return None
+    message = f"its certificates have {shown:,} bytes; TLS clients take at most {MAX_SHOWN_BYTES:,}"
+    return TOO_LARGE.found(message, where="bundle")
+
+
+def load_failure(chain: tuple[bytes, ...], key: bytes) -> Finding | None:
+    """Return that *chain* (DER, leaf first) and *key* (PKCS #8 DER) do not load, if so."""
+    try:
+        new_context(chain, key)
+    except (SSL.Error, ValueError, TypeError) as error:
+        reasons = [str(part[-1]) for part in error.args[0]] if isinstance(error, SSL.Error) and error.args else []
+        message = f"OpenSSL does not load the pair ({', '.join(reasons) or 'no reason given'}); make a new one"
+        return LOAD_FAILED.found(message, where="bundle")
+    return None

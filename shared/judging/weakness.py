@@ -1,0 +1,73 @@
+"""Keys that somebody else can know: made by broken generators, or breakable with a known method.
+
+badkeys has the methods. Made here are those of its checks that need no download, all on the public key; its block list
+(Debian's weak keys, keys found in firmware and in public repositories) must be downloaded, and is not asked.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from shared.judging.model import Finding, Rule
+
+WEAK: Final = Rule(
+    code="key_weak",
+    source="CABF BR 6.1.1.3",
+    summary="the key is not one that others can know or compute",
+)
+RULES: Final = (WEAK,)
+
+# The checks, by badkeys' names, and what they find.
+CHECKS: Final[Mapping[str, str]] = {
+    "fermat": "its two primes are so close together that Fermat's method finds them",
+    "roca": "it was made by a chip with the ROCA flaw (CVE-2017-15361)",
+    "rsainvalid": "its numbers cannot be those of an RSA key",
+    "rsapoly": "its modulus shows the pattern of a broken generator, and can be factored",
+    "sharedprimes": "it shares a prime with a key that is public",
+    "smalld": "its private exponent is so small that Wiener's method finds it",
+    "smallfactors": "its modulus has a small factor",
+}
+_MIN_SCALAR_BITS: Final = 128  # a random number below that on P-256 happens once in 2^128
+
+_Check = Callable[..., object]
+
+
+def weaknesses(key: rsa.RSAPublicKey | object, *, where: str) -> list[Finding]:
+    """Return what makes the public *key* weak; under a millisecond, but for the first call, which loads tables."""
+    if not isinstance(key, rsa.RSAPublicKey):
+        return []
+    numbers = key.public_numbers()
+    return [
+        _found(why, where=where) for name, why in CHECKS.items() if _checks()[name](numbers.n, e=numbers.e) is not False
+    ]
+
+
+def private_weaknesses(key: object, *, where: str) -> list[Finding]:
+    """Return what makes the private *key* weak that its public half does not show."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        order = key.key_size
+        scalar = key.private_numbers().private_value
+        if scalar.bit_length() < min(_MIN_SCALAR_BITS, order):
+            return [_found("its private number is so small that it can be guessed", where=where)]
+    return []
+
+
+def warm_up() -> None:
+    """Load the tables now, so that the first judgement does not wait for them."""
+    for bits in (2048, 4096):
+        for check in _checks().values():
+            check((1 << bits - 1) + 1, e=65537)
+
+
+def _found(why: str, *, where: str) -> Finding:
+    message = f"the key is known to be weak: {why}; make a new key and have the certificate reissued"
+    return WEAK.found(message, where=where)
+
+
+@cache
+def _checks() -> Mapping[str, _Check]:
+    from badkeys import rsakeys  # type: ignore[import-untyped] # noqa: PLC0415 - takes 30 ms
+
+    return {name: getattr(rsakeys, name) for name in CHECKS}
