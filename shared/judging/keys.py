@@ -190,6 +190,8 @@ def _kind(label: str, content: bytes) -> KeyKind:
         case "EC PRIVATE KEY" if tags[:2] == [INTEGER, OCTET_STRING]:
             return kind_of_sec1(elements)
         case "PRIVATE KEY" if tags[:3] == [INTEGER, SEQUENCE, OCTET_STRING]:
+            if bytes(elements[0].contents) != b"\x00":
+                raise NotDerError("PKCS #8 in its second version, RFC 5958, which OpenSSL does not read")
             return kind_of_pkcs8(elements)
     raise NotDerError("another structure")
 
