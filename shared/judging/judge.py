@@ -47,9 +47,7 @@ def judge(
     Never raises for what the two texts hold: if a library fails in a way that nobody foresaw, that is a reason too.
     """
     try:
-        with (
-            warnings.catch_warnings()
-        ):  # what is to be said is said in findings
+        with warnings.catch_warnings():  # what is to be said is said in findings
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             return _Judging(at, domain, trust).judge(bundle, key)
     except Exception as error:  # noqa: BLE001 - whatever the texts have set off, they are not accepted
@@ -83,17 +81,17 @@ class _Judging:
             reasons=reasons,
             warnings=tuple(finding for finding in self._findings if finding.rule.is_warning),
             links=tuple(_link(entry) for entry in bundle.entries),
-            publicly_trusted=verdict.publicly_trusted,
-            trust_anchor=verdict.trust_anchor,
+            publicly_trusted=verdict is not None and verdict.publicly_trusted,
+            trust_anchor=verdict.trust_anchor if verdict else None,
             chain=chain,
             facts=facts,
             private_key=None if reasons else encoded,
         )
 
-    def _chain(self, bundle: Bundle) -> chains.ChainVerdict:
+    def _chain(self, bundle: Bundle) -> "chains.ChainVerdict | None":
         """Judge the certificates together, if all are there."""
         if not bundle.is_whole:
-            return chains.ChainVerdict(findings=())
+            return None
         try:
             verdict = chains.examine(
                 [entry.certificate for entry in bundle.entries],
@@ -104,7 +102,7 @@ class _Judging:
             )
         except reading.UNREADABLE as error:
             self._findings.append(_unreadable(error, where="bundle"))
-            return chains.ChainVerdict(findings=())
+            return None
         self._findings += verdict.findings
         return verdict
 
