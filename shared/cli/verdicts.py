@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -10,6 +11,10 @@ from shared.cli.progress import Outcome, Progress
 from shared.cli.terminal import facts, printable
 from shared.store.views.fates import Fate
 from shared.store.views.model import HostedDomain, Remark, UploadedCertificate, UploadView
+
+_UNRECORDED: Final = (
+    "nothing is recorded of it: uploads are switched off for this tenant, or it was answered long ago and forgotten"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +71,7 @@ def upload_progress_of(
     if not fate.was_seen:
         return UploadProgress(state="published", sentence="no validator has taken it yet")
     if upload is None:
-        text = "it was judged, and its record is no longer kept"
-        return UploadProgress(state="forgotten", sentence=text, outcome=Outcome.FAILED)
+        return UploadProgress(state="unrecorded", sentence=_UNRECORDED, outcome=Outcome.REJECTED)
     taken = Remark(
         code="certificate_id_taken",
         message=f"{upload.certificate_id} is the id of another upload; give one that was not used before, or none",

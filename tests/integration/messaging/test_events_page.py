@@ -1,6 +1,7 @@
 """Every program in docs/events.md does what the page says, on a real broker and a real database."""
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -16,18 +17,20 @@ import aiormq
 import pytest
 import pytest_asyncio
 
+from dev.certificates import Authority
 from dev.servers.rabbitmq import RabbitMQ
-from shared.events import FACTS, PUBLIC, DomainChanged, DomainCreated, Event, Incoming
+from shared.events import FACTS, PUBLIC, CertificateUploaded, DomainChanged, DomainCreated, Event, Incoming
 from shared.messaging import principals, topology
 from shared.messaging.codec import decode
 from shared.messaging.publisher import Publisher
 from shared.messaging.wire import message_of
+from shared.vault import KeyFiles, generating
+from shared.vault.intake import SealedUpload
+from tests.events_page import BLOCKS, PAGE, ROOT, block
 from tests.integration.messaging.support import manager_url, until
 
-ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "events.md").read_text()
-BLOCKS = re.findall(r"^```(python|sh)\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-
+PUBLISHING = ("binary.example", "structured.example", "cli.example", "bare.example")
+UPLOADING = ("SealedBox(", "crypto_box_seal(", "--bundle shop.pem")
 
 CURL = """
 # What the page uses of curl, for machines that have none.
@@ -49,33 +52,29 @@ urllib.request.urlopen(request, timeout=30)
 """
 
 
-def block(text: str) -> list[str]:
-    """Return the command line that runs the only block of the page with *text* in it."""
-    ((language, code),) = [(language, code) for language, code in BLOCKS if text in code]
-    return [sys.executable, "-c", code] if language == "python" else ["sh", "-euc", code]
-
-
 @dataclass
 class Reader:
     """A broker as the page has it, and an environment as its reader has it."""
 
     url: str
+    folder: Path
     environment: dict[str, str]
 
     async def run(self, text: str) -> None:
         """Run the block with *text* in it to its end."""
-        process = await asyncio.create_subprocess_exec(*block(text), env=self.environment, cwd=ROOT)
+        command = block(text, folder=self.folder)
+        process = await asyncio.create_subprocess_exec(*command, env=self.environment, cwd=self.folder)
         async with asyncio.timeout(60):
             assert await process.wait() == 0
 
-    async def received(self) -> Incoming:
-        """Return the request that is in the queue, as its handler would get it."""
+    async def received(self, queue: str = "provisioner.domain.created") -> Incoming:
+        """Return the request that is in *queue*, as its handler would get it."""
         async with aiormq.Connection(self.url) as connection:
             channel = await connection.channel()
-            delivered = await channel.basic_get("provisioner.domain.created")
+            delivered = await channel.basic_get(queue)
             assert delivered.delivery_tag is not None
             await channel.basic_ack(delivered.delivery_tag)
-        return decode(message_of(delivered), expected="domain.created", received_at=datetime.now(UTC))
+        return decode(message_of(delivered), expected=queue.partition(".")[2], received_at=datetime.now(UTC))
 
 
 @pytest_asyncio.fixture
@@ -92,6 +91,7 @@ async def reader(own_rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Reader
         (tmp_path / "curl").chmod(0o755)
     yield Reader(
         url,
+        tmp_path,
         {
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
@@ -104,19 +104,20 @@ async def reader(own_rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Reader
 
 
 async def test_every_program_for_publishing_publishes(reader: Reader) -> None:
-    for name, has_id in (("binary", True), ("structured", True), ("cli", True), ("bare", False)):
-        await reader.run(f"{name}.example")
+    for name in PUBLISHING:
+        await reader.run(name)
 
         event = await reader.received()
         assert isinstance(event.data, DomainCreated)
-        assert event.data.domain == f"{name}.example"
+        assert event.data.domain == name
+        has_id = name != "bare.example"
         assert (event.id is not None, event.time is not None) == (has_id, has_id)
 
 
 async def test_the_program_for_listening_hears_facts_and_may_do_nothing_else(reader: Reader) -> None:
     await reader.run("/api/users/shop")
     process = await asyncio.create_subprocess_exec(
-        *block("shop.facts"), env=reader.environment, stdout=asyncio.subprocess.PIPE
+        *block("shop.facts", folder=reader.folder), env=reader.environment, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -147,11 +148,39 @@ async def test_the_program_for_listening_hears_facts_and_may_do_nothing_else(rea
             await publisher.publish(fact, seconds=0.5)
 
 
-def test_every_block_is_tried() -> None:
-    tried = ("binary.example", "structured.example", "cli.example", "bare.example", "/api/users/shop", "shop.facts")
+async def test_every_program_for_uploading_seals_what_the_validator_opens(reader: Reader) -> None:
+    keys = KeyFiles(keys_dir=reader.folder / "rings")
+    generating.generate(keys.keys_dir)
+    shutil.copy(keys.keys_dir / "intake.public.json", reader.folder)
+    certificate, private_key = Authority.create("A customer's own").issue("shop.example.com")
+    (reader.folder / "shop.pem").write_bytes(certificate)
+    (reader.folder / "shop.key").write_bytes(private_key)
 
+    for name in UPLOADING:
+        await reader.run(name)
+
+        data = (await reader.received("validator.certificate.uploaded")).data
+        assert isinstance(data, CertificateUploaded)
+        opened = keys.upload_reader().open(
+            SealedUpload(intake_key_id=data.intake_key_id, ciphertext=base64.b64decode(data.sealed, validate=True)),
+            certificate_id=data.certificate_id,
+            tenant="acme",
+            bundle=data.certificate_pem.encode(),
+            now=datetime.now(UTC),
+        )
+        assert (data.tenant, data.attach) == ("acme", ("shop.example.com",))
+        assert (data.certificate_pem.encode(), opened.encode()) == (certificate, private_key)
+
+
+def test_every_block_is_tried() -> None:
+    tried = (*PUBLISHING, *UPLOADING, "/api/users/shop", "shop.facts")
+
+    assert [[language for language, code in BLOCKS if text in code] for text in tried] == [
+        *(["python"], ["python"], ["sh"], ["sh"]),
+        *(["python"], ["js"], ["sh"]),
+        *(["sh"], ["python"]),
+    ]
     assert len(BLOCKS) == len(tried)
-    assert all(block(text) for text in tried)
 
 
 @pytest.mark.parametrize("name", [*PUBLIC, *FACTS])
@@ -169,3 +198,16 @@ def test_every_code_of_the_codec_is_explained() -> None:
 
     assert {code for code in codes if f"`{code}`" not in PAGE} == set()
     assert len(codes) > 8
+
+
+def test_every_code_of_an_upload_itself_is_explained() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "services" / "validator").glob("*.py"))
+    intake = (ROOT / "shared" / "vault" / "intake.py").read_text()
+    codes = {
+        *re.findall(r'code="(\w+)"', sources),
+        *re.findall(r'\bReason\("(\w+)"', sources),
+        *re.findall(r'SealedUploadError\(\s*"(\w+)"', intake),
+    }
+
+    assert {code for code in codes if f"`{code}`" not in PAGE} == set()
+    assert len(codes) > 20

@@ -38,7 +38,7 @@ def told(progress: UploadProgress) -> str:
         (a_fate(), ACCEPTED, "accepted", Outcome.ACCEPTED),
         (a_fate(), REJECTED, "rejected", Outcome.REJECTED),
         (a_fate(), an_upload(correlation_id="theirs"), "rejected", Outcome.REJECTED),
-        (a_fate(), None, "forgotten", Outcome.FAILED),
+        (a_fate(), None, "unrecorded", Outcome.REJECTED),
     ],
 )
 def test_an_upload_stands_where_its_fate_and_its_record_say(
