@@ -17,6 +17,7 @@ from shared.judging.der import NotDerError
 from shared.judging.kinds import KeyKind, kind_in_certificate
 from shared.judging.model import Finding, Rule
 from shared.judging.pem import Armour, Block, certificates_in, scan
+from shared.judging.taken import issuer_flaw
 
 MAX_BYTES: Final = 256 * 1024
 MAX_CERTIFICATES: Final = 16
@@ -169,7 +170,7 @@ def _entry(block: Block, number: int, findings: list[Finding]) -> Entry | None:
         certificate = x509.load_der_x509_certificate(block.content)
         if certificate.public_bytes(Encoding.DER) != block.content:
             raise NotDerError("it is not encoded as DER demands")
-        _touch(certificate)
+        _touch(certificate, kind)
     except reading.UNREADABLE as error:
         message = f"it is no certificate that can be read ({error}); export it again from where it was issued"
         findings.append(UNREADABLE.found(message, where=where))
@@ -177,10 +178,12 @@ def _entry(block: Block, number: int, findings: list[Finding]) -> Entry | None:
     return Entry(number=number, where=where, der=block.content, certificate=certificate, kind=kind)
 
 
-def _touch(certificate: x509.Certificate) -> None:
+def _touch(certificate: x509.Certificate, kind: KeyKind) -> None:
     """Have what cryptography decodes late decoded now."""
     _ = certificate.version, certificate.issuer, certificate.subject
     _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.signature_algorithm_oid
+    if issuer_flaw(kind) is None:
+        certificate.public_key()
 
 
 def _foreign(block: Block) -> Finding:

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.utils import CryptographyDeprecationWarning
 
 from shared.certificates import CertificateFacts, UnreadableCertificateError, parse
@@ -22,6 +21,7 @@ from shared.judging.keys import Key, read_key
 from shared.judging.loading import load_failure, oversize
 from shared.judging.matching import mismatch
 from shared.judging.model import Finding, Judgement, Link, Rule
+from shared.judging.signing import signs
 from shared.judging.taken import LEAF, warnings_of
 from shared.judging.weakness import private_weaknesses, weaknesses
 from shared.names import Name
@@ -162,16 +162,8 @@ def _link(entry: Entry) -> Link:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         key=str(entry.kind),
-        is_self_signed=certificate.subject == certificate.issuer and _signs_itself(certificate),
+        is_self_signed=signs(certificate, certificate),
     )
-
-
-def _signs_itself(certificate: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(certificate)
-    except (*reading.UNREADABLE, InvalidSignature):
-        return False
-    return True
 
 
 def _unreadable(error: Exception, *, where: str) -> Finding:
