@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from dev.demo.board import Board, Entry
+from dev.demo.customer import OWN
 from dev.demo.visitor import NotServedError, visit
 from dev.demo.world import MOVING, ZONE, World
 from dev.ports import LOOPBACK
@@ -17,10 +18,11 @@ from shared.cli.database import operator_connection
 from shared.cli.queues import look
 from shared.cli.requests import request_event
 from shared.cli.settings import OperatorSettings
+from shared.events import JsonObject
 from shared.identifiers import DomainId, cname_label
 from shared.messaging.publisher import Publisher
 from shared.store import Connection
-from shared.store.views import hosted
+from shared.store.views import hosted, uploads
 from shared.store.views.model import HostedDomain
 from shared.store.views.standing import Standing, sentence_of, standing_of
 
@@ -48,7 +50,7 @@ async def follow(world: World, board: Board, upstream: str) -> None:
         async with Publisher(settings.amqp_url.get_secret_value(), name="certsmith demo") as publisher:
             for entry in board.entries:
                 board.publish(entry)
-                await publisher.publish(request_event("domain.created", {"domain": entry.shown, "upstream": upstream}))
+                await publisher.publish(request_event("domain.created", _request(world, entry, upstream)))
         following = Following(world=world, board=board, connection=connection, trust=world.trust)
         counting = asyncio.create_task(_count(settings, board))
         try:
@@ -60,8 +62,13 @@ async def follow(world: World, board: Board, upstream: str) -> None:
         board.figures = await look(settings)
 
 
+def _request(world: World, entry: Entry, upstream: str) -> JsonObject:
+    more = world.customer.request if world.customer is not None and entry.name == OWN else {}
+    return {"domain": entry.shown, "upstream": upstream, **more}
+
+
 async def take_away(world: World) -> None:
-    """Have the names deleted from a database that goes on without us; return when they are, or it is late."""
+    """Have all that is ours deleted from a database that goes on without us; return when it is, or it is late."""
     settings = settings_of(world)
     async with (
         asyncio.timeout(_FAREWELL_SECONDS),
@@ -72,6 +79,11 @@ async def take_away(world: World) -> None:
             await publisher.publish(request_event("domain.deleted", {"domain": name}))
         for name in world.names.values():
             while any(found.deleted_at is None for found in await hosted.named(connection, name, tenant="")):
+                await asyncio.sleep(_POLL_SECONDS)
+        if world.customer is not None:
+            wanted = world.customer.certificate_id
+            await publisher.publish(request_event("certificate.deletion_requested", {"certificate_id": wanted}))
+            while (found := await uploads.named(connection, wanted)) is not None and found.certificate is not None:
                 await asyncio.sleep(_POLL_SECONDS)
 
 
@@ -117,8 +129,10 @@ class Following:
                 await self._move_here(domain)
 
     async def _visit(self, entry: Entry) -> None:
+        customer = self.world.customer
+        trust = customer.trust if customer is not None and entry.name == OWN else self.trust
         try:
-            self.board.serve(entry, await visit(entry.name, self.world.https, self.trust))
+            self.board.serve(entry, await visit(entry.name, self.world.https, trust))
         except NotServedError as error:
             self.board.move(entry, "unreachable", str(error))
 

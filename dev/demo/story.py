@@ -14,6 +14,7 @@ import aiohttp
 
 from dev.demo import upstream
 from dev.demo.board import Board, Entry
+from dev.demo.customer import OWN
 from dev.demo.following import follow, take_away
 from dev.demo.show import Show
 from dev.demo.stay import describe, write_environment
@@ -78,7 +79,11 @@ async def _tell(show: Show, places: Places, awaited: Ending | None, stack: Async
     board = Board(entries=entries, on_change=show.changed, on_note=show.noted)
     show.say("")
     with show.watching(board):
-        await follow(world, board, url)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(follow(world, board, url))
+            if world.customer is not None:
+                board.note(f"{OWN}: its owner has a certificate already; certsmith publish certificate-uploaded")
+                tasks.create_task(_certsmith(world, places.data, *world.customer.upload))
     show.visits(board.entries)
     if awaited is not None:
         environment = stack.enter_context(write_environment(world, places.shown))
@@ -102,11 +107,11 @@ async def _certsmith(world: World, folder: Path, *words: str) -> None:
     Raises:
         DemoError: it failed.
     """
-    log = folder / f"{'-'.join(words)}.log"
+    log = folder / f"{'-'.join(words[:2])}.log"
     program = await Program.start(_command(world, log, *words))
     try:
         if await program.wait(_COMMAND_SECONDS):
-            raise DemoError(f"certsmith {' '.join(words)} failed:\n{program.tail()}")
+            raise DemoError(f"certsmith {' '.join(words[:2])} failed:\n{program.tail()}")
     finally:
         await program.end()
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from dev.demo.customer import OWN, Customer, new_customer
 from dev.ports import LOOPBACK, free_port
 from dev.servers import Behaviour, Pebble, Servers, together
 from dev.servers.names import Names
@@ -15,7 +16,7 @@ from shared.names import Name, NameRefusedError, normalize
 ZONE: Final = "customers.example.net"
 """The platform's zone: a domain's own CNAME target is `<its id>.<zone>`."""
 MOVING: Final = "moving.example.com"
-NAMES: Final = ("shop.example.com", "blog.example.org", "bücher.example.com", MOVING)
+NAMES: Final = ("shop.example.com", "blog.example.org", "bücher.example.com", MOVING, OWN)
 ELSEWHERE: Final = "192.0.2.1"  # RFC 5737: an address that is nobody's
 
 _LOOPBACKS: Final = "127.0.0.0/8"
@@ -45,6 +46,8 @@ class World:
     """The CA's root, PEM; None: it is among the system's."""
     dns: Names | None
     """The DNS, where it says what we tell it to."""
+    customer: Customer | None
+    """Who brings a certificate of his own, where the names are ours."""
     owns_store: bool
     """Whether the database ends with the demo."""
 
@@ -80,10 +83,11 @@ async def open_world(folder: Path, run: Path, given: Mapping[str, str]) -> Async
             https=(settings["TERMINATOR_HTTPS_ADDRESS"], int(settings["TERMINATOR_HTTPS_PORT"])),
             ready_urls=tuple(
                 f"http://{LOOPBACK}:{settings[f'{service}_METRICS_PORT']}/ready"
-                for service in ("PROVISIONER", "TERMINATOR")
+                for service in ("PROVISIONER", "VALIDATOR", "TERMINATOR")
             ),
             roots=await _roots(servers.pebble, run, given),
             dns=None if servers.pebble is None else servers.pebble.dns,
+            customer=None if servers.pebble is None else new_customer(folder),
             owns_store=not has["DATABASE_URL"],
         )
 
@@ -118,6 +122,7 @@ async def _common(folder: Path, servers: Servers, given: Mapping[str, str]) -> d
         "CERTSMITH_CONFIG": "/dev/null",
         "CERTSMITH_KEYS_DIR": str(folder / "keys"),
         "PROVISIONER_METRICS_PORT": str(free_port()),
+        "VALIDATOR_METRICS_PORT": str(free_port()),
         "TERMINATOR_METRICS_PORT": str(free_port()),
         "TERMINATOR_UPSTREAM_ALLOW": _LOOPBACKS,
     }

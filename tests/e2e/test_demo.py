@@ -16,7 +16,7 @@ from tests.e2e.command_line import certsmith
 from tests.e2e.demo_process import Demo, running
 from tests.integration import processes
 
-NAMES = ("shop.example.com", "blog.example.org", "bücher.example.com", "moving.example.com")
+NAMES = ("shop.example.com", "blog.example.org", "bücher.example.com", "moving.example.com", "own.example.com")
 STARTED = "started RabbitMQ"
 MIGRATED = "certsmith keys generate"
 READY = "all services are ready"
@@ -36,6 +36,7 @@ async def test_every_name_is_served_and_nothing_is_left(server_folder: Path) -> 
         assert all(f"https://{name}/  200 OK" in demo.text for name in NAMES)
         assert "subject xn--bcher-kva.example.com, issuer Pebble Intermediate CA" in demo.text
         assert "its owner now adds the CNAME record" in demo.text
+        assert "subject own.example.com, issuer The customer's own CA" in demo.text
         assert demo.left_behind() == {}
         assert [path.name for path in server_folder.glob("certsmith-*/*")] == []
 

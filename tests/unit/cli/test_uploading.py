@@ -63,7 +63,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyFiles:
 def standard_input() -> Iterator[io.BytesIO]:
     """Yield what is standard input for as long as the test runs."""
     before, stream = sys.stdin, io.BytesIO()
-    sys.stdin = SimpleNamespace(buffer=stream)  # type: ignore[assignment]  # all that is used of it
+    sys.stdin = SimpleNamespace(buffer=stream)  # all that is used of it
     yield stream
     sys.stdin = before
 

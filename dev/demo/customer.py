@@ -1,0 +1,46 @@
+"""A customer who has a certificate of his own, from a CA of his own, and uploads it with the command line."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dev.certificates import Authority
+from shared.identifiers import CertificateId, new_certificate_id
+from shared.names import Name
+
+OWN: Final = Name("own.example.com")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """His files, and what his visitors trust."""
+
+    bundle: Path
+    key: Path
+    certificate_id: CertificateId
+    trust: ssl.SSLContext
+
+    @property
+    def upload(self) -> tuple[str, ...]:
+        """The words of the command that uploads his certificate and waits for the verdict."""
+        files = ("--bundle", str(self.bundle), "--key", str(self.key))
+        return ("publish", "certificate-uploaded", *files, "--attach", OWN, "--id", self.certificate_id, "--wait")
+
+    @property
+    def request(self) -> Mapping[str, None]:
+        """What he asks for beside his domain: that no certificate be obtained for it."""
+        return {"certificate_management_policy": None}
+
+
+def new_customer(folder: Path) -> Customer:
+    """Return a customer whose files are in *folder*."""
+    authority = Authority.create("The customer's own CA")
+    bundle, key = authority.issue_to(folder, OWN)
+    return Customer(
+        bundle=bundle,
+        key=key,
+        certificate_id=new_certificate_id(),
+        trust=ssl.create_default_context(cadata=authority.pem.decode()),
+    )
