@@ -1,0 +1,250 @@
+"""The certificates after the leaf: their order, and the path from the leaf to a root.
+
+The way of judging: the bundle must stand in order, each certificate signed by the next. Of it, every start that ends
+under a known root is a path that a client may take; one without a flaw is enough, for what comes after it is only there
+for other clients. With *trust* the known roots are those given; else they are the public ones, and a bundle that does
+not lead to one is a private authority's, whose own end stands for its root.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+
+from shared.judging import authorities, leaf, order, profile, roots, verifier
+from shared.judging.authorities import Path
+from shared.judging.model import Finding, Rule
+from shared.judging.order import MISSING, Line
+from shared.judging.reading import is_self_issued
+from shared.judging.signing import key_flaw, signs
+from shared.judging.wording import named, shown
+from shared.names import Name
+
+UNTRUSTED: Final = Rule(
+    code="chain_untrusted",
+    source="RFC 5280 section 6.1",
+    summary="the chain leads to one of the roots that were given",
+)
+INVALID: Final = Rule(
+    code="chain_invalid",
+    source="RFC 5280 section 6.1",
+    summary="a path validator takes the chain: the last resort, for what no other rule says",
+)
+ROOT_INCLUDED: Final = Rule(
+    code="root_included",
+    source="RFC 8446 section 4.4.2",
+    summary="the bundle has its root, which clients have anyway",
+    is_warning=True,
+)
+UNNEEDED: Final = Rule(
+    code="unneeded_certificate",
+    source="product rule",
+    summary="the bundle goes on behind a root that is known, with certificates that are no good",
+    is_warning=True,
+)
+NO_SCTS: Final = Rule(
+    code="no_scts",
+    source="RFC 6962 section 3.3",
+    summary="a publicly trusted certificate has signed certificate timestamps in it, which browsers want",
+    is_warning=True,
+)
+RULES: Final = (
+    *(pair.authority for pair in profile.PAIRS),
+    *order.RULES,
+    *authorities.RULES,
+    UNTRUSTED,
+    INVALID,
+    ROOT_INCLUDED,
+    UNNEEDED,
+    NO_SCTS,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainVerdict:
+    """What was found about a chain, and where it leads."""
+
+    findings: tuple[Finding, ...]
+    publicly_trusted: bool = False
+    """Whether it leads to a root that browsers trust, without a flaw."""
+    trust_anchor: str | None = None
+    """The subject of the root to which it leads: a given one, a public one or the bundle's own last certificate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    path: Path
+    findings: tuple[Finding, ...]
+
+    @property
+    def reasons(self) -> int:
+        return sum(not finding.rule.is_warning for finding in self.findings)
+
+
+def examine(
+    certificates: Sequence[x509.Certificate],
+    places: Sequence[str],
+    *,
+    at: datetime,
+    domain: Name | None,
+    trust: Sequence[x509.Certificate] | None,
+) -> ChainVerdict:
+    """Return what there is to say of *certificates*, leaf first, of which *places* says where each stands.
+
+    What the leaf says about itself is for `leaf.examine` to judge; here it is only the end of a path. With *trust*,
+    the chain must lead to one of these roots.
+    """
+    line = Line(certificates, places)
+    damaged = [_profile(line, index, at) for index in line.true if not profile.is_readable(certificates[index])]
+    if damaged:
+        found = order.examine(line, reaches_root=False)
+        return ChainVerdict(findings=(*found, *(finding for findings in damaged for finding in findings)))
+    known = roots.public() if trust is None else roots.index(trust)
+    tried = [_try(path, at=at, domain=domain) for path in _paths(line, known)]
+    found = order.examine(line, reaches_root=bool(tried))
+    if not tried:
+        return _without_root(line, found, at=at, domain=domain, trust=trust)
+    best = min(tried, key=lambda one: one.reasons)
+    is_public = not best.reasons and (trust is None or _leads_to_public_root(line, at=at, domain=domain))
+    return ChainVerdict(
+        findings=(*found, *best.findings, *_behind(line, best.path, at), *_remarks(line, is_public=is_public)),
+        publicly_trusted=is_public,
+        trust_anchor=_whole_name(best.path.certificates[-1]),
+    )
+
+
+def _paths(line: Line, known: roots.Index) -> Iterator[Path]:
+    """Yield each start of *line* that ends under one of the *known* roots, or is one itself, with that root."""
+    certificates, places = _in_true_order(line)
+    for end, certificate in enumerate(certificates, start=1):
+        if certificate in known.get(certificate.subject.public_bytes(), ()):
+            yield Path(certificates=certificates[:end], places=places[:end], is_anchored=True)
+        for root in known.get(certificate.issuer.public_bytes(), ()):
+            if root != certificate and signs(root, certificate):
+                is_next = end < len(certificates) and certificates[end] == root
+                place = places[end] if is_next else f"root ({named(root.subject)})"
+                yield Path(certificates=[*certificates[:end], root], places=[*places[:end], place], is_anchored=True)
+
+
+def _try(path: Path, *, at: datetime, domain: Name | None) -> _Tried:
+    findings: list[Finding] = []
+    last = len(path.certificates) - 1
+    for index in range(1, last + 1):
+        certificate, where = path.certificates[index], path.places[index]
+        findings += profile.examine(certificate, where=where, at=at, leaf=False, anchor=index == last)
+    if all(profile.is_readable(certificate) for certificate in path.certificates):
+        findings += authorities.examine(path)
+        findings += _second_opinion(path, findings, at=at, domain=domain)
+    return _Tried(path=path, findings=tuple(findings))
+
+
+def _second_opinion(path: Path, findings: Sequence[Finding], *, at: datetime, domain: Name | None) -> Iterator[Finding]:
+    """Yield why cryptography's verifier refuses *path*, when nothing else speaks against it."""
+    known = [*findings, *leaf.examine(path.certificates[0], where=path.places[0], at=at, domain=domain)]
+    if not all(finding.rule.is_warning for finding in known):
+        return
+    refusal = verifier.refusal(path.certificates, at=at, domain=domain)
+    if refusal is not None:
+        text = f"the chain does not pass path validation, whose words are: {refusal}"
+        yield INVALID.found(text, where=path.places[0])
+
+
+def _without_root(
+    line: Line,
+    found: list[Finding],
+    *,
+    at: datetime,
+    domain: Name | None,
+    trust: Sequence[x509.Certificate] | None,
+) -> ChainVerdict:
+    """Return the verdict on a chain that leads to no known root."""
+    certificates, places = _in_true_order(line)
+    tried = _try(Path(certificates=certificates, places=places, is_anchored=False), at=at, domain=domain)
+    ends_itself = _is_root(certificates[-1])
+    has_gap = any(finding.rule in {MISSING, order.BAD_SIGNATURE} for finding in found)
+    if trust is not None and not has_gap:
+        found.append(_untrusted(line, trust))
+    elif not ends_itself and not has_gap and leaf.claims_to_be_public(certificates[0]):
+        found.append(_incomplete(line))
+    return ChainVerdict(
+        findings=(*found, *tried.findings, *_remarks(line, is_public=False)),
+        trust_anchor=_whole_name(certificates[-1])
+        if trust is None and (ends_itself or len(certificates) > 1)
+        else None,
+    )
+
+
+def _untrusted(line: Line, trust: Sequence[x509.Certificate]) -> Finding:
+    last = line.true[-1]
+    end, where = line.certificates[last], line.places[last]
+    given = f"the roots that were given ({', '.join(named(root.subject) for root in trust[:3]) or 'none'})"
+    if _is_root(end):
+        text = f"{line.called(last)} is a root, but none of {given}; give the root that is meant, or another chain"
+        return UNTRUSTED.found(text, where=where)
+    if any(root.subject == end.issuer for root in trust):
+        text = (
+            f"{line.called(last)} names {named(end.issuer)} as its issuer, but the root of that name that was given"
+            " did not sign it"
+        )
+        return UNTRUSTED.found(text, where=where)
+    text = (
+        f"the chain ends with {line.called(last)}, issued by {named(end.issuer)}, which is none of {given}; add the"
+        " certificate of that issuer to the end of the bundle"
+    )
+    return MISSING.found(text, where=where)
+
+
+def _incomplete(line: Line) -> Finding:
+    last = line.true[-1]
+    end = line.certificates[last]
+    text = (
+        f"the chain ends with {line.called(last)}, issued by {named(end.issuer)}, which is no public root; add the"
+        " certificate of that issuer to the end of the bundle, as the authority gives it out with the server's"
+    )
+    return MISSING.found(text, where=line.places[last])
+
+
+def _leads_to_public_root(line: Line, *, at: datetime, domain: Name | None) -> bool:
+    return any(not _try(path, at=at, domain=domain).reasons for path in _paths(line, roots.public()))
+
+
+def _behind(line: Line, path: Path, at: datetime) -> Iterator[Finding]:
+    """Yield what is wrong with the certificates that the bundle has beyond the end of *path*, which needs none."""
+    for index in line.true:
+        certificate = line.certificates[index]
+        if certificate in path.certificates:
+            continue
+        flaw = next((finding.message for finding in _profile(line, index, at)), key_flaw(certificate))
+        if flaw is not None:
+            text = f"{line.called(index)} is not needed to reach {named(path.certificates[-1].subject)}; remove it:"
+            yield UNNEEDED.found(f"{text} {flaw}", where=line.places[index])
+
+
+def _remarks(line: Line, *, is_public: bool) -> Iterator[Finding]:
+    last = len(line.certificates) - 1
+    if last > 0 and _is_root(line.certificates[last]):
+        text = f"{line.called(last)} is the root; clients have it, so it costs bytes at each handshake and helps nobody"
+        yield ROOT_INCLUDED.found(text, where=line.places[last])
+    if is_public and not leaf.has_timestamps(line.certificates[0]):
+        text = f"{line.called(0)} has no signed certificate timestamps; Chrome and Safari do not take it without"
+        yield NO_SCTS.found(text, where=line.places[0])
+
+
+def _profile(line: Line, index: int, at: datetime) -> list[Finding]:
+    if index == 0:
+        return []
+    return profile.examine(line.certificates[index], where=line.places[index], at=at, leaf=False)
+
+
+def _in_true_order(line: Line) -> tuple[list[x509.Certificate], list[str]]:
+    return [line.certificates[index] for index in line.true], [line.places[index] for index in line.true]
+
+
+def _is_root(certificate: x509.Certificate) -> bool:
+    return is_self_issued(certificate) and signs(certificate, certificate)
+
+
+def _whole_name(certificate: x509.Certificate) -> str:
+    return shown(certificate.subject.rfc4514_string())
