@@ -1,0 +1,33 @@
+"""`python -m services.validator`."""
+
+import asyncio
+import sys
+
+import uvloop
+
+from services.validator.app import serve
+from services.validator.settings import ValidatorSettings
+from shared import lifecycle, logs
+from shared.errors import SettingsError
+from shared.settings import LogSettings, load
+from shared.vault import KeyFiles
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    try:
+        logs.configure(load(LogSettings), service="validator")
+        settings, keys = load(ValidatorSettings), load(KeyFiles)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return lifecycle.EX_CONFIG
+    lifecycle.protect_memory()
+
+    async def serving(stop: asyncio.Event) -> None:
+        await serve(settings, keys, stop)
+
+    return lifecycle.run(serving, grace_seconds=settings.grace_seconds, loop_factory=uvloop.new_event_loop)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

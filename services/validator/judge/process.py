@@ -1,0 +1,61 @@
+"""A judge's process: it is told how long it may take, then one assignment after another until its socket is closed."""
+
+import os
+import socket
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.validator import wire
+from services.validator.judge import limits
+from shared.frames import Message, encode, receive
+from shared.judging import Finding, judge
+
+
+def run(descriptor: int) -> None:
+    """Judge what comes on the socket *descriptor* until the other side closes it."""
+    limits.die_with_parent()
+    with socket.socket(fileno=descriptor) as validator:
+        begin = receive(validator, wire.FROM_VALIDATOR)
+        if not isinstance(begin, wire.Begin):  # the validator has ended already
+            return
+        _close_standard_error()
+        limits.confine()
+        validator.sendall(encode(wire.Waiting()))
+        while isinstance(assignment := receive(validator, wire.FROM_VALIDATOR), wire.Assignment):
+            limits.begin_to_count(begin.seconds)
+            said = _opinion(assignment)
+            limits.begin_to_count(0)
+            validator.sendall(encode(said))
+
+
+def _opinion(assignment: wire.Assignment) -> Message:
+    try:
+        judgement = judge(assignment.bundle, assignment.key, at=datetime.fromtimestamp(assignment.at, tz=UTC))
+        if not judgement.is_accepted:
+            return wire.Rejected(_remarks(judgement.reasons), _remarks(judgement.warnings))
+        assert judgement.private_key is not None  # it is accepted
+        return wire.Accepted(
+            warnings=_remarks(judgement.warnings),
+            publicly_trusted=int(judgement.publicly_trusted),
+            chain=judgement.chain,
+            key=judgement.private_key,
+        )
+    except Exception as error:  # noqa: BLE001 - told to whoever asked; MemoryError is one of them
+        # Not its text, which may quote a secret.
+        frames = traceback.extract_tb(error.__traceback__)
+        return wire.Failed(
+            error=type(error).__name__, places=tuple(f"{Path(each.filename).name}:{each.lineno}" for each in frames)
+        )
+
+
+def _remarks(findings: tuple[Finding, ...]) -> tuple[wire.Remark, ...]:
+    return tuple(wire.Remark(code=each.code, message=each.message, where=each.where) for each in findings)
+
+
+def _close_standard_error() -> None:
+    """Write no logs any more: what a library says there may quote a secret."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for standard in (1, 2):
+        os.dup2(nowhere, standard)
+    os.close(nowhere)

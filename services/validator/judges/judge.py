@@ -1,0 +1,188 @@
+"""One judge, as the validator has it in hand: a process with a socket to it."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+import structlog
+
+import services
+from services.validator import wire
+from shared.errors import ServiceError, TransientError
+from shared.frames import FrameError, Frames, Message, encode
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_M = TypeVar("_M", bound=Message)
+
+COMMAND: Final = (sys.executable, "-m", "services.validator.judge")
+
+_START_SECONDS: Final = 30.0
+_END_SECONDS: Final = 5.0
+_CHUNK: Final = 262_144
+_LOWEST_PRIORITY: Final = 19
+
+
+class JudgeNotStartedError(TransientError):
+    """There is no process, no memory, or no time for another judge."""
+
+
+class JudgeEndedError(ServiceError):
+    """The judge ended, or lost its mind, before it had said its opinion."""
+
+
+class TookTooLongError(ServiceError):
+    """The judge was ended because it had used all the processor time that an upload may take."""
+
+
+class Judge:
+    """A process that judges one upload at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process, connection: "_Connection") -> None:
+        self._process: Final = process
+        self._connection: Final = connection
+        self._pidfd: int | None = None
+        with suppress(ProcessLookupError):  # it has ended already
+            self._pidfd = os.pidfd_open(process.pid)
+
+    @classmethod
+    async def start(cls, *, seconds: float, command: Sequence[str] = COMMAND) -> Self:
+        """Start a judge by *command*, which gives each upload *seconds* of processor time; return it when it waits.
+
+        Raises:
+            JudgeNotStartedError: it did not come so far.
+        """
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            try:
+                process = await _spawn(command, theirs)
+            except OSError as error:
+                raise JudgeNotStartedError(f"a judge could not be started: {error}") from error
+            theirs.close()
+            judge = cls(process, await _Connection.open(ours))
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                judge._connection.say(wire.Begin(seconds))
+                await judge._connection.hear(wire.Waiting)
+        except (JudgeEndedError, TimeoutError) as error:
+            judge.kill()
+            reason = str(error) or f"it takes more than {_START_SECONDS:g} s"
+            raise JudgeNotStartedError(f"a judge did not start: {reason}") from error
+        except BaseException:
+            judge.kill()
+            raise
+        return judge
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone, or can say nothing any more."""
+        return self._connection.is_lost
+
+    async def ask(self, assignment: wire.Assignment) -> wire.Opinion:
+        """Return the judge's opinion.
+
+        Raises:
+            TookTooLongError: it took all the processor time that it was given.
+            JudgeEndedError: it ended for another reason.
+        """
+        try:
+            self._connection.say(assignment)
+            return await self._connection.hear(wire.Accepted, wire.Rejected, wire.Failed)
+        except JudgeEndedError as error:
+            code = await self.end()
+            if code == -signal.SIGPROF:
+                raise TookTooLongError from error
+            raise JudgeEndedError(f"{error}; its exit code was {code}") from error
+
+    def processor_seconds(self) -> float:
+        """Return how much processor time it has used; 0 when it is gone."""
+        with suppress(OSError):
+            return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3), as the C library makes it
+        return 0.0
+
+    def step_back(self) -> None:
+        """Let it have only the processor time that nobody else wants, from now on."""
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.pid, _LOWEST_PRIORITY)
+
+    def kill(self) -> None:
+        """End the process now, whatever it does."""
+        self._connection.close()
+        if self._pidfd is not None:  # not by its id: when it has ended, that may be another's
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            os.close(self._pidfd)
+            self._pidfd = None
+
+    async def end(self) -> int:
+        """End the process; return its exit code, negative for a signal."""
+        self._connection.close()
+        with suppress(TimeoutError):  # one that has no upload in hand ends by itself
+            async with asyncio.timeout(_END_SECONDS):
+                return await self._process.wait()
+        self.kill()
+        return await self._process.wait()
+
+
+class _Connection:
+    """Our end of the socket to a judge."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._frames = Frames(wire.FROM_JUDGE)
+
+    @classmethod
+    async def open(cls, connection: socket.socket) -> Self:
+        connection.setblocking(False)  # noqa: FBT003 - the standard library's
+        # The transport closes what it is given, at some time; the caller closes his in his.
+        return cls(*await asyncio.open_unix_connection(sock=connection.dup()))
+
+    @property
+    def is_lost(self) -> bool:
+        return self._reader.at_eof() or self._writer.is_closing()
+
+    def say(self, message: Message) -> None:
+        self._writer.write(encode(message))
+
+    async def hear(self, *kinds: type[_M]) -> _M:
+        """Return what it says, which must be one message of these *kinds*."""
+        while True:
+            try:
+                data = await self._reader.read(_CHUNK)
+                messages = self._frames.feed(data)
+            except (OSError, FrameError) as error:
+                raise JudgeEndedError(f"it could not be understood: {error}") from error
+            match messages:
+                case [message] if isinstance(message, kinds):
+                    return message
+                case [] if data:
+                    continue
+                case _:
+                    raise JudgeEndedError("it ended" if not data else "it said what it was not asked")
+
+    def close(self) -> None:
+        self._writer.transport.abort()
+
+
+async def _spawn(command: Sequence[str], connection: socket.socket) -> asyncio.subprocess.Process:
+    """Start a judge with its end of the *connection*, and nothing else of ours: no file, no environment."""
+    return await asyncio.create_subprocess_exec(
+        *command,
+        str(connection.fileno()),
+        pass_fds=(connection.fileno(),),
+        env={"PYTHONPATH": str(Path(services.__path__[0]).parent)},
+        stdin=asyncio.subprocess.DEVNULL,
+    )

@@ -1,0 +1,158 @@
+"""Who judges which upload: those that are due are claimed fairly, under a lease.
+
+An upload is due when `next_attempt_at` has passed. Claiming it moves that instant to the end of the lease, so an upload
+whose validator died is simply due again; `lease_token` grows with each claim and fences the writes of the one before.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from services.validator.uploads import Waiting
+from shared.errors import LostLeaseError, StoreUnavailableError
+from shared.identifiers import CertificateId
+from shared.messaging.backoff import first_of, wait_at_most
+from shared.names import Name
+from shared.store import Connection, Pool, Row, open_connection
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+CHANNEL: Final = "certsmith_uploads"
+"""NOTIFY on this channel says that an upload may be due."""
+
+_LISTEN_AGAIN_SECONDS: Final = 1.0
+
+# `tenants` walks the index from tenant to tenant, the one after $4 first and at last round to it again, so one with
+# a million uploads costs no more than one with a single one, and starves nobody: each has its turn before any has its
+# second. Of one tenant those come first that have not failed.
+_TENANTS_A_CLAIM: Final = 1000
+_COLUMNS: Final = (
+    "{0}.certificate_id, {0}.tenant, {0}.bundle, {0}.sealed, {0}.intake_key_id, {0}.attach, {0}.description, "
+    "{0}.metadata, {0}.requested_at, {0}.received_at, {0}.correlation_id, {0}.traceparent, {0}.attempt, {0}.lease_token"
+)
+_CLAIM: Final = f"""
+WITH RECURSIVE onward AS (
+    (SELECT tenant FROM validator.uploads WHERE state = 'received' AND tenant > $4 ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT u.tenant FROM validator.uploads AS u WHERE u.state = 'received' AND u.tenant > t.tenant
+            ORDER BY u.tenant LIMIT 1)
+    FROM onward AS t WHERE t.tenant IS NOT NULL
+), around AS (
+    (SELECT tenant FROM validator.uploads WHERE state = 'received' AND tenant <= $4 ORDER BY tenant LIMIT 1)
+    UNION ALL
+    SELECT (SELECT u.tenant FROM validator.uploads AS u
+            WHERE u.state = 'received' AND u.tenant > t.tenant AND u.tenant <= $4 ORDER BY u.tenant LIMIT 1)
+    FROM around AS t WHERE t.tenant IS NOT NULL
+), visited AS (
+    SELECT tenant, row_number() OVER () AS place FROM (
+        (SELECT tenant FROM onward WHERE tenant IS NOT NULL LIMIT $5)
+        UNION ALL
+        (SELECT tenant FROM around WHERE tenant IS NOT NULL LIMIT $5)
+    ) AS both_ways
+), due AS (
+    SELECT first.certificate_id, visited.place,
+        row_number() OVER (PARTITION BY visited.tenant ORDER BY first.failed, first.next_attempt_at) AS turn
+    FROM visited CROSS JOIN LATERAL (
+        SELECT u.certificate_id, u.attempt > 0 AS failed, u.next_attempt_at FROM validator.uploads AS u
+        WHERE u.state = 'received' AND u.tenant = visited.tenant AND u.next_attempt_at <= now()
+        ORDER BY u.attempt > 0, u.next_attempt_at LIMIT $1
+    ) AS first
+), chosen AS (
+    SELECT u.certificate_id, due.turn, due.place FROM validator.uploads AS u JOIN due USING (certificate_id)
+    WHERE u.state = 'received' AND u.next_attempt_at <= now()
+    ORDER BY due.turn, due.place LIMIT $1 FOR UPDATE OF u SKIP LOCKED
+), claimed AS (
+    UPDATE validator.uploads AS u
+    SET lease_holder = $2, lease_token = u.lease_token + 1, lease_until = now() + $3, next_attempt_at = now() + $3
+    FROM chosen WHERE u.certificate_id = chosen.certificate_id
+    RETURNING {_COLUMNS.format("u")}, chosen.turn, chosen.place
+)
+SELECT {_COLUMNS.format("claimed")} FROM claimed ORDER BY turn, place
+"""  # noqa: S608 - constants only
+_KEEP: Final = """
+UPDATE validator.uploads SET lease_until = now() + $3, next_attempt_at = now() + $3
+WHERE certificate_id = $1 AND lease_token = $2 AND state = 'received' AND lease_until > now() RETURNING true
+"""
+_HAND_BACK: Final = """
+UPDATE validator.uploads
+SET lease_until = NULL, lease_holder = NULL, next_attempt_at = now() + $3, attempt = attempt + $4
+WHERE certificate_id = $1 AND lease_token = $2 AND state = 'received' AND lease_until IS NOT NULL
+"""
+
+
+@dataclass(slots=True)
+class Claims:
+    """Takes due uploads for one process, beginning each time with the tenant after the last one."""
+
+    pool: Pool
+    holder: str
+    lease: timedelta
+    _after_tenant: str = field(default="", init=False)
+
+    async def take(self, limit: int) -> tuple[Waiting, ...]:
+        """Return up to *limit* due uploads, now leased to the holder."""
+        async with self.pool.acquire() as connection:
+            rows = await connection.fetch(_CLAIM, limit, self.holder, self.lease, self._after_tenant, _TENANTS_A_CLAIM)
+        if rows:
+            self._after_tenant = rows[-1]["tenant"]
+        return tuple(_waiting(row) for row in rows)
+
+
+async def keep(connection: Connection, upload: Waiting, *, lease: timedelta) -> None:
+    """Extend the lease to *lease* from now.
+
+    Raises:
+        LostLeaseError: it has ended.
+    """
+    if not await connection.fetchval(_KEEP, upload.certificate_id, upload.lease_token, lease):
+        raise lost(upload)
+
+
+async def hand_back(connection: Connection, upload: Waiting, *, wait: timedelta, has_failed: bool) -> None:
+    """Give up the lease; the upload is due again after *wait*, with one more try that *has_failed* or without."""
+    await connection.execute(_HAND_BACK, upload.certificate_id, upload.lease_token, wait, int(has_failed))
+
+
+def lost(upload: Waiting) -> LostLeaseError:
+    """Return the error that says that the upload is in other hands."""
+    return LostLeaseError(f"the upload {upload.certificate_id} is no longer in these hands: its lease ended")
+
+
+async def wake_at_news(database_url: str, wake: asyncio.Event, stop: asyncio.Event) -> None:
+    """Set *wake* at each NOTIFY that an upload may be due, and after each connection, until *stop* is set.
+
+    Without a connection nothing is lost: the worker looks by itself, a little later.
+    """
+    while not stop.is_set():
+        ended = asyncio.Event()
+        try:
+            async with open_connection(database_url, role="validator") as connection:
+                connection.add_termination_listener(lambda _connection, ended=ended: ended.set())
+                await connection.add_listener(CHANNEL, lambda *_notification: wake.set())
+                wake.set()
+                await first_of(stop.wait(), ended.wait())
+        except StoreUnavailableError as error:
+            log.debug("not_listening", reason=str(error))
+        await wait_at_most(stop, _LISTEN_AGAIN_SECONDS)
+
+
+def _waiting(row: Row) -> Waiting:
+    return Waiting(
+        certificate_id=CertificateId(row["certificate_id"]),
+        tenant=row["tenant"],
+        bundle=row["bundle"],
+        sealed=row["sealed"],
+        intake_key_id=row["intake_key_id"],
+        attach=tuple(Name(name) for name in row["attach"]),
+        description=row["description"],
+        metadata=row["metadata"],
+        requested_at=row["requested_at"],
+        received_at=row["received_at"],
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+        attempt=row["attempt"],
+        lease_token=row["lease_token"],
+    )

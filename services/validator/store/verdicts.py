@@ -1,0 +1,167 @@
+"""The last transaction of an upload: its verdict, what it leaves in the registry, and the news; the sealed key goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.validator.store import news
+from services.validator.store.claims import lost
+from services.validator.store.uploads import remarks
+from services.validator.uploads import Waiting
+from shared.certificates import CertificateFacts
+from shared.events import DomainVersion, EventReason
+from shared.identifiers import CertificateId
+from shared.store import Connection, Pool, certificates, domains
+from shared.vault import SealedKey
+
+# The row is locked, so that nobody else writes a verdict at the same time.
+_HOLD: Final = """
+SELECT (SELECT id FROM registry.certificates WHERE tenant = u.tenant AND fingerprint = $3) AS known
+FROM validator.uploads AS u
+WHERE u.certificate_id = $1 AND u.lease_token = $2 AND u.state = 'received' AND u.lease_until > now() FOR UPDATE OF u
+"""
+_CLOSE: Final = """
+UPDATE validator.uploads
+SET state = $3, bundle = NULL, sealed = NULL, stored_certificate_id = $4, reasons = $5, warnings = $6,
+    judged_at = now(), lease_until = NULL, lease_holder = NULL
+WHERE certificate_id = $1 AND lease_token = $2 AND state = 'received' AND lease_until > now() RETURNING true
+"""
+
+
+class _StoredMeanwhileError(Exception):
+    """Another upload of the same certificate was stored a moment ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What an accepted upload leaves behind."""
+
+    chain: tuple[bytes, ...] = field(repr=False)  # DER, leaf first
+    facts: CertificateFacts
+    key: SealedKey
+    publicly_trusted: bool
+    warnings: tuple[EventReason, ...]
+
+
+async def accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
+    """Store certificate and key, attach it as the upload asks, and tell; return the id under which it is stored.
+
+    That is another than the upload's when the tenant has this very certificate already; then its key is there, too.
+
+    Raises:
+        LostLeaseError: the lease ended; nothing was written.
+        UnfitCertificateError: the tenant has this certificate, and not from an upload; nothing was written.
+    """
+    try:
+        return await _accept(pool, upload, judged)
+    except _StoredMeanwhileError:
+        return await _accept(pool, upload, judged)
+
+
+async def reject(
+    pool: Pool, upload: Waiting, reasons: Sequence[EventReason], warnings: Sequence[EventReason] = ()
+) -> None:
+    """Write down, and tell, that the upload is rejected.
+
+    Raises:
+        LostLeaseError: the lease ended; nothing was written.
+    """
+    async with pool.transaction() as connection:
+        await _close(connection, upload, "rejected", reasons=reasons, warnings=warnings)
+        await news.tell_rejected(
+            connection,
+            upload.certificate_id,
+            reasons,
+            warnings,
+            correlation_id=upload.correlation_id,
+            traceparent=upload.traceparent,
+        )
+
+
+async def _accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
+    async with pool.transaction() as connection:
+        held = await connection.fetchrow(_HOLD, upload.certificate_id, upload.lease_token, judged.facts.fingerprint)
+        if held is None:
+            raise lost(upload)
+        stored_id: CertificateId = held["known"] or await _store(connection, upload, judged)
+        attached = await _attach(connection, upload, stored_id)
+        await _close(connection, upload, "accepted", stored_id=stored_id, warnings=judged.warnings)
+        ready = news.ready(
+            stored_id,
+            uploaded_as=upload.certificate_id,
+            facts=judged.facts,
+            publicly_trusted=judged.publicly_trusted,
+            warnings=judged.warnings,
+            domains=attached,
+        )
+        await news.tell(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)
+    return stored_id
+
+
+async def _store(connection: Connection, upload: Waiting, judged: Judged) -> CertificateId:
+    await certificates.insert_key(connection, judged.key, tenant=upload.tenant)
+    stored_id = await certificates.insert(
+        connection,
+        certificate_id=upload.certificate_id,
+        tenant=upload.tenant,
+        source="uploaded",
+        key_id=judged.key.key_id,
+        chain=judged.chain,
+        facts=judged.facts,
+        publicly_trusted=judged.publicly_trusted,
+        description=upload.description,
+        metadata=upload.metadata,
+    )
+    if stored_id != upload.certificate_id:  # so the key is one too many
+        raise _StoredMeanwhileError
+    return stored_id
+
+
+async def _attach(connection: Connection, upload: Waiting, stored_id: CertificateId) -> tuple[DomainVersion, ...]:
+    """Attach the certificate to the domains that the upload names, and tell; return those that have it now."""
+    if not upload.attach:
+        return ()
+    done = await domains.attach_to_all(
+        connection,
+        tenant=upload.tenant,
+        names=upload.attach,
+        certificate_id=stored_id,
+        requested_at=upload.requested_at,
+    )
+    having = []
+    for attached in done:
+        if attached.has_changed and attached.domain is not None:
+            await news.tell_changed(
+                connection,
+                attached.domain,
+                correlation_id=upload.correlation_id,
+                traceparent=upload.traceparent,
+            )
+        if attached.outcome in _HAVE_IT and attached.domain is not None:
+            having.append(DomainVersion(domain=attached.domain.name, version=attached.domain.version))
+    return tuple(having)
+
+
+_HAVE_IT: Final = (domains.Outcome.CHANGED, domains.Outcome.UNCHANGED)
+
+
+async def _close(
+    connection: Connection,
+    upload: Waiting,
+    state: str,
+    *,
+    stored_id: CertificateId | None = None,
+    reasons: Sequence[EventReason] = (),
+    warnings: Sequence[EventReason] = (),
+) -> None:
+    is_ours = await connection.fetchval(
+        _CLOSE,
+        upload.certificate_id,
+        upload.lease_token,
+        state,
+        stored_id,
+        remarks(reasons),
+        remarks(warnings),
+    )
+    if not is_ours:
+        raise lost(upload)

@@ -1,0 +1,47 @@
+"""A validator in this process, with real judges, between a real broker and a real database."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from shared.messaging import topology
+from shared.vault import KeyFiles, generating
+from tests.e2e.authority import Authority
+from tests.e2e.uploading import Uploader
+from tests.integration.validator.rig import Rig
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Return a customer's own certification authority."""
+    return Authority()
+
+
+@pytest.fixture
+def key_files(tmp_path: Path) -> KeyFiles:
+    """Return key rings of this test's own."""
+    generating.generate(tmp_path / "keys")
+    return KeyFiles(keys_dir=tmp_path / "keys")
+
+
+@pytest.fixture
+def uploader(key_files: KeyFiles) -> Uploader:
+    """Return a customer's program."""
+    return Uploader(key_files.keys_dir / "intake.public.json")
+
+
+@pytest_asyncio.fixture
+async def rig(
+    amqp_url: str, rabbitmq: Any, database_url: str, key_files: KeyFiles, uploader: Uploader
+) -> AsyncIterator[Rig]:
+    """Yield everything that a validator meets."""
+    login = f"http://{rabbitmq.user}:{rabbitmq.password}@"
+    await topology.declare(amqp_url, rabbitmq.management_url.replace("http://", login), settle_seconds=0)
+    async with asyncpg.create_pool(database_url, min_size=0) as database:
+        rig = Rig(amqp_url=amqp_url, database=database, database_url=database_url, keys=key_files, uploader=uploader)
+        async with rig.listening():
+            yield rig
