@@ -117,8 +117,8 @@ class UploadReader:
         if envelope.expires_at > now + LONGEST_LIFE:
             raise SealedUploadError(
                 "sealed_for_too_long",
-                f"the sealed key expires at {envelope.expires_at.isoformat()}, more than {LONGEST_LIFE.days} days ahead; "
-                "seal it again with an earlier expires_at",
+                f"the sealed key expires at {envelope.expires_at.isoformat()}, more than {LONGEST_LIFE.days} days "
+                "ahead; seal it again with an earlier expires_at",
             )
         return envelope.private_key_pem
 
@@ -141,8 +141,8 @@ class UploadReader:
         except (CryptoError, ValueError):
             raise SealedUploadError(
                 "sealed_unreadable",
-                f"the sealed key cannot be opened by the intake key {sealed.intake_key_id}: it was altered, or sealed to "
-                "another key",
+                f"the sealed key cannot be opened by the intake key {sealed.intake_key_id}: it was altered, or sealed "
+                "to another key",
             ) from None
         try:
             return _Envelope.model_validate_json(opened)
