@@ -17,15 +17,19 @@ import aiohttp
 import asyncpg
 import yaml
 
+from dev.certificates import Authority
 from dev.ports import free_address
 from dev.servers import PostgreSQL, RabbitMQ
 from tests.e2e.compose_file import ROOT, ComposeFile
 from tests.e2e.compose_host import LOOPBACK_NETWORK, Deployment, Surroundings
+from tests.e2e.waiting import until
 
 DOMAIN: Final = "shop.example.com"
 DEPLOY: Final = ROOT / "deploy"
 PROVISIONERS: Final = ("provisioner-1", "provisioner-2")
+VALIDATOR: Final = "validator-1"
 TERMINATORS: Final = ("terminator-1", "second-terminator-1")
+LASTING: Final = (*PROVISIONERS, VALIDATOR, *TERMINATORS)
 
 
 class ConfiguredRabbitMQ(RabbitMQ):
@@ -38,8 +42,10 @@ class ConfiguredRabbitMQ(RabbitMQ):
         (self.folder / "enabled_plugins").write_text((DEPLOY / "rabbitmq/enabled_plugins").read_text())
 
 
-async def test_what_compose_runs_serves_a_published_domain_and_stops(server_folder: Path) -> None:
+async def test_what_compose_runs_serves_domains_and_uploads_and_stops(server_folder: Path) -> None:
     """One story, for its beginning takes most of the time."""
+    customers = Authority.create("The customer's own CA")
+    bundle, key = customers.issue_to(server_folder, DOMAIN)
     async with deployed(server_folder) as (deployment, broker):
         cli = deployment.tool("cli")
         published = await cli.run(
@@ -48,16 +54,21 @@ async def test_what_compose_runs_serves_a_published_domain_and_stops(server_fold
         queues = await cli.run("queues", "--json")
         roots = await roots_of(deployment)
         pages = [await visit(deployment, name, roots) for name in TERMINATORS]
+        files = ("--bundle", str(bundle), "--key", str(key))
+        uploaded = await cli.run("publish", "certificate-uploaded", *files, "--attach", DOMAIN, "--wait", "--json")
+        own_root = ssl.create_default_context(cadata=customers.pem.decode())
+        own_pages = [await visited(deployment, name, own_root) for name in TERMINATORS]
         measured = await measured_by(deployment, broker)
         statuses = await deployment.down()
 
     assert published[0] == 0, published[1]
+    assert uploaded[0] == 0, uploaded[1]
+    assert json.loads(uploaded[1])["domains"] == [DOMAIN]
+    assert all("Hello from the upstream" in page for page in own_pages), own_pages
     assert json.loads(queues[1]).keys() >= {"queues"}, queues
     assert all("Hello from the upstream" in page for page in pages), pages
     assert metrics_of_alerts() - measured == set()
-    assert {name: statuses[name] for name in (*PROVISIONERS, *TERMINATORS)} == dict.fromkeys(
-        (*PROVISIONERS, *TERMINATORS), 0
-    )
+    assert {name: statuses[name] for name in LASTING} == dict.fromkeys(LASTING, 0)
 
 
 @asynccontextmanager
@@ -144,10 +155,25 @@ async def visit(deployment: Deployment, name: str, trust: ssl.SSLContext) -> str
     return page.decode()
 
 
+async def visited(deployment: Deployment, name: str, trust: ssl.SSLContext) -> str:
+    """Return the page as `visit` does, once the terminator *name* shows a certificate that *trust* vouches for."""
+
+    async def look() -> str:
+        try:
+            return await visit(deployment, name, trust)
+        except ssl.SSLCertVerificationError:
+            return ""
+
+    return await until(look, f"{name} to show the uploaded certificate")
+
+
 async def measured_by(deployment: Deployment, broker: RabbitMQ) -> set[str]:
     """Return the names of all metrics that Prometheus would find."""
     detailed = "/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
-    ours = (f"http://{deployment.containers[name].address}:9100/metrics" for name in (PROVISIONERS[0], TERMINATORS[0]))
+    ours = (
+        f"http://{deployment.containers[name].address}:9100/metrics"
+        for name in (PROVISIONERS[0], VALIDATOR, TERMINATORS[0])
+    )
     found = {"up"}  # of Prometheus itself
     async with aiohttp.ClientSession(raise_for_status=True) as client:
         for url in (*ours, broker.prometheus_url, broker.prometheus_url + detailed):
@@ -160,5 +186,5 @@ def metrics_of_alerts() -> set[str]:
     """Return the names of all metrics that alerts look at."""
     groups = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())["groups"]
     expressions = " ".join(rule["expr"] for group in groups for rule in group["rules"])
-    names = re.findall(r"\b(?:up\b|(?:messaging|provisioner|terminator|rabbitmq)_\w+)", expressions)
+    names = re.findall(r"\b(?:up\b|(?:messaging|provisioner|validator|terminator|rabbitmq)_\w+)", expressions)
     return {name.removesuffix("_bucket") for name in names}
