@@ -26,10 +26,10 @@ from shared.judging.model import Finding, Rule
 MAX_BLOCKS: Final = 64  # four times as many as certificates are taken; more is only more to read
 _MAX_FINDINGS: Final = 16  # of the armour; who broke more lines than that has broken one thing
 
-_LINE_END: Final = re.compile(rb"\r*\n|\r")  # CR CR LF is CRLF, translated once too often
+_LINE_END: Final = re.compile(rb"\r{0,2}\n|\r")  # CR CR LF is CRLF, translated once too often
 _BOUNDARY: Final = re.compile(rb"-----(BEGIN|END) ([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")  # RFC 7468 section 3
 # A boundary gone wrong: other dashes, dashes that a word processor has made longer, something before or behind it.
-_BOUNDARY_LIKE: Final = re.compile(rb"(?:-|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\x96|\x97){2,}[ \t]*(?:BEGIN|END)\b")
+_BOUNDARY_LIKE: Final = re.compile(rb"(?:-|\xe2\x80[\x90-\x95]|\xe2\x88\x92|\x96|\x97){2}[ \t]*(?:BEGIN|END)\b")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
