@@ -7,7 +7,18 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
-from shared.cli.commands import dead_letters, domains, keys, migrate, publish, queues, up, validate
+from shared.cli.commands import (
+    certificates,
+    dead_letters,
+    domains,
+    keys,
+    migrate,
+    publish,
+    queues,
+    up,
+    uploads,
+    validate,
+)
 
 HELP: Final = """Give every domain that a platform hosts its TLS certificate, and serve it.
 
@@ -19,7 +30,11 @@ Your own:    certsmith validate --bundle chain.pem --key key.pem --domain shop.e
 
 And look:    certsmith domains, certsmith status shop.example.com, certsmith queues --watch
 """
-ORDER: Final = ("keys", "migrate", "up", "publish", "validate", "domains", "status", "queues", "dead-letters")
+ORDER: Final = (
+    *("keys", "migrate", "up"),
+    *("publish", "validate", "attach", "detach"),
+    *("domains", "status", "certificates", "uploads", "queues", "dead-letters"),
+)
 SET_UP, ASK, LOOK = "Set up and run", "Ask for something", "Look, and act"
 EPILOG: Final = (
     "Settings: AMQP_URL, DATABASE_URL, CERTSMITH_KEYS_DIR, AUTOCERT_CA and others, from the environment or "
@@ -37,8 +52,12 @@ def application() -> typer.Typer:
     _add(root, up.up, panel=SET_UP)
     root.add_typer(_publish(), rich_help_panel=ASK)
     _add(root, validate.validate, panel=ASK)
+    _add(root, certificates.attach, panel=ASK)
+    _add(root, certificates.detach, panel=ASK)
     _add(root, domains.domains, panel=LOOK)
     _add(root, domains.status, panel=LOOK)
+    root.add_typer(_certificates(), rich_help_panel=LOOK)
+    root.add_typer(_uploads(), rich_help_panel=LOOK)
     _add(root, queues.queues, panel=LOOK)
     root.add_typer(_dead_letters(), rich_help_panel=LOOK)
     return root
@@ -90,6 +109,25 @@ def _publish() -> typer.Typer:
     _add(group, publish.domain_deleted)
     _add(group, publish.renewal_requested)
     _add(group, publish.certificate_uploaded)
+    return group
+
+
+def _certificates() -> typer.Typer:
+    group = _group("certificates", "Look at stored certificates and who has them; delete uploaded ones.")
+    _add(group, certificates.list_certificates, name="list")
+    _add(group, certificates.show)
+    _add(group, certificates.delete)
+    return group
+
+
+def _uploads() -> typer.Typer:
+    group = _group("uploads", "Look at the verdicts on uploads, and say which tenants may upload.")
+    _add(group, uploads.list_uploads, name="list")
+    _add(group, uploads.show)
+    _add(group, uploads.tenants)
+    _add(group, uploads.allow)
+    _add(group, uploads.forbid)
+    _add(group, uploads.reset)
     return group
 
 

@@ -126,6 +126,8 @@ def _facts(domain: HostedDomain, now: datetime) -> Iterator[tuple[str, Renderabl
     yield "upstream", domain.upstream or "none: nothing is forwarded"
     if domain.certificate is not None:
         yield "certificate", _of_certificate(domain.certificate)
+    for other in domain.other_certificates:
+        yield "not shown now", _of_certificate(other)
     if domain.order is not None:
         yield "order", _of_order(domain.order)
     for deployment in domain.deployments:

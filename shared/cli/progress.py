@@ -19,6 +19,8 @@ class Outcome(StrEnum):
     REGISTERED = "registered"
     """As it was asked for: without a certificate."""
     DELETED = "deleted"
+    ATTACHED = "attached"
+    DETACHED = "detached"
     ACCEPTED = "accepted"
     """An upload: judged and stored."""
     REJECTED = "rejected"

@@ -47,13 +47,13 @@ class UploadProgress(Progress):
 
     def _facts(self) -> Iterator[tuple[str, RenderableType]]:
         for reason in self.reasons:
-            yield "reason", _of_remark(reason)
+            yield "reason", of_remark(reason)
         if self.certificate is not None:
             yield from _of_certificate(self.certificate)
         for name, shows_it in self.domains.items():
             yield "attached to", name if shows_it else f"{name}, which does not show it yet: `certsmith status {name}`"
         for warning in self.warnings:
-            yield "warning", _of_remark(warning)
+            yield "warning", of_remark(warning)
 
 
 def upload_progress_of(
@@ -133,6 +133,7 @@ def _of_certificate(certificate: UploadedCertificate) -> Iterator[tuple[str, Ren
         yield "trusted", text
 
 
-def _of_remark(remark: Remark) -> Text:
+def of_remark(remark: Remark) -> Text:
+    """Return what people read of *remark*."""
     where = f"{remark.where}: " if remark.where else ""
     return Text.assemble(printable(f"{where}{remark.message} "), (f"({remark.code})", "dim"))

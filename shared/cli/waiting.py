@@ -9,16 +9,24 @@ from typing import Final
 
 from rich.text import Text
 
+from shared.cli.changeovers import changeover_of, deletion_of
 from shared.cli.database import operator_connection
 from shared.cli.exits import ExitCode
 from shared.cli.progress import Outcome, Progress, progress_of
 from shared.cli.terminal import Terminal
 from shared.cli.verdicts import upload_progress_of
 from shared.errors import StoreUnavailableError
-from shared.events import CertificateUploaded, DomainDeleted, Event, Request
+from shared.events import (
+    CertificateDeletionRequested,
+    CertificateUploaded,
+    DomainDeleted,
+    DomainUpdated,
+    Event,
+    Request,
+)
 from shared.names import Name
 from shared.store import Connection
-from shared.store.views import fates, hosted, uploads
+from shared.store.views import certificates, fates, hosted, uploads
 from shared.store.views.model import HostedDomain
 
 _POLL_SECONDS: Final = 0.1
@@ -26,6 +34,8 @@ _STYLES: Final = {
     Outcome.SERVED: "green",
     Outcome.REGISTERED: "green",
     Outcome.DELETED: "green",
+    Outcome.ATTACHED: "green",
+    Outcome.DETACHED: "green",
     Outcome.ACCEPTED: "green",
     Outcome.REJECTED: "red",
     Outcome.REFUSED: "red",
@@ -45,6 +55,10 @@ class Watch:
         match self.event.data:
             case CertificateUploaded() as data:
                 return await self._of_upload(connection, data)
+            case CertificateDeletionRequested() as data:
+                return await self._of_deletion(connection, data)
+            case DomainUpdated() as data if "attached_certificate_id" in data.changes:
+                return await self._of_changeover(connection, data)
             case Request() as data:
                 return await self._of_domain(connection, data)
             case data:
@@ -54,6 +68,16 @@ class Watch:
         fate = await self._fate(connection, "provisioner")
         domain = await _hosted(connection, data.key, data.tenant)
         return progress_of(fate, domain, deletes=isinstance(data, DomainDeleted), now=datetime.now(UTC))
+
+    async def _of_changeover(self, connection: Connection, data: DomainUpdated) -> Progress:
+        fate = await self._fate(connection, "provisioner")
+        domain = await _hosted(connection, data.key, data.tenant)
+        return changeover_of(fate, domain, wanted=data.attached_certificate_id, now=datetime.now(UTC))
+
+    async def _of_deletion(self, connection: Connection, data: CertificateDeletionRequested) -> Progress:
+        fate = await self._fate(connection, "validator")
+        found = await certificates.named(connection, data.certificate_id)
+        return deletion_of(fate, found if found is not None and found.tenant == data.tenant else None)
 
     async def _of_upload(self, connection: Connection, data: CertificateUploaded) -> Progress:
         fate = await self._fate(connection, "validator")  # first: what it says was seen has its record by now

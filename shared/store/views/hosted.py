@@ -1,6 +1,6 @@
-"""Reads domains with their certificate, order and deployments.
+"""Reads domains with their certificates, order and deployments.
 
-The certificate is the one that terminators choose: named in `terminate_tls`, else attached if valid now, else
+The first certificate is the one that terminators choose: named in `terminate_tls`, else attached if valid now, else
 automatic if valid, else attached.
 """
 
@@ -15,29 +15,28 @@ _SELECT: Final = """
 SELECT domain.id, domain.tenant, domain.name, domain.holds_name, domain.upstream,
     domain.policy ->> 'private_key_type' AS key_type, domain.version, domain.requested_at, domain.created_at,
     domain.updated_at, domain.deleted_at,
-    chosen.certificate_id, chosen.chosen_by, chosen.source, chosen.names, chosen.issuer, chosen.serial_number,
-    chosen.fingerprint, chosen.certificate_key_type, chosen.not_before, chosen.not_after, chosen.revoked_at,
+    candidates.certificates,
     newest.id AS order_id, newest.state, newest.reason, newest.attempt, newest.error_code, newest.message,
     newest.next_attempt_at, newest.is_in_hand, newest.created_at AS order_created_at,
     newest.updated_at AS order_updated_at, newest.finished_at,
     nodes.deployments
 FROM registry.domains AS domain
 LEFT JOIN LATERAL (
-    SELECT certificate.id AS certificate_id, candidate.chosen_by, certificate.source, certificate.names,
-        certificate.issuer, certificate.serial_number, encode(certificate.fingerprint, 'hex') AS fingerprint,
-        certificate.key_type AS certificate_key_type, certificate.not_before, certificate.not_after,
-        revocation.revoked_at
+    SELECT json_agg(json_build_object('id', certificate.id, 'chosen_by', candidate.chosen_by,
+        'source', certificate.source, 'names', certificate.names, 'issuer', certificate.issuer,
+        'serial_number', certificate.serial_number, 'fingerprint', encode(certificate.fingerprint, 'hex'),
+        'key_type', certificate.key_type, 'not_before', certificate.not_before, 'not_after', certificate.not_after,
+        'revoked_at', revocation.revoked_at)
+        ORDER BY candidate.place > 1,
+            now() BETWEEN certificate.not_before AND certificate.not_after AND revocation.revoked_at IS NULL DESC,
+            candidate.place) AS certificates
     FROM (VALUES
         (domain.terminate_tls ->> 'server_certificate_id', 'terminate_tls', 1),
         (domain.attached_certificate_id, 'attached', 2),
         (domain.automatic_certificate_id, 'automatic', 3)) AS candidate (id, chosen_by, place)
     JOIN registry.certificates AS certificate ON certificate.id = candidate.id AND certificate.tenant = domain.tenant
     LEFT JOIN registry.revocations AS revocation ON revocation.certificate_id = certificate.id
-    ORDER BY candidate.place > 1,
-        now() BETWEEN certificate.not_before AND certificate.not_after AND revocation.revoked_at IS NULL DESC,
-        candidate.place
-    LIMIT 1
-) AS chosen ON true
+) AS candidates ON true
 LEFT JOIN LATERAL (
     SELECT id, state, reason, attempt, error_code, message, next_attempt_at,
         coalesce(lease_until > now(), false) AS is_in_hand, created_at, updated_at, finished_at
@@ -80,6 +79,7 @@ async def named(connection: Connection, name: Name, *, tenant: str | None = None
 
 
 def _domain(row: Row) -> HostedDomain:
+    certificates = [_certificate(each) for each in row["certificates"] or ()]
     return HostedDomain(
         id=row["id"],
         tenant=row["tenant"],
@@ -92,26 +92,19 @@ def _domain(row: Row) -> HostedDomain:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         deleted_at=row["deleted_at"],
-        certificate=None if row["certificate_id"] is None else _certificate(row),
+        certificate=certificates[0] if certificates else None,
+        other_certificates=tuple(certificates[1:]),
         order=None if row["order_id"] is None else _order(row),
         deployments=tuple(_deployment(each) for each in row["deployments"] or ()),
     )
 
 
-def _certificate(row: Row) -> CertificateView:
-    return CertificateView(
-        id=row["certificate_id"],
-        chosen_by=row["chosen_by"],
-        source=row["source"],
-        names=tuple(row["names"]),
-        issuer=row["issuer"],
-        serial_number=row["serial_number"],
-        fingerprint=row["fingerprint"],
-        key_type=row["certificate_key_type"],
-        not_before=row["not_before"],
-        not_after=row["not_after"],
-        revoked_at=row["revoked_at"],
-    )
+def _certificate(found: dict[str, Any]) -> CertificateView:
+    instants = {
+        name: None if found[name] is None else datetime.fromisoformat(found[name])
+        for name in ("not_before", "not_after", "revoked_at")
+    }
+    return CertificateView(**{**found, **instants, "names": tuple(found["names"])})
 
 
 def _order(row: Row) -> OrderView:

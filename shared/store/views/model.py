@@ -4,6 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
+def common_name(distinguished_name: str) -> str:
+    """Return the common name in a *distinguished_name* (RFC 4514), or all of it if it has none."""
+    for part in distinguished_name.split(","):
+        kind, _, value = part.partition("=")
+        if kind.strip() == "CN":
+            return value
+    return distinguished_name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateView:
     """A certificate as people see it; *chosen_by* says why it is the one that is served."""
@@ -23,11 +32,7 @@ class CertificateView:
     @property
     def issuer_name(self) -> str:
         """The common name among the issuer's, if it has one."""
-        for part in self.issuer.split(","):
-            kind, _, value = part.partition("=")
-            if kind.strip() == "CN":
-                return value
-        return self.issuer
+        return common_name(self.issuer)
 
     def is_valid_at(self, instant: datetime) -> bool:
         """Say whether it is within its dates and was not revoked."""
@@ -83,7 +88,11 @@ class DeploymentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedDomain:
-    """A domain with all that belongs to it. *certificate* is the one that is served, *key_type* that of its policy."""
+    """A domain with all that belongs to it.
+
+    *certificate* is the one that is served, *other_certificates* are those that would be without it, the first first;
+    *key_type* is that of the domain's policy.
+    """
 
     id: str
     tenant: str
@@ -97,8 +106,39 @@ class HostedDomain:
     updated_at: datetime
     deleted_at: datetime | None
     certificate: CertificateView | None
+    other_certificates: tuple[CertificateView, ...]
     order: OrderView | None
     deployments: tuple[DeploymentView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseView:
+    """A *domain* that has a certificate, *by* as in `CertificateView.chosen_by`; or 'awaited': it is not hosted yet."""
+
+    domain: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCertificate:
+    """A certificate with the domains that have it; *publicly_trusted* is None where nobody looked."""
+
+    id: str
+    tenant: str
+    source: str
+    names: tuple[str, ...]
+    issuer: str
+    serial_number: str
+    fingerprint: str  # SHA-256 in hexadecimal
+    key_type: str
+    not_before: datetime
+    not_after: datetime
+    revoked_at: datetime | None
+    publicly_trusted: bool | None
+    description: str
+    metadata: str
+    created_at: datetime
+    uses: tuple[UseView, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

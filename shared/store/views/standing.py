@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from shared.store.views.model import HostedDomain, OrderView
+from shared.store.views.model import CertificateView, HostedDomain, OrderView
 
 # Of what can be wrong with an order, what passes by itself.
 PASSING: Final = frozenset({None, "RATE_LIMITED", "AUTHORITY_ERROR", "INTERNAL_ERROR"})
@@ -51,7 +51,7 @@ def sentence_of(domain: HostedDomain, *, now: datetime) -> str:
     match standing_of(domain, now=now):
         case Standing.SERVING:
             assert certificate is not None
-            served = f"served with a certificate of {certificate.issuer_name} until {certificate.not_after:%Y-%m-%d}"
+            served = _of_served(domain, certificate, now=now)
             if order is None or order.is_issued:
                 return served
             return f"{served}; its next one: {_of_order(order)}"
@@ -60,6 +60,33 @@ def sentence_of(domain: HostedDomain, *, now: datetime) -> str:
             return _of_order(order)
         case Standing.STUCK:
             return _of_stuck(domain, now=now)
+
+
+def _of_served(domain: HostedDomain, certificate: CertificateView, *, now: datetime) -> str:
+    until = f"of {certificate.issuer_name} until {certificate.not_after:%Y-%m-%d}"
+    match certificate.chosen_by:
+        case "attached":
+            return f"served with the customer's own certificate {until}; {_after(domain, certificate)}"
+        case "terminate_tls":
+            return f"served with the certificate that terminate_tls names, {until}; nothing takes its place by itself"
+        case _:
+            return f"served with a certificate {until}{_beside(domain, now=now)}"
+
+
+def _after(domain: HostedDomain, attached: CertificateView) -> str:
+    """Return what follows when what is *attached* ends."""
+    lasting = any(each.not_after > attached.not_after for each in domain.other_certificates)
+    if lasting or domain.key_type is not None:
+        return "then with its automatic one"
+    return "then with none, unless its successor is uploaded"
+
+
+def _beside(domain: HostedDomain, *, now: datetime) -> str:
+    """Return why what is attached is not shown, if anything is."""
+    for other in domain.other_certificates:
+        if other.chosen_by == "attached":
+            return f"; the customer's own, {other.id}, {other.flaw(now)}"
+    return ""
 
 
 def _of_stuck(domain: HostedDomain, *, now: datetime) -> str:

@@ -17,12 +17,31 @@ FROM validator.uploads AS upload
 LEFT JOIN registry.certificates AS stored ON stored.id = upload.stored_certificate_id
 """
 _NAMED: Final = f"{_SELECT} WHERE upload.certificate_id = $1"
+_PAGE: Final = f"""{_SELECT}
+WHERE ($1::text IS NULL OR upload.tenant = $1) AND ($2::text IS NULL OR upload.state = $2)
+    AND ($3::text IS NULL OR (upload.received_at, upload.certificate_id)
+        < (SELECT last.received_at, last.certificate_id FROM validator.uploads AS last WHERE last.certificate_id = $3))
+ORDER BY upload.received_at DESC, upload.certificate_id DESC
+LIMIT $4
+"""  # noqa: S608 - constants only
 
 
 async def named(connection: Connection, certificate_id: str) -> UploadView | None:
     """Return the upload that was published as *certificate_id*, if there is a record of it."""
     row = await connection.fetchrow(_NAMED, certificate_id)
     return None if row is None else _upload(row)
+
+
+async def page(
+    connection: Connection,
+    *,
+    tenant: str | None = None,
+    state: str | None = None,
+    after: str | None = None,
+    limit: int = 100,
+) -> tuple[UploadView, ...]:
+    """Return uploads, newest first: of *tenant* or of all, in *state* or any, those that follow *after*."""
+    return tuple(_upload(row) for row in await connection.fetch(_PAGE, tenant, state, after, limit))
 
 
 def _upload(row: Row) -> UploadView:

@@ -1,6 +1,8 @@
 """What the views return, valid by default, differing by what a test is about."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from shared.store.views.fates import Fate
@@ -8,8 +10,10 @@ from shared.store.views.model import (
     CertificateView,
     HostedDomain,
     OrderView,
+    StoredCertificate,
     UploadedCertificate,
     UploadView,
+    UseView,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -63,6 +67,7 @@ def a_domain(**more: Any) -> HostedDomain:
         "updated_at": NOW,
         "deleted_at": None,
         "certificate": None,
+        "other_certificates": (),
         "order": None,
         "deployments": (),
     }
@@ -86,6 +91,28 @@ def an_uploaded_certificate(**more: Any) -> UploadedCertificate:
         "publicly_trusted": False,
     }
     return UploadedCertificate(**{**values, **more})
+
+
+def a_stored_certificate(*, uses: Mapping[str, str] = MappingProxyType({}), **more: Any) -> StoredCertificate:
+    values: dict[str, Any] = {
+        "id": "cert_1",
+        "tenant": "",
+        "source": "uploaded",
+        "names": ("shop.example.com",),
+        "issuer": "CN=Some CA,O=Somebody",
+        "serial_number": "1f",
+        "fingerprint": "00" * 32,
+        "key_type": "ecdsa",
+        "not_before": NOW - timedelta(days=1),
+        "not_after": NOW + timedelta(days=89),
+        "revoked_at": None,
+        "publicly_trusted": None,
+        "description": "",
+        "metadata": "",
+        "created_at": NOW,
+        "uses": tuple(UseView(domain=domain, by=by) for domain, by in uses.items()),
+    }
+    return StoredCertificate(**{**values, **more})
 
 
 def an_upload(**more: Any) -> UploadView:

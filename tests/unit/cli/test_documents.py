@@ -11,8 +11,19 @@ from shared.cli.exits import ExitCode
 from shared.cli.validating.document import document_of
 from shared.judging import Judgement, Link
 from shared.store.dead_letters import DeadLetter
+from shared.store.tenants import TenantRule
 from shared.store.views.backlog import OrderFigures
-from shared.store.views.model import CertificateView, DeploymentView, HostedDomain, OrderView, UploadedCertificate
+from shared.store.views.model import (
+    CertificateView,
+    DeploymentView,
+    HostedDomain,
+    OrderView,
+    Remark,
+    StoredCertificate,
+    UploadedCertificate,
+    UploadView,
+    UseView,
+)
 from tests.unit.cli.builders import NOW
 from tests.unit.cli.test_help import ALL
 
@@ -34,7 +45,10 @@ def test_the_page_names_every_exit_code(code: ExitCode) -> None:
 
 @pytest.mark.parametrize(
     "shape",
-    [HostedDomain, CertificateView, OrderView, DeploymentView, UploadedCertificate, OrderFigures, DeadLetter],
+    [
+        *(HostedDomain, CertificateView, OrderView, DeploymentView, StoredCertificate, UseView),
+        *(UploadView, Remark, UploadedCertificate, TenantRule, OrderFigures, DeadLetter),
+    ],
 )
 def test_the_page_names_every_field_of_what_is_shown(shape: type) -> None:
     missing = [field.name for field in fields(shape) if f"`{field.name}`" not in PAGE]

@@ -40,6 +40,42 @@ def test_the_word_says_whether_it_is_served_and_whether_somebody_must_act(
     [
         (a_domain(certificate=a_certificate()), "served with a certificate of Some CA until 2026-05-29"),
         (
+            a_domain(certificate=a_certificate(chosen_by="attached"), key_type=None),
+            (
+                "served with the customer's own certificate of Some CA until 2026-05-29; "
+                "then with none, unless its successor is uploaded"
+            ),
+        ),
+        (
+            a_domain(certificate=a_certificate(chosen_by="attached")),
+            "served with the customer's own certificate of Some CA until 2026-05-29; then with its automatic one",
+        ),
+        (
+            a_domain(
+                certificate=a_certificate(chosen_by="attached"),
+                other_certificates=(a_certificate(not_after=NOW + timedelta(days=300)),),
+                key_type=None,
+            ),
+            "served with the customer's own certificate of Some CA until 2026-05-29; then with its automatic one",
+        ),
+        (
+            a_domain(
+                certificate=a_certificate(),
+                other_certificates=(a_certificate(id="cert_own", chosen_by="attached", **ENDED),),
+            ),
+            (
+                "served with a certificate of Some CA until 2026-05-29; "
+                "the customer's own, cert_own, ended on 2026-02-28"
+            ),
+        ),
+        (
+            a_domain(certificate=a_certificate(chosen_by="terminate_tls")),
+            (
+                "served with the certificate that terminate_tls names, of Some CA until 2026-05-29; "
+                "nothing takes its place by itself"
+            ),
+        ),
+        (
             a_domain(certificate=a_certificate(), order=an_order(state="validating", reason="renewal")),
             (
                 "served with a certificate of Some CA until 2026-05-29; its next one: "

@@ -1,0 +1,101 @@
+"""What an operator reads of stored certificates and of domains that have several."""
+
+from datetime import UTC, datetime, timedelta
+
+from shared.events import TerminateTls
+from shared.names import Name
+from shared.store import Connection, Pool, domains, open_connection
+from shared.store.domains import Configuration
+from shared.store.views import certificates, hosted
+from shared.store.views.model import UseView
+from tests.integration.store import stored
+
+SHOP, BLOG, DOCS = (Name(f"{label}.example.com") for label in ("shop", "blog", "docs"))
+
+
+async def register(pool: Pool, name: Name, configuration: Configuration) -> domains.Domain:
+    async with pool.transaction() as connection:
+        applied = await domains.register(
+            connection, tenant="", name=name, requested_at=datetime.now(UTC), configuration=configuration
+        )
+    return applied.domain
+
+
+async def test_a_certificate_is_shown_with_all_that_have_it(pool: Pool, owner: Connection, database_url: str) -> None:
+    certificate_id = await stored.store(owner, stored.make("*.example.com"), source="uploaded")
+    await register(pool, SHOP, Configuration(attached_certificate_id=certificate_id))
+    await register(pool, BLOG, Configuration(terminate_tls=TerminateTls(server_certificate_id=certificate_id)))
+    gone = await register(pool, Name("gone.example.com"), Configuration(attached_certificate_id=certificate_id))
+    async with pool.transaction() as connection:
+        await domains.delete(connection, tenant="", name=gone.name, requested_at=datetime.now(UTC))
+    async with open_connection(database_url, role="validator") as connection, connection.transaction():
+        await domains.attach(
+            connection, tenant="", name=DOCS, certificate_id=certificate_id, requested_at=datetime.now(UTC)
+        )
+
+    async with open_connection(database_url, role="operator") as connection:
+        found = await certificates.named(connection, certificate_id)
+        nothing = await certificates.named(connection, "cert_none")
+
+    assert found is not None
+    assert (found.source, found.names, found.publicly_trusted) == ("uploaded", ("*.example.com",), None)
+    assert found.uses == (
+        UseView(domain=BLOG, by="terminate_tls"),
+        UseView(domain=DOCS, by="awaited"),
+        UseView(domain=SHOP, by="attached"),
+    )
+    assert nothing is None
+
+
+async def test_certificates_are_listed_by_their_end_page_by_page(
+    pool: Pool, owner: Connection, database_url: str
+) -> None:
+    ids: list[str] = []
+    for days in (30, 20, 10):
+        certificate_id = await stored.store(owner, stored.make(SHOP), source="uploaded")
+        await owner.execute(
+            "UPDATE registry.certificates SET not_after = now() + $2 WHERE id = $1",
+            certificate_id,
+            timedelta(days=days),
+        )
+        ids.append(certificate_id)
+    automatic = await stored.store(owner, stored.make(SHOP, tenant="acme"), tenant="acme")
+    await register(pool, SHOP, Configuration(attached_certificate_id=ids[1]))
+
+    async with open_connection(database_url, role="operator") as connection:
+        first = await certificates.page(connection, tenant="", limit=2)
+        second = await certificates.page(connection, tenant="", limit=2, after=first[-1].id)
+        automatic_ones = await certificates.page(connection, source="automatic")
+        unused = await certificates.page(connection, source="uploaded", only_unused=True)
+
+    assert [each.id for each in (*first, *second)] == ids
+    assert [each.id for each in automatic_ones] == [automatic]
+    assert [each.id for each in unused] == [ids[0], ids[2]]
+
+
+async def test_a_domain_is_shown_with_the_certificates_that_it_would_fall_back_to(
+    pool: Pool, owner: Connection, database_url: str
+) -> None:
+    attached = await stored.store(owner, stored.make(SHOP), source="uploaded")
+    automatic = await stored.store(owner, stored.make(SHOP))
+    domain = await register(pool, SHOP, Configuration(attached_certificate_id=attached))
+    async with pool.transaction() as connection:
+        await domains.set_automatic_certificate(connection, domain.id, automatic)
+
+    async with open_connection(database_url, role="operator") as connection:
+        (before,) = await hosted.named(connection, SHOP)
+        await owner.execute(
+            "UPDATE registry.certificates SET not_after = now() - interval '1 h' WHERE id = $1", attached
+        )
+        (after,) = await hosted.named(connection, SHOP)
+
+    chosen = [
+        [each and (each.id, each.chosen_by) for each in (at.certificate, *at.other_certificates)]
+        for at in (before, after)
+    ]
+    assert chosen == [
+        [(attached, "attached"), (automatic, "automatic")],
+        [(automatic, "automatic"), (attached, "attached")],
+    ]
+    assert after.certificate is not None
+    assert after.certificate.not_after.tzinfo is not None
