@@ -60,7 +60,8 @@ class Judging:
         now = self.clock()
         assignment = wire.Assignment(bundle=upload.bundle.encode(), key=key.encode(), at=now.timestamp())
         try:
-            opinion = await self.judges.judge(assignment, on_slow=on_slow)
+            ask = self.judges.judge_slow if upload.is_slow else self.judges.judge
+            opinion = await ask(assignment, on_slow=on_slow)
         except TookTooLongError:
             await self._reject(upload, [_took_too_long(self.judge_seconds)])
             return

@@ -53,6 +53,7 @@ class Waiting:
     correlation_id: str | None
     traceparent: str | None
     attempt: int  # tries that came to nothing by our own fault
+    is_slow: bool  # it was tried, and took long
     lease_token: int
 
 

@@ -21,10 +21,11 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Begin(Message):
-    """The first that a judge is told: how much processor time each upload may take."""
+    """The first that a judge is told: how much processor time each upload may take, and from when on it is slow."""
 
     KIND = 1
     seconds: float
+    quick_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

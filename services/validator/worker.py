@@ -17,13 +17,13 @@ from services.validator.store.claims import Claims
 from services.validator.uploads import Waiting
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.events import EventReason
+from shared.messaging.backoff import wait_at_most
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 MAX_FAILURES: Final = 3
 _WAITS: Final = (timedelta(seconds=1), timedelta(seconds=10))  # after the first failure, the second
-_WAIT_OF_SLOW: Final = timedelta(seconds=2)
 _POLL_SECONDS: Final = 1.0  # how late a retry may be; a new upload is told by NOTIFY
 _STORE_AWAY_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 1.0
@@ -44,6 +44,7 @@ class Worker:
     async def work(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set; then bring what is in hand to its end."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._work_slowly(group, stop))
             while not stop.is_set():
                 try:
                     if not await self._claim(group):
@@ -51,6 +52,16 @@ class Worker:
                 except StoreUnavailableError as error:
                     log.warning("store_away", reason=str(error))
                     await asyncio.sleep(_STORE_AWAY_SECONDS)
+
+    async def _work_slowly(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Take what is known to be slow, as far as there is room for it."""
+        while not await wait_at_most(stop, _POLL_SECONDS):
+            try:
+                if (room := self.judging.judges.room_for_slow) > 0:
+                    for upload in await self.claims.take(room, slow=True):
+                        group.create_task(self._run(upload))
+            except StoreUnavailableError as error:
+                log.debug("store_away", reason=str(error))
 
     async def _claim(self, group: asyncio.TaskGroup) -> bool:
         """Take what is due and can be judged; return whether more may be due."""
@@ -83,7 +94,7 @@ class Worker:
                 await self._hand_back(upload)
             except TooManySlowError as error:
                 log.warning("upload_too_slow_for_now", certificate_id=upload.certificate_id, reason=str(error))
-                await self._hand_back(upload, wait=_WAIT_OF_SLOW)
+                await self._hand_back(upload, is_slow=True)
             except asyncio.CancelledError:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_FAREWELL_SECONDS):
@@ -126,13 +137,15 @@ class Worker:
         except (LostLeaseError, StoreUnavailableError) as error:
             log.warning("upload_not_given_up", certificate_id=upload.certificate_id, reason=str(error))
 
-    async def _hand_back(self, upload: Waiting, *, wait: timedelta = timedelta(), has_failed: bool = False) -> None:
+    async def _hand_back(
+        self, upload: Waiting, *, wait: timedelta = timedelta(), has_failed: bool = False, is_slow: bool = False
+    ) -> None:
         """Let *upload* be due after *wait* instead of at the end of the lease, if the database can be told."""
         deadline = asyncio.get_running_loop().time() + self.lease.total_seconds()
         while asyncio.get_running_loop().time() < deadline:
             try:
                 async with self.pool.acquire() as connection:
-                    await claims.hand_back(connection, upload, wait=wait, has_failed=has_failed)
+                    await claims.hand_back(connection, upload, wait=wait, has_failed=has_failed, is_slow=is_slow)
             except StoreUnavailableError:
                 await asyncio.sleep(_STORE_AWAY_SECONDS)
             else:

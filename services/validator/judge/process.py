@@ -21,12 +21,18 @@ def run(descriptor: int) -> None:
             return
         _close_standard_error()
         limits.confine()
+        _warm_up()
         validator.sendall(encode(wire.Waiting()))
         while isinstance(assignment := receive(validator, wire.FROM_VALIDATOR), wire.Assignment):
             limits.begin_to_count(begin.seconds)
-            said = _opinion(assignment)
+            said = limits.stepping_back_when_slow(lambda: _opinion(assignment), quick_seconds=begin.quick_seconds)
             limits.begin_to_count(0)
             validator.sendall(encode(said))
+
+
+def _warm_up() -> None:
+    """Have done what is done once, before anybody waits for it."""
+    _opinion(wire.Assignment(bundle=b"", key=b"", at=0.0))
 
 
 def _opinion(assignment: wire.Assignment) -> Message:

@@ -27,7 +27,6 @@ COMMAND: Final = (sys.executable, "-m", "services.validator.judge")
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 5.0
 _CHUNK: Final = 262_144
-_LOWEST_PRIORITY: Final = 19
 
 
 class JudgeNotStartedError(TransientError):
@@ -53,8 +52,10 @@ class Judge:
             self._pidfd = os.pidfd_open(process.pid)
 
     @classmethod
-    async def start(cls, *, seconds: float, command: Sequence[str] = COMMAND) -> Self:
-        """Start a judge by *command*, which gives each upload *seconds* of processor time; return it when it waits.
+    async def start(cls, *, seconds: float, quick_seconds: float, command: Sequence[str] = COMMAND) -> Self:
+        """Start a judge by *command*; return it when it waits for its first assignment.
+
+        Each upload has *seconds* of processor time, at the lowest priority when it has used *quick_seconds*.
 
         Raises:
             JudgeNotStartedError: it did not come so far.
@@ -69,7 +70,7 @@ class Judge:
             judge = cls(process, await _Connection.open(ours))
         try:
             async with asyncio.timeout(_START_SECONDS):
-                judge._connection.say(wire.Begin(seconds))
+                judge._connection.say(wire.Begin(seconds=seconds, quick_seconds=quick_seconds))
                 await judge._connection.hear(wire.Waiting)
         except (JudgeEndedError, TimeoutError) as error:
             judge.kill()
@@ -111,11 +112,6 @@ class Judge:
         with suppress(OSError):
             return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3), as the C library makes it
         return 0.0
-
-    def step_back(self) -> None:
-        """Let it have only the processor time that nobody else wants, from now on."""
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.pid, _LOWEST_PRIORITY)
 
     def kill(self) -> None:
         """End the process now, whatever it does."""

@@ -1,13 +1,14 @@
 """The judges, a bounded number of them, and how an upload that is slow is kept from being in the way of the others.
 
-Nearly every upload is judged in a few milliseconds. One that takes longer than `QUICK_SECONDS` is slow: its judge steps
-back to the lowest priority, and another takes its seat. Only so many may be slow at a time; what is slow beyond that is
-ended, and can be tried again later.
+Nearly every upload is judged in a few milliseconds. One that takes longer than `QUICK_SECONDS` is slow: it goes on at
+the lowest priority, and another takes its seat. Only so many may be slow at a time; what turns out to be slow beyond
+that is ended, and comes again when there is room.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -20,32 +21,37 @@ from shared.messaging.backoff import Backoff
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-QUICK_SECONDS: Final = 0.05  # of processor time
+QUICK_SECONDS: Final = 0.05  # of processor time; what is ordinary takes 2 to 20 ms
 _QUIET_SECONDS: Final = 1.0  # one that has used less in so long waits for something, which none should
 _LOOK_EVERY_SECONDS: Final = 0.02
 _SLOW_FOR_EACH: Final = 2  # so many may be slow beside each that is quick
-_PATIENCE: Final = 6  # who has stepped back gets little of a busy machine: so many times its processor time
+_PATIENCE: Final = 6  # who has the lowest priority gets little of a busy machine: so many times its processor time
 
 
 class TooManySlowError(TransientError):
-    """It is slow, and too many are; trying again later may help."""
+    """It is slow, and so are too many others; there will be room later."""
 
 
 class Judges:
-    """*count* seats with a judge each, at work or waiting for work, and some slow ones beside them."""
+    """*count* seats for quick judges, and room for some slow ones beside them."""
 
     def __init__(self, tasks: asyncio.TaskGroup, *, count: int, seconds: float, command: Sequence[str]) -> None:
         self._tasks = tasks
+        self._count = count
         self._seconds = seconds
         self._command = command
-        self._max_slow = _SLOW_FOR_EACH * count
-        self._slow = 0
+        self._seats = asyncio.Semaphore(count)
         self._waiting: asyncio.LifoQueue[Judge] = asyncio.LifoQueue()  # who has been at work last is warm
         self._living: set[Judge] = set()
         self._starting: set[asyncio.Task[None]] = set()
+        self._slow = 0
         self.trouble: str | None = "the judges have not started yet"
-        for _ in range(count):
-            self._fill_seat()
+        self._replenish()
+
+    @property
+    def room_for_slow(self) -> int:
+        """How many more may be slow."""
+        return _SLOW_FOR_EACH * self._count - self._slow
 
     async def judge(self, assignment: wire.Assignment, *, on_slow: Callable[[float], None]) -> wire.Opinion:
         """Return a judge's opinion; *on_slow* is called once it takes long, with the seconds that it may take yet.
@@ -55,26 +61,27 @@ class Judges:
             JudgeEndedError: the judge ended for another reason, or did not answer.
             TooManySlowError: it is slow, and too many are.
         """
-        judge = await self._take()
-        asking = asyncio.ensure_future(judge.ask(assignment))
-        has_seat = True
-        try:
-            with JUDGE_SECONDS.time():
-                if await _is_quick(judge, asking):
-                    return await asking
-                if self._slow >= self._max_slow:
+        with ExitStack() as seat:
+            await self._seats.acquire()
+            seat.callback(self._seats.release)
+            async with self._turn(assignment) as turn:
+                if await turn.is_quick():
+                    return await turn.asking
+                if self.room_for_slow <= self._count:  # the rest is for those who came back
                     raise TooManySlowError(f"{self._slow} uploads are slow already")
-                has_seat = False
-                self._fill_seat()
-                return await self._slowly(judge, asking, on_slow)
-        finally:
-            if has_seat and asking.done() and not judge.has_ended:
-                self._waiting.put_nowait(judge)
-            else:
-                await _cancelled(asking)
-                self._dismiss(judge)
-                if has_seat:
-                    self._fill_seat()
+                seat.close()
+                return await self._slowly(turn, on_slow)
+
+    async def judge_slow(self, assignment: wire.Assignment, *, on_slow: Callable[[float], None]) -> wire.Opinion:
+        """Return what `judge` does, for an upload that is known to be slow.
+
+        Raises:
+            TookTooLongError, JudgeEndedError, TooManySlowError: as `judge` does.
+        """
+        if self.room_for_slow <= 0:
+            raise TooManySlowError(f"{self._slow} uploads are slow already")
+        async with self._turn(assignment) as turn:
+            return await self._slowly(turn, on_slow)
 
     def end(self) -> None:
         """End every judge, whatever it does, and start no other."""
@@ -83,32 +90,42 @@ class Judges:
         for judge in self._living:
             judge.kill()
 
-    async def _take(self) -> Judge:
-        """Return a judge that waits for work, as soon as there is one."""
+    @asynccontextmanager
+    async def _turn(self, assignment: wire.Assignment) -> AsyncIterator["_Turn"]:
+        """Give *assignment* to a judge; one that has not answered by the end of the block is ended."""
         while (judge := await self._waiting.get()).has_ended:
             self._dismiss(judge)
-            self._fill_seat()
-        return judge
+        turn = _Turn(judge, asyncio.ensure_future(judge.ask(assignment)))
+        try:
+            with JUDGE_SECONDS.time():
+                yield turn
+        finally:
+            if turn.asking.done() and not judge.has_ended:
+                self._waiting.put_nowait(judge)
+            else:
+                self._dismiss(judge)
+                turn.asking.cancel()
+                await asyncio.gather(turn.asking, return_exceptions=True)
 
-    async def _slowly(
-        self, judge: Judge, asking: "asyncio.Future[wire.Opinion]", on_slow: Callable[[float], None]
-    ) -> wire.Opinion:
+    async def _slowly(self, turn: "_Turn", on_slow: Callable[[float], None]) -> wire.Opinion:
         longest = _PATIENCE * self._seconds
         self._slow += 1
+        self._replenish()
         try:
-            judge.step_back()
             on_slow(longest)
             async with asyncio.timeout(longest):
-                return await asking
+                return await turn.asking
         except TimeoutError:
             raise JudgeEndedError(f"it has not answered in {longest:g} s") from None
         finally:
             self._slow -= 1
 
-    def _fill_seat(self) -> None:
-        starting = self._tasks.create_task(self._start_one())
-        self._starting.add(starting)
-        starting.add_done_callback(self._starting.discard)
+    def _replenish(self) -> None:
+        """Start as many as are missing: one for each seat and one for each that is slow."""
+        for _ in range(self._count + self._slow - len(self._living) - len(self._starting)):
+            starting = self._tasks.create_task(self._start_one())
+            self._starting.add(starting)
+            starting.add_done_callback(self._starting.discard)
 
     async def _start_one(self) -> None:
         """Add a judge to those that wait for work, however often that must be tried."""
@@ -124,20 +141,39 @@ class Judges:
 
     async def _started(self) -> Judge | None:
         try:
-            return await Judge.start(seconds=self._seconds, command=self._command)
+            return await Judge.start(seconds=self._seconds, quick_seconds=QUICK_SECONDS, command=self._command)
         except JudgeNotStartedError as error:
             self.trouble = str(error)
             log.warning("judge_not_started", reason=str(error))
             return None
 
     def _dismiss(self, judge: Judge) -> None:
-        """End the judge: it has ended already, or is not to be waited for."""
+        """End a judge that has ended already, or is not waited for any more."""
         judge.kill()
-        if judge in self._living:
-            self._living.remove(judge)
-            JUDGES.dec()
-            JUDGES_ENDED.inc()
-            log.warning("judge_dismissed", judge_pid=judge.pid)
+        self._living.remove(judge)
+        JUDGES.dec()
+        JUDGES_ENDED.inc()
+        log.warning("judge_dismissed", judge_pid=judge.pid)
+        self._replenish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A judge with an assignment."""
+
+    judge: Judge
+    asking: "asyncio.Future[wire.Opinion]"
+
+    async def is_quick(self) -> bool:
+        """Return True as soon as the judge has answered or ended, False as soon as it is slow."""
+        loop = asyncio.get_running_loop()
+        used, since = self.judge.processor_seconds(), loop.time()
+        while True:
+            done, _ = await asyncio.wait({self.asking}, timeout=_LOOK_EVERY_SECONDS)
+            if done:
+                return True
+            if self.judge.processor_seconds() - used >= QUICK_SECONDS or loop.time() - since >= _QUIET_SECONDS:
+                return False
 
 
 @asynccontextmanager
@@ -149,20 +185,3 @@ async def open_judges(*, count: int, seconds: float, command: Sequence[str] = CO
             yield judges
         finally:
             judges.end()
-
-
-async def _is_quick(judge: Judge, asking: "asyncio.Future[wire.Opinion]") -> bool:
-    """Return True as soon as *asking* is done, False as soon as it is slow."""
-    loop = asyncio.get_running_loop()
-    began, began_at = judge.processor_seconds(), loop.time()
-    while True:
-        done, _ = await asyncio.wait({asking}, timeout=_LOOK_EVERY_SECONDS)
-        if done:
-            return True
-        if judge.processor_seconds() - began >= QUICK_SECONDS or loop.time() - began_at >= _QUIET_SECONDS:
-            return False
-
-
-async def _cancelled(asking: "asyncio.Future[wire.Opinion]") -> None:
-    asking.cancel()
-    await asyncio.gather(asking, return_exceptions=True)

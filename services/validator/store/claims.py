@@ -31,7 +31,8 @@ _LISTEN_AGAIN_SECONDS: Final = 1.0
 _TENANTS_A_CLAIM: Final = 1000
 _COLUMNS: Final = (
     "{0}.certificate_id, {0}.tenant, {0}.bundle, {0}.sealed, {0}.intake_key_id, {0}.attach, {0}.description, "
-    "{0}.metadata, {0}.requested_at, {0}.received_at, {0}.correlation_id, {0}.traceparent, {0}.attempt, {0}.lease_token"
+    "{0}.metadata, {0}.requested_at, {0}.received_at, {0}.correlation_id, {0}.traceparent, {0}.attempt, {0}.is_slow, "
+    "{0}.lease_token"
 )
 _CLAIM: Final = f"""
 WITH RECURSIVE onward AS (
@@ -57,7 +58,7 @@ WITH RECURSIVE onward AS (
         row_number() OVER (PARTITION BY visited.tenant ORDER BY first.failed, first.next_attempt_at) AS turn
     FROM visited CROSS JOIN LATERAL (
         SELECT u.certificate_id, u.attempt > 0 AS failed, u.next_attempt_at FROM validator.uploads AS u
-        WHERE u.state = 'received' AND u.tenant = visited.tenant AND u.next_attempt_at <= now()
+        WHERE u.state = 'received' AND u.tenant = visited.tenant AND u.next_attempt_at <= now() AND u.is_slow = $6
         ORDER BY u.attempt > 0, u.next_attempt_at LIMIT $1
     ) AS first
 ), chosen AS (
@@ -78,7 +79,8 @@ WHERE certificate_id = $1 AND lease_token = $2 AND state = 'received' AND lease_
 """
 _HAND_BACK: Final = """
 UPDATE validator.uploads
-SET lease_until = NULL, lease_holder = NULL, next_attempt_at = now() + $3, attempt = attempt + $4
+SET lease_until = NULL, lease_holder = NULL, next_attempt_at = now() + $3, attempt = attempt + $4,
+    is_slow = is_slow OR $5
 WHERE certificate_id = $1 AND lease_token = $2 AND state = 'received' AND lease_until IS NOT NULL
 """
 
@@ -90,14 +92,16 @@ class Claims:
     pool: Pool
     holder: str
     lease: timedelta
-    _after_tenant: str = field(default="", init=False)
+    _after: dict[bool, str] = field(default_factory=lambda: {False: "", True: ""}, init=False)
 
-    async def take(self, limit: int) -> tuple[Waiting, ...]:
-        """Return up to *limit* due uploads, now leased to the holder."""
+    async def take(self, limit: int, *, slow: bool = False) -> tuple[Waiting, ...]:
+        """Return up to *limit* due uploads, now leased to the holder: those known to be *slow*, or the others."""
         async with self.pool.acquire() as connection:
-            rows = await connection.fetch(_CLAIM, limit, self.holder, self.lease, self._after_tenant, _TENANTS_A_CLAIM)
+            rows = await connection.fetch(
+                _CLAIM, limit, self.holder, self.lease, self._after[slow], _TENANTS_A_CLAIM, slow
+            )
         if rows:
-            self._after_tenant = rows[-1]["tenant"]
+            self._after[slow] = rows[-1]["tenant"]
         return tuple(_waiting(row) for row in rows)
 
 
@@ -111,9 +115,11 @@ async def keep(connection: Connection, upload: Waiting, *, lease: timedelta) -> 
         raise lost(upload)
 
 
-async def hand_back(connection: Connection, upload: Waiting, *, wait: timedelta, has_failed: bool) -> None:
-    """Give up the lease; the upload is due again after *wait*, with one more try that *has_failed* or without."""
-    await connection.execute(_HAND_BACK, upload.certificate_id, upload.lease_token, wait, int(has_failed))
+async def hand_back(
+    connection: Connection, upload: Waiting, *, wait: timedelta, has_failed: bool = False, is_slow: bool = False
+) -> None:
+    """Give up the lease: the upload is due again after *wait*, with one more try that *has_failed*, or as *is_slow*."""
+    await connection.execute(_HAND_BACK, upload.certificate_id, upload.lease_token, wait, int(has_failed), is_slow)
 
 
 def lost(upload: Waiting) -> LostLeaseError:
@@ -154,5 +160,6 @@ def _waiting(row: Row) -> Waiting:
         correlation_id=row["correlation_id"],
         traceparent=row["traceparent"],
         attempt=row["attempt"],
+        is_slow=row["is_slow"],
         lease_token=row["lease_token"],
     )

@@ -9,7 +9,7 @@ CREATE TABLE validator.uploads (
     certificate_id text PRIMARY KEY CHECK (certificate_id ~ '^cert_[0-9A-Za-z_-]{1,100}$'),
     tenant text NOT NULL,
     state text NOT NULL CHECK (state IN ('received', 'accepted', 'rejected')),
-    content_sha256 bytea NOT NULL CHECK (length(content_sha256) = 32),  -- of bundle and sealed key: what a copy also has
+    content_sha256 bytea NOT NULL CHECK (length(content_sha256) = 32),  -- of all that it asked for: a copy has the same
     bundle text,                                    -- as it came; gone with the verdict
     sealed bytea,                                   -- the key, sealed to the intake; gone with the verdict
     intake_key_id text NOT NULL,
@@ -19,7 +19,8 @@ CREATE TABLE validator.uploads (
     requested_at timestamptz NOT NULL,              -- ce-time
     correlation_id text,
     traceparent text,
-    attempt integer NOT NULL DEFAULT 0,             -- times that judging it was begun
+    attempt integer NOT NULL DEFAULT 0,             -- tries that came to nothing by a fault of ours
+    is_slow boolean NOT NULL DEFAULT false,         -- it takes long, and waits until there is room for such
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     lease_token bigint NOT NULL DEFAULT 0,          -- fences: every write names the token it was claimed with
     lease_holder text,
@@ -129,9 +130,8 @@ GRANT EXECUTE ON FUNCTION registry.hold_certificate TO certsmith_provisioner, ce
 
 GRANT SELECT,
     INSERT (certificate_id, tenant, state, content_sha256, bundle, sealed, intake_key_id, attach, description, metadata,
-        requested_at, correlation_id, traceparent, attempt, next_attempt_at, lease_token, lease_holder, lease_until,
-        reasons, judged_at),
-    UPDATE (state, bundle, sealed, attempt, next_attempt_at, lease_token, lease_holder, lease_until,
+        requested_at, correlation_id, traceparent, reasons, judged_at),
+    UPDATE (state, bundle, sealed, attempt, is_slow, next_attempt_at, lease_token, lease_holder, lease_until,
         stored_certificate_id, reasons, warnings, judged_at),
     DELETE
     ON validator.uploads TO certsmith_validator;
