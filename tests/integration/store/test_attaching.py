@@ -172,17 +172,16 @@ async def test_of_uploads_that_come_before_their_domain_the_newest_is_attached(
 async def test_the_newest_of_all_requests_is_attached_in_whatever_order_they_come(
     pool: Pool, validator: Pool, owner: Connection, history: list[str], served: str | None, waiting: str | None
 ) -> None:
-    timed = [(minute, *what.split(maxsplit=1)) for minute, what in enumerate(history)]
-    for order in map(list, permutations(timed)):
+    for order in permutations(enumerate(history)):
         tenant = str(order)
         ids = {each: await uploaded(owner, NAME, tenant=tenant) for each in ("first", "second", "third")}
-        for minute, verb, *more in order:
-            match verb, *more:
-                case "attach", which:
+        for minute, what in order:
+            match what.split(maxsplit=1):
+                case ["attach", which]:
                     await attach(validator, ids[which], minute, tenant=tenant)
-                case "register", "naming third":
+                case ["register", "naming third"]:
                     await register(pool, minute, tenant=tenant, certificate_id=ids["third"])
-                case "register", *detaching:
+                case ["register", *detaching]:
                     await register(pool, minute, tenant=tenant, detaches=bool(detaching))
                 case _:
                     await delete(pool, minute, tenant=tenant)

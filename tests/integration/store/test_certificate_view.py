@@ -50,15 +50,13 @@ async def test_a_certificate_is_shown_with_all_that_have_it(pool: Pool, owner: C
 async def test_certificates_are_listed_by_their_end_page_by_page(
     pool: Pool, owner: Connection, database_url: str
 ) -> None:
-    ids: list[str] = []
-    for days in (30, 20, 10):
-        certificate_id = await stored.store(owner, stored.make(SHOP), source="uploaded")
+    ids = [await stored.store(owner, stored.make(SHOP), source="uploaded") for _ in range(3)]
+    for certificate_id, days in zip(ids, (30, 20, 10), strict=True):
         await owner.execute(
             "UPDATE registry.certificates SET not_after = now() + $2 WHERE id = $1",
             certificate_id,
             timedelta(days=days),
         )
-        ids.append(certificate_id)
     automatic = await stored.store(owner, stored.make(SHOP, tenant="acme"), tenant="acme")
     await register(pool, SHOP, Configuration(attached_certificate_id=ids[1]))
 
