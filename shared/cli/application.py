@@ -96,9 +96,10 @@ def _before(
 
 
 def _keys() -> typer.Typer:
-    group = _group("keys", "Make the key rings, and look at them.")
+    group = _group("keys", "Make the key rings, look at them, give them new keys.")
     _add(group, keys.generate)
     _add(group, keys.status)
+    _add(group, keys.rotate)
     return group
 
 

@@ -1,4 +1,4 @@
-"""The command line's connection to the store: as the operator, at once or not at all."""
+"""The command line's connection to the store: as the operator or the keeper, at once or not at all."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -6,7 +6,8 @@ from typing import Final
 
 from shared.cli.settings import shown
 from shared.errors import StoreUnavailableError
-from shared.store import Connection, migrations, open_connection
+from shared.store import Connection, Role, migrations, open_connection
+from shared.store.roles import role_name
 from shared.store.views import schema
 
 # What to do, by SQLSTATE (PostgreSQL, appendix A).
@@ -15,7 +16,7 @@ _ADVICE: Final = {
     "22023": "run `certsmith migrate`, which makes the roles",
     "28P01": "check user and password in DATABASE_URL",
     "28000": "check user and password in DATABASE_URL",
-    "42501": "its user may not work as certsmith_operator: set OPERATOR_DATABASE_URL, or migrate as this user",
+    "42501": "its user may not work as {role}: set {setting}, or migrate as this user",
 }
 _OTHERWISE: Final = "check that it runs, and DATABASE_URL"
 
@@ -27,14 +28,31 @@ async def operator_connection(url: str) -> AsyncIterator[Connection]:
     Raises:
         StoreUnavailableError: the database does not answer, or is not migrated; the text says what to do.
     """
-    with advising(url):
-        async with open_connection(url, role="operator") as connection:
+    async with _connection(url, role="operator") as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def keeper_connection(url: str) -> AsyncIterator[Connection]:
+    """Give a connection with the keeper's rights.
+
+    Raises:
+        StoreUnavailableError: the database does not answer, or is not migrated; the text says what to do.
+    """
+    async with _connection(url, role="keeper") as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def _connection(url: str, *, role: Role) -> AsyncIterator[Connection]:
+    with advising(url, role=role):
+        async with open_connection(url, role=role) as connection:
             await _require_schema(connection)
             yield connection
 
 
 @contextmanager
-def advising(url: str) -> Iterator[None]:
+def advising(url: str, *, role: Role = "operator") -> Iterator[None]:
     """Say of a database that does not answer where it was looked for, and what to do."""
     try:
         yield
@@ -42,6 +60,7 @@ def advising(url: str) -> Iterator[None]:
         if error.__cause__ is None:
             raise
         advice = _ADVICE.get(getattr(error.__cause__, "sqlstate", ""), _OTHERWISE)
+        advice = advice.format(role=role_name(role), setting=f"{role.upper()}_DATABASE_URL")
         raise StoreUnavailableError(f"{error} at {shown(url)}: {advice}") from error.__cause__
 
 

@@ -21,6 +21,14 @@ class PublisherSettings(OperatorSettings):
     amqp_url: SecretStr = Field(SecretStr(DEFAULT_AMQP_URL), validation_alias=own_or_common("publisher", "AMQP_URL"))
 
 
+class KeeperSettings(ConnectionSettings):
+    """How whoever rotates key rings reaches the store: `KEEPER_DATABASE_URL` wins over the common address."""
+
+    database_url: SecretStr = Field(
+        SecretStr(DEFAULT_DATABASE_URL), validation_alias=own_or_common("keeper", "DATABASE_URL")
+    )
+
+
 class MigrationSettings(ConnectionSettings):
     """The addresses of those who have one of their own: the user in each is made and gets its rights, no others."""
 

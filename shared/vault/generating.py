@@ -1,21 +1,25 @@
 """Makes all key rings, and says how they are: `certsmith keys generate` and `certsmith keys status`."""
 
-import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from nacl.public import PrivateKey
-from nacl.signing import SigningKey
-
 from shared.errors import SettingsError
 from shared.vault import files, rings
 from shared.vault.files import KeyFiles, RingFile
+from shared.vault.halves import (
+    agreement_public,
+    key_of,
+    new_agreement_secret,
+    new_signing_secret,
+    public_half,
+    signing_public,
+)
 from shared.vault.rings import KEY_BYTES, Ring, RingKey
 
 _SECRET_MODE: Final = 0o600
@@ -75,22 +79,22 @@ def status(key_files: KeyFiles) -> tuple[RingStatus, ...]:
 
 
 def _new_rings(now: datetime) -> dict[RingFile, Ring]:
-    vault = _fresh_key("vault", bytes(PrivateKey.generate()), _agreement_public, now)
-    intake = _fresh_key("intake", bytes(PrivateKey.generate()), _agreement_public, now)
+    vault = key_of(new_agreement_secret(), prefix="vault", public_of=agreement_public, made_at=now)
+    intake = key_of(new_agreement_secret(), prefix="intake", public_of=agreement_public, made_at=now)
     signing = {
-        writer: _fresh_key(writer, bytes(SigningKey.generate()), _signing_public, now) for writer in files.WRITERS
+        writer: key_of(new_signing_secret(), prefix=writer, public_of=signing_public, made_at=now)
+        for writer in files.WRITERS
     }
     account = RingKey(
         id=f"provisioner-secret-{secrets.token_hex(8)}", material=secrets.token_bytes(KEY_BYTES), created_at=now
     )
-    verify = tuple(
-        replace(key, material=_signing_public(key.material), writer=writer) for writer, key in signing.items()
-    )
     keys = {
-        files.VAULT_PUBLIC: (replace(vault, material=_agreement_public(vault.material)),),
+        files.VAULT_PUBLIC: (public_half(vault, public_of=agreement_public),),
         files.VAULT_SECRET: (vault,),
-        files.VERIFY: verify,
-        files.INTAKE_PUBLIC: (replace(intake, material=_agreement_public(intake.material)),),
+        files.VERIFY: tuple(
+            public_half(key, public_of=signing_public, writer=writer) for writer, key in signing.items()
+        ),
+        files.INTAKE_PUBLIC: (public_half(intake, public_of=agreement_public),),
         files.INTAKE_SECRET: (intake,),
         **{files.SIGNING[writer]: (key,) for writer, key in signing.items()},
         files.PROVISIONER_SECRET: (account,),
@@ -98,25 +102,12 @@ def _new_rings(now: datetime) -> dict[RingFile, Ring]:
     return {file: Ring(name=file.ring, keys=keys[file]) for file in files.ALL}
 
 
-def _fresh_key(prefix: str, secret: bytes, public_of: Callable[[bytes], bytes], now: datetime) -> RingKey:
-    """Return *secret* as a key whose id tells its public half from all others."""
-    return RingKey(id=f"{prefix}-{hashlib.sha256(public_of(secret)).hexdigest()[:16]}", material=secret, created_at=now)
-
-
-def _agreement_public(secret: bytes) -> bytes:
-    return bytes(PrivateKey(secret).public_key)
-
-
-def _signing_public(secret: bytes) -> bytes:
-    return bytes(SigningKey(secret).verify_key)
-
-
 def _mismatches(found: Mapping[RingFile, Ring]) -> dict[RingFile, str]:
     """Return, for each file of public halves, which secret has no fitting half in it."""
     pairs = (
-        (files.VAULT_SECRET, files.VAULT_PUBLIC, _agreement_public),
-        (files.INTAKE_SECRET, files.INTAKE_PUBLIC, _agreement_public),
-        *((files.SIGNING[writer], files.VERIFY, _signing_public) for writer in files.WRITERS),
+        (files.VAULT_SECRET, files.VAULT_PUBLIC, agreement_public),
+        (files.INTAKE_SECRET, files.INTAKE_PUBLIC, agreement_public),
+        *((files.SIGNING[writer], files.VERIFY, signing_public) for writer in files.WRITERS),
     )
     problems = {}
     for secret_file, public_file, public_of in pairs:

@@ -143,7 +143,16 @@ class KeyReader:
                 f"the key {sealed.key_id} is signed with {sealed.signing_key_id!r}, "
                 f"which is no signing key of {sealed.writer!r} known here"
             )
-        require_signature(verify, sealed, context)
+        if not is_signed(
+            verify,
+            signing_key_id=sealed.signing_key_id,
+            context=context,
+            ciphertext=sealed.ciphertext,
+            signature=sealed.signature,
+        ):
+            raise SealError(
+                f"the signature of the key {sealed.key_id} does not fit: altered, or another tenant's or key's"
+            )
 
     def _verify_key(self, sealed: SealedKey) -> VerifyKey | None:
         name = (sealed.writer, sealed.signing_key_id)
@@ -186,18 +195,13 @@ def sign(signing: RingKey, context: bytes, ciphertext: bytes) -> bytes:
     return SigningKey(signing.material).sign(_message(signing.id, context, ciphertext)).signature
 
 
-def require_signature(verify: VerifyKey, sealed: SealedKey, context: bytes) -> None:
-    """Return if the signature of *sealed* is by the owner of *verify*, for *context*.
-
-    Raises:
-        SealError: it is not.
-    """
+def is_signed(verify: VerifyKey, *, signing_key_id: str, context: bytes, ciphertext: bytes, signature: bytes) -> bool:
+    """Say whether *signature* is by the owner of *verify*, over what a sealed key is bound to and its ciphertext."""
     try:
-        verify.verify(_message(sealed.signing_key_id, context, sealed.ciphertext), sealed.signature)
+        verify.verify(_message(signing_key_id, context, ciphertext), signature)
     except _WRONG:
-        raise SealError(
-            f"the signature of the key {sealed.key_id} does not fit: altered, or another tenant's or key's"
-        ) from None
+        return False
+    return True
 
 
 def _message(signing_key_id: str, context: bytes, ciphertext: bytes) -> bytes:

@@ -1,11 +1,28 @@
 """`certsmith keys`."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shared.cli.options import Json
+
+
+class RotatingRing(StrEnum):
+    """The rings that can be rotated."""
+
+    VAULT = "vault"
+    INTAKE = "intake"
+    SIGNING = "signing"
+
+
+class SigningWriter(StrEnum):
+    """Whose signing rings."""
+
+    PROVISIONER = "provisioner"
+    VALIDATOR = "validator"
+    BOTH = "both"
 
 
 def generate(
@@ -45,3 +62,45 @@ def status(
     from shared.cli.terminal import Terminal
 
     return show_keys(service, Terminal(as_json=as_json))
+
+
+def rotate(
+    ring: Annotated[RotatingRing, typer.Argument(help="vault, intake, or signing.", show_default=False)],
+    *,
+    writer: Annotated[SigningWriter, typer.Option(help="Of signing: whose.")] = SigningWriter.BOTH,
+    activate_after: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="When the new key is used: by then every process must have it."),
+    ] = 60.0,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Go on with earlier rotations, and begin no new one.")
+    ] = False,
+    forget_now: Annotated[
+        bool,
+        typer.Option("--forget-now", help="Delete retired keys at once: waiting uploads, old backups open no more."),
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Give a ring a new key while everything runs, and retire the older one when nothing needs it.
+
+    Services follow their files. Where they have copies, on other machines, copy the new files before --activate-after
+    is over. Ctrl-C, a crash, or a database that goes away do no harm: run it again, and it goes on.
+
+    vault: every stored key is re-wrapped. signing: every stored key is signed anew. intake: uploads that were sealed to
+    the older key are accepted for seven days more; --finish deletes it then.
+
+    Needs all files of the ring, writable, and the rights of the keeper (KEEPER_DATABASE_URL).
+
+    Example:  certsmith keys rotate vault
+    """
+    from shared.cli.rotating import rotate_ring
+    from shared.cli.terminal import Terminal
+
+    return rotate_ring(
+        ring.value,
+        writer=writer.value,
+        activate_seconds=activate_after,
+        begins=not finish,
+        forgets_now=forget_now,
+        terminal=Terminal(as_json=as_json),
+    )
