@@ -201,7 +201,7 @@ def _inconsistency(numbers: rsa.RSAPrivateNumbers) -> str | None:
     from gmpy2 import is_prime  # type: ignore[import-untyped] # noqa: PLC0415 - with badkeys only
 
     p, q, d, public = numbers.p, numbers.q, numbers.d, numbers.public_numbers
-    if p * q != public.n:
+    if p * q != public.n or min(p, q) <= 1:
         return "its modulus is not the product of its primes"
     if any((d * public.e - 1) % (prime - 1) for prime in (p, q)):
         return "its private exponent does not belong to its public one"
