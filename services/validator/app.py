@@ -48,7 +48,10 @@ class Outside:
 
 OUTSIDE: Final = Outside(
     sender=lambda url: Publisher(url, name="certsmith validator relay"),
-    consumer=lambda url, pool, subscriptions: Consumer(url, pool, service="validator", subscriptions=subscriptions),
+    # Few are in the hands of a process that may be killed: each such death counts as a failed delivery.
+    consumer=lambda url, pool, subscriptions: Consumer(
+        url, pool, service="validator", subscriptions=subscriptions, prefetch=10, handlers=4
+    ),
 )
 
 
@@ -83,7 +86,7 @@ async def serve(
             async with leaving(stop, seconds=_WORKING * settings.grace_seconds), asyncio.TaskGroup() as tasks:
                 tasks.create_task(watch_backlog(pool, stop))
                 tasks.create_task(prune(pool, stop))
-                tasks.create_task(expiring.watch(pool, stop))
+                tasks.create_task(expiring.watch(pool, stop, every_seconds=settings.expiry_poll_seconds))
                 tasks.create_task(wake_at_news(database_url, wake, stop))
                 tasks.create_task(worker.work(stop))
                 tasks.create_task(consumer.run(stop))

@@ -22,7 +22,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 EXPIRING: Final = Gauge(
     "validator_expiring_certificates",
-    "Customers' certificates in use that end within so many days; 0: that have ended.",
+    "Customers' certificates in use that end within so many days; 0: that have ended in the last 30.",
     ["within_days"],
 )
 SOONEST_SECONDS: Final = Gauge(
@@ -33,7 +33,7 @@ SOONEST_SECONDS: Final = Gauge(
 _BATCH: Final = 200  # notices in one transaction
 
 
-async def watch(pool: Pool, stop: asyncio.Event, *, every_seconds: float = 60.0) -> None:
+async def watch(pool: Pool, stop: asyncio.Event, *, every_seconds: float) -> None:
     """Tell of each coming end in time, and keep the figures, until *stop* is set."""
     while not stop.is_set():
         try:

@@ -25,11 +25,12 @@ class ValidatorSettings(ServiceSettings):
         SecretStr(DEFAULT_DATABASE_URL), validation_alias=own_or_common("validator", "DATABASE_URL")
     )
     uploads: bool = Field(
-        default=True, description="whether tenants may upload for whom `certsmith tenants` says nothing"
+        default=True, description="whether tenants may upload for whom `certsmith uploads` says nothing"
     )
     judges: int = Field(default_factory=_cores, ge=1, le=256, description="processes that judge at the same time")
     judge_seconds: float = Field(5.0, gt=0, description="processor time that an upload may take to be judged")
     lease_seconds: float = Field(10.0, ge=3, description="after this long a dead process's uploads are taken over")
+    expiry_poll_seconds: float = Field(60.0, gt=0, description="how often certificates are looked for that end soon")
     holder: str = Field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}", description="this process's name in leases"
     )

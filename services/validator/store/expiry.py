@@ -57,7 +57,7 @@ LEFT JOIN registry.certificates AS automatic ON automatic.id = uses.automatic_ce
 ORDER BY uses.not_after, uses.name
 """  # noqa: S608 - constants only
 _FIGURES: Final = f"""{_USES}
-SELECT days, (SELECT count(DISTINCT certificate_id) FROM uses WHERE due <= days) AS ending
+SELECT days, (SELECT count(DISTINCT certificate_id) FROM uses WHERE due <= days AND (due = 0) = (days = 0)) AS ending
 FROM unnest($1::smallint[]) AS days
 """  # noqa: S608 - constants only
 _SOONEST: Final = """
@@ -86,7 +86,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """How many certificates in use end within each threshold, and when the next one does."""
+    """How many certificates in use end within each threshold, or (0) have ended, and when the next one does."""
 
     within_days: Mapping[int, int]
     soonest_seconds: float  # infinite: none is in use
