@@ -107,7 +107,7 @@ def examine(
     if not tried:
         return _without_root(line, found, at=at, domain=domain, trust=trust)
     best = min(tried, key=lambda one: one.reasons)
-    is_public = not best.reasons and (trust is None or _leads_to_public_root(line, at=at, domain=domain))
+    is_public = not found and not best.reasons and (trust is None or _leads_to_public_root(line, at=at, domain=domain))
     return ChainVerdict(
         findings=(*found, *best.findings, *_behind(line, best.path, at), *_remarks(line, is_public=is_public)),
         publicly_trusted=is_public,
@@ -201,7 +201,8 @@ def _incomplete(line: Line) -> Finding:
     end = line.certificates[last]
     text = (
         f"the chain ends with {line.called(last)}, issued by {named(end.issuer)}, which is no public root; add the"
-        " certificate of that issuer to the end of the bundle, as the authority gives it out with the server's"
+        " certificate of that issuer to the end of the bundle, as the authority gives it out with the server's (of a"
+        " private authority, all up to its root)"
     )
     return MISSING.found(text, where=line.places[last])
 
@@ -224,7 +225,7 @@ def _behind(line: Line, path: Path, at: datetime) -> Iterator[Finding]:
 
 def _remarks(line: Line, *, is_public: bool) -> Iterator[Finding]:
     last = len(line.certificates) - 1
-    if last > 0 and _is_root(line.certificates[last]):
+    if last > 0 and line.is_in_order and _is_root(line.certificates[last]):
         text = f"{line.called(last)} is the root; clients have it, so it costs bytes at each handshake and helps nobody"
         yield ROOT_INCLUDED.found(text, where=line.places[last])
     if is_public and not leaf.has_timestamps(line.certificates[0]):

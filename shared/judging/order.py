@@ -148,7 +148,8 @@ def _left_over(line: Line, index: int, *, reaches_root: bool) -> Finding:
     if bears_name_of(certificate, end):
         text = (
             f"{line.called(index)} has the name of who issued {line.called(last)}, but its key did not make that"
-            " signature; it is another certificate under the same name, so ask the authority for the right one"
+            f" signature: either it is another authority's under the same name, or {_number(line.places[last])} was"
+            " altered; get both anew from where they were issued"
         )
         return BAD_SIGNATURE.found(text, where=place)
     if end.issuer == certificate.subject:
@@ -157,6 +158,12 @@ def _left_over(line: Line, index: int, *, reaches_root: bool) -> Finding:
             " clients compare byte for byte; ask the authority for the certificate that belongs to this chain"
         )
         return BAD_SIGNATURE.found(text, where=place)
+    if is_self_issued(certificate) and last > 0:
+        text = (
+            f"{line.called(index)} is a root, but not this chain's: {line.called(last)} was issued by"
+            f" {named(end.issuer)}. Put that one in its place, or leave it out, as a root may be"
+        )
+        return STRANGER.found(text, where=place)
     text = (
         f"{line.called(index)} did not sign {line.called(last)}; that was {named(end.issuer)}, whose certificate is"
         f" missing. Put it in between, or remove {_number(place)} if it does not belong here"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import SignatureAlgorithmOID
+from cryptography.x509.oid import PublicKeyAlgorithmOID, SignatureAlgorithmOID
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -16,9 +16,11 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from shared.judging.reading import value
+from shared.judging.reading import is_self_issued, value
 from shared.names import Name, is_wildcard
 
+POLICY_MAPPINGS: Final = x509.ObjectIdentifier("2.5.29.33")
+_ED25519: Final = {SignatureAlgorithmOID.ED25519, PublicKeyAlgorithmOID.ED25519}
 _MAX_DEPTH: Final = 16
 
 # What we take that the defaults do not; each is looked at by rules of ours.
@@ -45,43 +47,63 @@ _LEAF: Final = (
 def refusal(path: Sequence[x509.Certificate], *, at: datetime, domain: Name | None) -> str | None:
     """Return why cryptography refuses *path*, from the leaf to its trust anchor; None when it does not, or cannot tell.
 
-    It is asked for *domain*, or else for a name of the leaf's own. It cannot tell of what it does not
-    implement: Ed25519, names that start with a dot in constraints, self-issued authorities, and leaves without a name
-    of a host.
+    It is asked for *domain*, or else for a name of the leaf's own. It cannot tell of what it does not implement:
+    Ed25519, policy mappings, self-issued authorities, and the constraints of which `_has_constraints_beyond_it` speaks.
     """
     subject = _subject(path[0], domain)
-    if subject is None or len(path) == 1 or _is_beyond_it(path):
+    if subject is None or len(path) == 1 or any(_is_unknown_to_it(certificate) for certificate in path):
         return None
-    verifier = (
+    if any(is_self_issued(certificate) for certificate in path[1:-1]) or _has_constraints_beyond_it(path):
+        return None
+    builder = (
         PolicyBuilder()
         .store(Store([path[-1]]))
         .time(at.replace(tzinfo=None))
         .max_chain_depth(_MAX_DEPTH)
         .extension_policies(ca_policy=_CA, ee_policy=_LEAF)
-        .build_server_verifier(subject)
     )
     try:
-        verifier.verify(path[0], list(path[1:-1]))
+        builder.build_server_verifier(subject).verify(path[0], list(path[1:-1]))
     except VerificationError as error:
         return str(error)
     return None
 
 
-def _is_beyond_it(path: Sequence[x509.Certificate]) -> bool:
-    return any(certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519 for certificate in path)
+def _is_unknown_to_it(certificate: x509.Certificate) -> bool:
+    oids = {certificate.signature_algorithm_oid, certificate.public_key_algorithm_oid}
+    mappings = (extension.oid == POLICY_MAPPINGS and extension.critical for extension in certificate.extensions)
+    return not oids.isdisjoint(_ED25519) or any(mappings)
+
+
+def _has_constraints_beyond_it(path: Sequence[x509.Certificate]) -> bool:
+    """Say whether *path* has constraints that start with a dot, are empty, or are on other names than hosts' and mail.
+
+    The first two are in OpenSSL's manual and in the wild; for all of them `constraints` has the rules of RFC 5280.
+    """
+    for certificate in path[1:]:
+        limits = value(certificate, x509.NameConstraints)
+        for subtree in (*(limits.permitted_subtrees or ()), *(limits.excluded_subtrees or ())) if limits else ():
+            if isinstance(subtree, x509.DNSName) and (
+                not subtree.value or subtree.value[0] == "." or "_" in subtree.value
+            ):
+                return True
+            if isinstance(subtree, x509.DirectoryName | x509.UniformResourceIdentifier):
+                return True
+    return False
 
 
 def _subject(leaf: x509.Certificate, domain: Name | None) -> Subject | None:
-    """Return *domain*, or else a name that *leaf* is for."""
+    """Return *domain*, or else a name that *leaf* is for; None for one that cryptography would not ask for."""
     names = value(leaf, x509.SubjectAlternativeName) or ()
+    hosts = [name.value for name in names if isinstance(name, x509.DNSName) and "_" not in name.value]
     if domain is not None:
-        try:
-            return x509.IPAddress(ipaddress.ip_address(domain))
-        except ValueError:
-            return _host(domain)
+        return _asked(domain)
     addresses = (name for name in names if isinstance(name, x509.IPAddress))
-    return next((_host(name.value) for name in names if isinstance(name, x509.DNSName)), next(addresses, None))
+    return _asked(hosts[0]) if hosts else next(addresses, None)
 
 
-def _host(name: str) -> x509.DNSName:
-    return x509.DNSName("any." + name[2:] if is_wildcard(name) else name)
+def _asked(name: str) -> Subject | None:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return None if "_" in name else x509.DNSName("any." + name[2:] if is_wildcard(name) else name)
