@@ -1,6 +1,6 @@
 # One image for every part of Certsmith; the command says which:
 #
-#     python -m services.provisioner | python -m services.terminator | certsmith migrate | certsmith …
+#     python -m services.provisioner | … .validator | … .terminator | certsmith migrate | certsmith …
 #
 # Nothing in it is secret, nothing in it is written at run time: it runs with a read-only root, without capabilities, as
 # a user that owns nothing. Ports below 1024 are opened to that user by the kernel's net.ipv4.ip_unprivileged_port_start
