@@ -57,7 +57,11 @@ class Answers:
     async def _answer(self, channel: Channel, number: int, name: str) -> None:
         answer: Message = wire.Refuse(number)
         try:
-            answer = self._answer_about(name, await self._catalogue.find(name), number)
+            domain = await self._catalogue.find(name)
+            if domain is not None and self._offers.may_be_outdated(domain):
+                await self._catalogue.reread(domain.name)
+                domain = await self._catalogue.find(name)
+            answer = self._answer_about(name, domain, number)
         except StoreUnavailableError:
             STORE_READS_FAILED.inc()
         except Exception:  # the edge: one row that nobody has thought of must not leave a worker without an answer

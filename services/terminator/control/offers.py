@@ -71,6 +71,19 @@ class Offers:
             raise OfferRefusedError(str(error)) from None
         return Offer(certificate_id=certificate.id, chain=chain, key=key, policy=policy, seconds=seconds)
 
+    def may_be_outdated(self, domain: Domain) -> bool:
+        """Say whether the key of *domain* is sealed or signed with a ring key that is not here.
+
+        It may have been sealed anew since its row was read: a rotation changes no version, and gives no hint. Who was
+        refused a moment ago is not looked at again.
+        """
+        if self._refused.get((domain.name, domain.version), 0.0) > asyncio.get_running_loop().time():
+            return False
+        certificate, _ = choose(domain, now=self._now())
+        return (
+            certificate is not None and certificate.key is not None and not self._reader.has_keys_for(certificate.key)
+        )
+
     def _open(self, certificate: Certificate, domain: Domain) -> bytes:
         if certificate.key is None:
             raise SealError(f"the key of {certificate.id} was erased")
