@@ -22,15 +22,13 @@ OTHER = "other.example.com"
 
 
 @pytest.fixture
-def own_issuer(tmp_path: Path) -> Issuer:
-    return Issuer(tmp_path / "keys")
+def own_keys(tmp_path: Path) -> KeyFiles:
+    return KeyFiles(keys_dir=tmp_path / "keys")
 
 
 @pytest.fixture
-def own_keys(own_issuer: Issuer, tmp_path: Path) -> KeyFiles:
-    """Return the files that the issuer's rings are in."""
-    assert own_issuer
-    return KeyFiles(keys_dir=tmp_path / "keys")
+def own_issuer(own_keys: KeyFiles) -> Issuer:
+    return Issuer(own_keys.keys_dir)
 
 
 @pytest_asyncio.fixture
