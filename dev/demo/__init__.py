@@ -8,8 +8,9 @@ root of its CA. At the end, and at Ctrl-C at any moment, all that was started is
 
 AMQP_URL, DATABASE_URL and AUTOCERT_CA name servers to use instead of private ones. A CA that is not ours validates
 names of yours: DEMO_DOMAINS lists some that point to this machine, and DEMO_ROOTS_FILE holds the CA's root where it is
-not among the system's. Settings of the services (PROVISIONER_…, TERMINATOR_…) are taken over then, and nothing is uploaded.
+not among the system's. Settings of the services (PROVISIONER_…, TERMINATOR_…) are taken over then, and nothing is
+uploaded.
 
-`world` starts the servers, `customer` has the certificate that is uploaded, `story` is what happens, `board` and `show` are how it is shown, `visitor` makes the
-requests, `upstream` answers them, `stay` prints what to try with KEEP=1.
+`world` starts the servers, `customer` has the certificate that is uploaded, `story` is what happens, `board` and `show`
+are how it is shown, `visitor` makes the requests, `upstream` answers them, `stay` prints what to try with KEEP=1.
 """
