@@ -7,8 +7,8 @@
   a stop, a lost connection and a lost database take the same path.
 * While the database is away what is in hand is held for a while and tried again, which counts as no delivery. If it
   stays away the session ends, and there is no next one until it answers.
-* A handler that crashes gives its message back; the broker counts, and after `DELIVERY_LIMIT` it moves the message to
-  `<service>.dead_letters`, from where it is moved to the table.
+* A handler that crashes gives its message back; the broker counts, and after the service's limit (`DELIVERY_LIMITS`)
+  it moves the message to `<service>.dead_letters`, from where it is moved to the table.
 """
 
 import asyncio
@@ -77,6 +77,7 @@ class Consumer:
         *,
         service: str,
         subscriptions: Sequence[Subscription],
+        prefetch: int = PREFETCH,
         handlers: int = HANDLERS,
         handler_seconds: float = HANDLER_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
@@ -86,6 +87,7 @@ class Consumer:
         self._pool = pool
         self._service = service
         self._subscriptions = tuple(subscriptions)
+        self._prefetch = prefetch
         self._handlers = handlers
         self._hold_seconds = hold_seconds
         self._desk = Desk(pool=pool, service=service, seconds=handler_seconds)
@@ -115,7 +117,7 @@ class Consumer:
         """Consume for the length of one session, which only *stop* ends without an error."""
         name = f"certsmith {self._service} consumer"
         failure: TransientError | None = None
-        async with open_session(self._url, name=name, prefetch=PREFETCH) as session:
+        async with open_session(self._url, name=name, prefetch=self._prefetch) as session:
             now = _Round(session)
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self._handlers):

@@ -10,13 +10,14 @@ import structlog
 
 from shared import logs
 from shared.errors import RefusedError
-from shared.events import Event, Incoming
+from shared.events import Data, Event, Incoming
 from shared.messaging.attributes import Attributes, claimed
 from shared.messaging.codec import decode
 from shared.messaging.names import source_of
-from shared.messaging.undelivered import refused_letter, undelivered_letter
+from shared.messaging.undelivered import answer_to, refused_letter, undelivered_letter
 from shared.messaging.wire import Message
 from shared.store import Connection, Pool, dead_letters, inbox, outbox
+from shared.store.dead_letters import DeadLetter
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -91,12 +92,7 @@ class Desk:
                 return Outcome.SEEN_BEFORE
             await dead_letters.add(connection, letter)
             if refusal.fact is not None:
-                fact = Event(
-                    data=refusal.fact,
-                    source=source_of(self.service),
-                    correlation_id=letter.correlation_id or letter.event_id,
-                )
-                await outbox.tell(connection, service=self.service, event=fact)
+                await self._tell(connection, refusal.fact, letter)
         log.warning(
             "message_refused",
             queue=queue,
@@ -111,14 +107,27 @@ class Desk:
             return True
         return await inbox.enter(connection, consumer=self.service, user_id=user_id, source=source, event_id=event_id)
 
+    async def _tell(self, connection: Connection, fact: Data, letter: DeadLetter) -> None:
+        event = Event(
+            data=fact, source=source_of(self.service), correlation_id=letter.correlation_id or letter.event_id
+        )
+        await outbox.tell(connection, service=self.service, event=event)
+
     async def keep(self, message: Message, *, queue: str) -> Outcome:
-        """Move *message*, which the broker gave up, to the dead letters.
+        """Move *message*, which the broker gave up, to the dead letters; whoever uploaded is told, once.
 
         Raises:
             TransientError: it was not moved, or it is unknown; trying again may help.
         """
         letter = undelivered_letter(message, service=self.service, queue=queue, attributes=claimed(message))
+        answer = answer_to(letter, message)
         async with self.pool.transaction() as connection:
+            if answer is not None:
+                if not await self._enter(
+                    connection, letter.event_id, user_id=letter.user_id or "", source=letter.source or ""
+                ):
+                    return Outcome.SEEN_BEFORE
+                await self._tell(connection, answer, letter)
             await dead_letters.add(connection, letter)
         log.warning("dead_letter_kept", queue=letter.queue, reason=letter.reason, refused_event_id=letter.event_id)
         return Outcome.REFUSED

@@ -45,7 +45,9 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
 UNROUTABLE_KEEPER: Final = "provisioner"  # moves what no queue takes to its dead letters
 NODE_SERVICES: Final = ("terminator", "api")  # each process listens to facts on an exclusive queue
 
-DELIVERY_LIMIT: Final = 5
+# A process that is killed has failed with all that it had taken. The provisioner does its work in its handlers; the
+# validator's only store what came, so that no upload is given up because its validator was killed again and again.
+DELIVERY_LIMITS: Final = {"provisioner": 5, "validator": 20}
 # Measured on 3.10: a quorum queue younger than a second is lost when the broker is killed, and what comes back under
 # its name has no leader and never gets one. The table with its place is written after 500 ms without changes.
 SETTLE_SECONDS: Final = 1.5
@@ -99,7 +101,7 @@ async def _set_policies(api: ManagementApi) -> None:
             f"certsmith-{service}",
             pattern=exactly(service_queues(service)),
             apply_to="queues",
-            definition=_limited(dead_letters_of(service)),
+            definition=_limited(dead_letters_of(service), DELIVERY_LIMITS[service]),
         )
     kept = [name for service in SUBSCRIPTIONS for name in kept_queues(service)]
     await api.set_policy(
@@ -116,9 +118,9 @@ async def _set_policies(api: ManagementApi) -> None:
     )
 
 
-def _limited(dead_letter_queue: str) -> dict[str, JsonValue]:
+def _limited(dead_letter_queue: str, delivery_limit: int) -> dict[str, JsonValue]:
     return {
-        "delivery-limit": DELIVERY_LIMIT,
+        "delivery-limit": delivery_limit,
         "dead-letter-exchange": "",  # the default exchange, which every queue is bound to by its name
         "dead-letter-routing-key": dead_letter_queue,
         # Otherwise what cannot be routed at that moment is lost; it requires that a full queue refuses.

@@ -1,20 +1,23 @@
 """Making dead letters out of messages, whatever is in them.
 
-Of a message with a private key in the clear nothing is kept but who sent it. What the broker gave up carries the
-broker's own account in `x-death`; since publishers can write that header too, it is believed only where it names one of
-our queues, and what is to be known of the publication follows from the queue.
+Of a message with a private key in the clear nothing is kept but who sent it, and of an upload no long text. What the
+broker gave up carries the broker's own account in `x-death`; since publishers can write that header too, it is believed
+only where it names one of our queues, and what is to be known of the publication follows from the queue.
 """
 
+import json
 from typing import Final
 
-from shared.errors import Reason
-from shared.events import MAX_BODY_BYTES, PUBLIC
-from shared.messaging.attributes import Attributes
+from shared.errors import Reason, RefusedError
+from shared.events import MAX_BODY_BYTES, PUBLIC, CertificateUploaded, Data, JsonObject
+from shared.messaging.attributes import Attributes, attributes_and_data
 from shared.messaging.clear_keys import holds_private_key
 from shared.messaging.codec import holds_key, key_reason, quoted
 from shared.messaging.headers import plain, storable
 from shared.messaging.names import PUBLIC_EXCHANGE, UNROUTABLE
-from shared.messaging.topology import DELIVERY_LIMIT, service_queues
+from shared.messaging.rejections import rejection_of
+from shared.messaging.shortened import is_upload, shortened, shortened_body
+from shared.messaging.topology import DELIVERY_LIMITS, service_queues
 from shared.messaging.wire import Message
 from shared.store.dead_letters import DeadLetter
 
@@ -27,7 +30,7 @@ def refused_letter(
     """Return what is kept of *message*, which came out of *queue* and was refused for *reasons*."""
     if holds_key(message):
         return _without_contents(message, service=service, queue=queue, attributes=attributes)
-    too_large = len(message.body) > MAX_BODY_BYTES
+    body, headers, is_whole = _kept(message, attributes)
     return DeadLetter(
         service=service,
         queue=queue,
@@ -42,9 +45,9 @@ def refused_letter(
         correlation_id=attributes.correlation_id,
         message_id=_stored(message.message_id),
         content_type=_stored(message.content_type),
-        headers=plain(message.headers),
-        body=message.body[:_KEPT_OF_TOO_LARGE] if too_large else message.body,
-        is_whole=not too_large,
+        headers=headers,
+        body=body,
+        is_whole=is_whole,
     )
 
 
@@ -65,14 +68,42 @@ def undelivered_letter(message: Message, *, service: str, queue: str, attributes
     )
     reason = Reason(
         "not_handled",
-        f"{service} failed {DELIVERY_LIMIT + 1} times to handle it: its log says why; replay when that is mended",
+        f"{service} failed {DELIVERY_LIMITS[service] + 1} times to handle it: its log says why; when that is mended, "
+        "replay it, or publish it anew if it is an upload",
     )
     return refused_letter(published, service=service, queue=died_in or queue, reasons=(reason,), attributes=attributes)
 
 
+def answer_to(letter: DeadLetter, message: Message) -> Data | None:
+    """Return the fact that tells who uploaded that *message*, kept as *letter*, came to nothing; None if it may yet."""
+    if letter.is_whole or letter.routing_key != CertificateUploaded.type:
+        return None
+    try:
+        attributes, data = attributes_and_data(message)
+    except RefusedError:
+        return None
+    reasons = (Reason(letter.reason_code, letter.reason),)
+    return rejection_of(letter.routing_key, data, event_id=attributes.id, reasons=reasons)
+
+
+def _kept(message: Message, attributes: Attributes) -> tuple[bytes, JsonObject, bool]:
+    """Return what is kept of body and headers, and whether that is all there is."""
+    body, headers = message.body, plain(message.headers)
+    if is_upload((attributes.type, message.routing_key), body):
+        short_headers = {name: shortened(value) for name, value in headers.items()}
+        return json.dumps(shortened_body(body)).encode(), short_headers, False
+    if len(body) > MAX_BODY_BYTES:
+        return body[:_KEPT_OF_TOO_LARGE], headers, False
+    return body, headers, True
+
+
 def _no_route(event_type: str) -> Reason:
     if event_type in PUBLIC:
-        return Reason("unroutable", "there was no queue for its type: run `certsmith migrate`, then replay it")
+        return Reason(
+            "unroutable",
+            "there was no queue for its type: run `certsmith migrate`, then replay it, or publish it anew if it is an "
+            "upload",
+        )
     return Reason("unroutable", f"there is no type {quoted(event_type)}; the types are {', '.join(sorted(PUBLIC))}")
 
 

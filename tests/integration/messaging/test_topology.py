@@ -69,7 +69,7 @@ async def test_every_queue_is_durable_and_quorum_and_has_its_policy(rabbitmq: Br
         for name in topology.service_queues(service):
             found = await queue(rabbitmq, vhost, name)
             assert (found["type"], found["durable"], found["policy"]) == ("quorum", True, f"certsmith-{service}")
-            assert found["effective_policy_definition"]["delivery-limit"] == 5
+            assert found["effective_policy_definition"]["delivery-limit"] == topology.DELIVERY_LIMITS[service]
         for name in topology.kept_queues(service):
             found = await queue(rabbitmq, vhost, name)
             assert (found["type"], found["policy"]) == ("quorum", "certsmith-dead-letters")

@@ -1,19 +1,24 @@
 """What becomes of messages that were refused or given up."""
 
+import base64
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Reason
-from shared.events import MAX_BODY_BYTES
+from shared.events import MAX_BODY_BYTES, CertificateRejected
 from shared.messaging.attributes import claimed
-from shared.messaging.undelivered import refused_letter, undelivered_letter
+from shared.messaging.undelivered import answer_to, refused_letter, undelivered_letter
 from shared.messaging.wire import Message
 from shared.store.dead_letters import DeadLetter
 
 PEM = b"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEI\n-----END EC PRIVATE KEY-----\n"
+UPLOADED = "certificate.uploaded"
+SEALED = base64.b64encode(bytes(range(200)) * 2).decode()
 REASON = Reason("invalid_field", "the field `domain` is wrong")
 
 
@@ -29,6 +34,16 @@ def refused(message: Message) -> DeadLetter:
         reasons=(REASON,),
         attributes=claimed(message),
     )
+
+
+def an_upload(**fields: Any) -> Message:
+    return a_message(json.dumps({"certificate_id": "cert_1", **fields}).encode(), routing_key=UPLOADED)
+
+
+def structured(message: Message) -> Message:
+    """Return *message* as a CloudEvent whose data is in its body, in base64."""
+    event = {"specversion": "1.0", "type": UPLOADED, "data_base64": base64.b64encode(message.body).decode()}
+    return replace(message, body=json.dumps(event).encode(), content_type="application/cloudevents+json")
 
 
 def given_up(message: Message, *, queue: str = "provisioner.dead_letters") -> DeadLetter:
@@ -89,6 +104,59 @@ def test_what_no_queue_takes_is_kept_as_unroutable() -> None:
 
     assert (letter.queue, letter.reason_code) == ("certsmith.unroutable", "unroutable")
     assert "`domain.creatd`" in letter.reason
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        (an_upload(sealed=SEALED), {"certificate_id": "cert_1", "sealed": "…"}),
+        (an_upload(Sealed=SEALED, sealed=7), {"certificate_id": "cert_1", "Sealed": "…", "sealed": 7}),
+        (an_upload(attach=[{"sealed": [SEALED]}]), {"certificate_id": "cert_1", "attach": [{"sealed": ["…"]}]}),
+        (replace(an_upload(sealed=SEALED), routing_key="certificate.uplaoded"), ...),
+        (replace(an_upload(sealed=SEALED), routing_key="domain.created", headers={"ce-type": UPLOADED}), ...),
+        (replace(an_upload(), body=f'{{"sealed": "{SEALED}'.encode()), {}),
+        (replace(an_upload(sealed=SEALED), headers={"ce-sealed": SEALED, "x": [SEALED.encode()]}), ...),
+        (structured(an_upload(sealed=SEALED)), ...),
+    ],
+)
+def test_of_an_upload_that_is_refused_no_sealed_key_is_kept(message: Message, kept: object) -> None:
+    letter = refused(message)
+
+    assert SEALED not in repr((letter, letter.body, letter.headers))
+    assert base64.b64encode(SEALED.encode())[8:-8] not in repr((letter.body, letter.headers)).encode()
+    assert not letter.is_whole
+    assert kept in (..., json.loads(letter.body))
+
+
+@pytest.mark.parametrize("field", ["certificate_pem", "sealed", "description", "metadata", "certificate_id", "other"])
+@pytest.mark.parametrize(
+    "key",
+    [PEM.decode(), base64.b64encode(PEM).decode(), base64.b64encode(base64.b64encode(PEM)).decode()],
+    ids=["pem", "base64", "twice"],
+)
+def test_of_an_upload_with_a_key_in_the_clear_nothing_is_kept(field: str, key: str) -> None:
+    letter = refused(an_upload(**{field: key}))
+
+    assert (letter.reason_code, letter.body, letter.headers) == ("key_in_the_clear", b"", {})
+
+
+def test_who_uploaded_is_told_when_nobody_could_handle_it() -> None:
+    death: Any = {"queue": f"validator.{UPLOADED}", "reason": "delivery_limit", "exchange": "certsmith.public"}
+    message = replace(an_upload(sealed=SEALED), headers={"x-death": [death]}, routing_key="validator.dead_letters")
+    letter = undelivered_letter(
+        message, service="validator", queue="validator.dead_letters", attributes=claimed(message)
+    )
+
+    answer = answer_to(letter, message)
+
+    assert isinstance(answer, CertificateRejected)
+    assert (answer.certificate_id, [reason.code for reason in answer.reasons]) == ("cert_1", ["not_handled"])
+
+
+def test_who_asked_for_what_can_be_replayed_is_told_nothing() -> None:
+    message = a_message(b'{"domain": "shop.example"}')
+
+    assert answer_to(refused(message), message) is None
 
 
 @given(
