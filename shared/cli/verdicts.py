@@ -13,7 +13,8 @@ from shared.store.views.fates import Fate
 from shared.store.views.model import HostedDomain, Remark, UploadedCertificate, UploadView
 
 _UNRECORDED: Final = (
-    "nothing is recorded of it: uploads are switched off for this tenant, or it was answered long ago and forgotten"
+    "nothing is recorded of it: uploads are switched off for this tenant (see `certsmith uploads tenants`), or it was "
+    "answered long ago and forgotten"
 )
 
 
