@@ -78,7 +78,7 @@ def _lines(report: Report) -> Iterator[Text]:
     if report.renewed:
         yield Text(f"  {report.renewed:,} stored keys renewed")
     for key_id in report.retired:
-        yield Text(f"  {key_id} is retired: nothing is sealed to it")
+        yield Text(f"  {key_id} is retired")
     for key_id in report.deleted:
         yield Text(f"  {key_id} is deleted")
     for each in report.waiting:

@@ -1,7 +1,10 @@
 """The intake: nothing that is stored is sealed to it but uploads that wait, and those that may still be on their way.
 
-The older key is retired when the new one becomes active, and kept for the longest life of a sealed upload after that.
+When all validators have the new key it takes the place of the older one in the file for uploaders. The older secret is
+kept for the longest life of a sealed upload after that.
 """
+
+from datetime import datetime
 
 from shared.keeping.terms import Report, Terms, Waiting
 from shared.store import resealing
@@ -14,18 +17,19 @@ from shared.vault.rotating import INTAKE, RingFiles
 class IntakeTurn:
     """The intake's way to its next key."""
 
-    retires_at_once = True
-
     def __init__(self, key_files: KeyFiles) -> None:
         self.ring = RingFiles(key_files, INTAKE)
 
-    def must_wait(self, terms: Terms) -> bool:
-        """Say whether older keys are to be deleted at once: not before uploaders have the new one."""
-        return terms.forgets_now
+    def ready_at(self, _terms: Terms) -> datetime:
+        """Return when all validators have the newest key."""
+        return self.ring.newest.begins_at
 
     async def finish(self, terms: Terms, *, begun: bool) -> Report:
-        """Delete the older keys to which no upload can be sealed any more."""
+        """Show uploaders the newest key, and delete the older ones to which no upload can be sealed any more."""
         ring = self.ring
+        older = tuple(key.id for key in ring.older)
+        if older:
+            ring.retire(older, at=terms.now())
         async with terms.connect() as connection:
             waiting = await resealing.waiting_uploads_by_intake_key(connection)
         due = tuple(key.id for key in ring.retired if _is_due(key, waiting.get(key.id, 0), terms))
@@ -39,6 +43,7 @@ class IntakeTurn:
             current=ring.newest.id,
             begun=begun,
             renewed=0,
+            retired=older,
             deleted=due,
             waiting=tuple(
                 Waiting(
@@ -54,6 +59,6 @@ class IntakeTurn:
 
 
 def _is_due(key: RingKey, waiting: int, terms: Terms) -> bool:
-    if key.retired_at is None or not key.is_retired_at(terms.now()):
+    if key.retired_at is None:
         return False
     return terms.forgets_now or (not waiting and terms.now() >= key.retired_at + LONGEST_LIFE)

@@ -3,7 +3,7 @@
 A verify key that stays is a door for whoever has stolen its secret half, so nothing is kept here that nothing needs.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.keeping.passes import renew_all
@@ -20,14 +20,12 @@ _LATE: Final = timedelta(seconds=60)  # no statement of a service takes so long,
 class SigningTurn:
     """A signing ring's way to its next key."""
 
-    retires_at_once = False
-
     def __init__(self, key_files: KeyFiles, writer: Writer) -> None:
         self.ring = RingFiles(key_files, SIGNING[writer])
 
-    def must_wait(self, terms: Terms) -> bool:
-        """Say whether a rotation is under way, or is to begin."""
-        return bool(self.ring.older) or not self.ring.newest.is_active_at(terms.now())
+    def ready_at(self, terms: Terms) -> datetime:
+        """Return when nothing is sealed or signed with an older key any more."""
+        return self.ring.newest.begins_at + timedelta(seconds=terms.settle_seconds)
 
     async def finish(self, terms: Terms, *, begun: bool) -> Report:
         """Sign all rows of the writer with the newest key, and delete the older ones.

@@ -15,14 +15,12 @@ class Turn(Protocol):
     """One ring's way to its next key."""
 
     ring: RingFiles
-    retires_at_once: bool
-    """Whether the older key is retired in the moment in which the new one becomes active."""
 
     async def finish(self, terms: Terms, *, begun: bool) -> Report:
         """Do all that can be done now, when the newest key is in use everywhere; return what was done."""
 
-    def must_wait(self, terms: Terms) -> bool:
-        """Say whether `finish` needs the newest key to be in use everywhere."""
+    def ready_at(self, terms: Terms) -> datetime:
+        """Return when `finish` can be called."""
 
 
 async def turn(turns: Sequence[Turn], terms: Terms) -> list[Report]:
@@ -36,9 +34,7 @@ async def turn(turns: Sequence[Turn], terms: Terms) -> list[Report]:
     async with terms.connect():  # nothing is begun that could not go on
         pass
     begun = [_begin(each, terms) for each in turns]
-    instants = [each.ring.newest.begins_at for each in turns if each.must_wait(terms)]
-    if instants:
-        await _wait(max(instants) + timedelta(seconds=terms.settle_seconds), terms)
+    await _wait(max(each.ready_at(terms) for each in turns), terms)
     return [await each.finish(terms, begun=new) for each, new in zip(turns, begun, strict=True)]
 
 
@@ -49,15 +45,15 @@ def _begin(turn: Turn, terms: Terms) -> bool:
     was_cut_off = ring.repair(now=now, active_from=active_from)
     if was_cut_off or ring.older or not ring.newest.is_active_at(now) or not terms.begins:
         return False
-    key = ring.begin(now=now, active_from=active_from, retires_older=turn.retires_at_once)
+    key = ring.begin(now=now, active_from=active_from)
     terms.tell(f"{ring.pair.name}: {key.id} is the next key, and current from {_clock(key.begins_at)} on")
     return True
 
 
 async def _wait(until: datetime, terms: Terms) -> None:
-    """Return at *until*, when the newest keys are in use everywhere."""
+    """Return at *until*."""
     while (seconds := (until - terms.now()).total_seconds()) > 0:
-        terms.tell(f"waiting {seconds:.0f} s until every process has the new key")
+        terms.tell(f"waiting {seconds:.0f} s more, until every process has the new key and uses it")
         await asyncio.sleep(min(seconds, _TELL_SECONDS))
 
 

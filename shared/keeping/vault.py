@@ -4,7 +4,7 @@ A retired vault key still opens. So a process that has not seen the new ring, on
 files, seals nothing that cannot be opened: the next run seals it anew.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.keeping.passes import Passed, renew_all
@@ -21,14 +21,12 @@ KEPT: Final = timedelta(days=7)  # after a vault key was retired
 class VaultTurn:
     """The vault's way to its next key."""
 
-    retires_at_once = False
-
     def __init__(self, key_files: KeyFiles) -> None:
         self.ring = RingFiles(key_files, VAULT)
 
-    def must_wait(self, terms: Terms) -> bool:
-        """Say whether a rotation is under way, or is to begin."""
-        return bool(self.ring.older) or not self.ring.newest.is_active_at(terms.now())
+    def ready_at(self, terms: Terms) -> datetime:
+        """Return when nothing is sealed or signed with an older key any more."""
+        return self.ring.newest.begins_at + timedelta(seconds=terms.settle_seconds)
 
     async def finish(self, terms: Terms, *, begun: bool) -> Report:
         """Seal all wraps to the newest key, retire the older ones, delete what has been retired for long."""

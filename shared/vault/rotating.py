@@ -3,11 +3,14 @@
 The file with the secrets is the truth, the one with the public halves follows it. A key is first written where work is
 *read* (opened, verified), and becomes active later, so that every reader knows it before any writer uses it; a key that
 goes is first taken from where work is *written*. Between two writes of files nothing is wrong, whoever reads them then.
+
+Intake keys are used by everybody's programs, which may know of nothing but the newest key in the file: a new one is
+written there when it is active, not before.
 """
 
 import fcntl
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +35,8 @@ class Pair:
     prefix: str
     new_secret: Callable[[], bytes]
     public_of: Callable[[bytes], bytes]
+    is_shown_early: bool = True
+    """Whether public halves are written before they are active."""
 
     @property
     def signs(self) -> bool:
@@ -47,7 +52,14 @@ VAULT: Final = Pair(
     new_secret=halves.new_agreement_secret,
     public_of=halves.agreement_public,
 )
-INTAKE: Final = replace(VAULT, name="intake", secret=files.INTAKE_SECRET, public=files.INTAKE_PUBLIC, prefix="intake")
+INTAKE: Final = replace(
+    VAULT,
+    name="intake",
+    secret=files.INTAKE_SECRET,
+    public=files.INTAKE_PUBLIC,
+    prefix="intake",
+    is_shown_early=False,
+)
 SIGNING: Final = {
     writer: Pair(
         name=f"signing.{writer}",
@@ -111,36 +123,26 @@ class RingFiles:
         return tuple(key for key in self.public.keys if key.id not in ids)
 
     def repair(self, *, now: datetime, active_from: datetime) -> bool:
-        """Write public halves that are missing; say whether any was, as after a rotation that was cut off.
+        """Write public halves that are missing, as after a rotation that was cut off; say whether any was.
 
-        They become active at *active_from*, and what was to retire with that retires then, unless nothing else is left.
+        They become active at *active_from*, unless there are no others.
         """
         known = {key.id for key in self.public.keys}
-        missing = {key.id: key.begins_at for key in self._unretired if key.id not in known}
-        if not missing:
+        missing = {key.id for key in self._unretired if key.id not in known}
+        if not missing or not self.pair.is_shown_early:
             return False
-        later = tuple(
-            replace(key, active_from=active_from)
-            if key.id in missing
-            else replace(key, retired_at=active_from)
-            if key.retired_at in missing.values()
-            else key
-            for key in self.secret.keys
-        )
-        goes_on = any(key.id in known and not key.is_retired_at(now) for key in later)
-        self._save(later if goes_on else self.secret.keys, readers_first=True, now=now)
+        stamped = missing if len(missing) < len(self._unretired) else set()
+        keys = (replace(key, active_from=active_from) if key.id in stamped else key for key in self.secret.keys)
+        self._save(tuple(keys), readers_first=True, now=now)
         return True
 
-    def begin(self, *, now: datetime, active_from: datetime, retires_older: bool = False) -> RingKey:
-        """Add a new key that becomes active at *active_from*, and return it; the older may retire in that instant."""
+    def begin(self, *, now: datetime, active_from: datetime) -> RingKey:
+        """Add a new key that becomes active at *active_from*, and return it."""
         pair = self.pair
         active_from = max(active_from, self.newest.begins_at + timedelta.resolution)  # that one's clock may be fast
         key = halves.key_of(pair.new_secret(), prefix=pair.prefix, public_of=pair.public_of, made_at=now)
         new = replace(key, active_from=active_from)
-        older: Sequence[RingKey] = self.secret.keys
-        if retires_older:
-            older = [each if each.retired_at else replace(each, retired_at=active_from) for each in older]
-        self._save((*older, new), readers_first=True, now=now)
+        self._save((*self.secret.keys, new), readers_first=True, now=now)
         return new
 
     def retire(self, key_ids: Collection[str], *, at: datetime) -> None:
@@ -169,14 +171,14 @@ class RingFiles:
         now: datetime,
         without: Collection[str] = (),
     ) -> None:
-        """Write *keys* and their public halves; nothing is sealed any more to those that are retired *now*."""
+        """Write *keys*, and the public halves of those to which something is sealed *now* or later."""
         pair = self.pair
         self._public = self._files.load(pair.public)  # the other writer's keys may be others by now
         secret = replace(self.secret, keys=keys)
         shown = tuple(
             halves.public_half(key, public_of=pair.public_of, writer=pair.writer)
             for key in keys
-            if pair.signs or not key.is_retired_at(now)
+            if pair.signs or (not key.is_retired_at(now) and (pair.is_shown_early or key.is_active_at(now)))
         )
         ids = {key.id for key in keys}
         others = tuple(

@@ -1,17 +1,17 @@
 """The intake's key is changed: uploads that are on their way are still opened."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
 from shared.errors import SealError
-from shared.keeping.terms import ACTIVATE_SECONDS
 from shared.store import Connection
 from shared.vault import KeyFiles, SealedUpload, files
 from shared.vault.intake import LONGEST_LIFE
 from shared.vault.rings import utc_now
-from shared.vault.rotating import INTAKE, RingFiles
 from tests.integration.keeping.stock import Stock
+from tests.integration.processes import until
 
 
 def seal(keys: KeyFiles) -> SealedUpload:
@@ -46,7 +46,7 @@ async def test_what_was_sealed_before_opens_after(stock: Stock) -> None:
     (report,) = await stock.turn(stock.intake())
     after = seal(stock.files)
 
-    assert (report.begun, report.deleted) == (True, ())
+    assert (report.begun, report.retired, report.deleted) == (True, (before.intake_key_id,), ())
     assert (after.intake_key_id, [each.id for each in report.waiting]) == (report.current, [before.intake_key_id])
     assert opens(stock.files, before)
     assert opens(stock.files, after)
@@ -95,24 +95,42 @@ async def test_in_an_emergency_the_old_key_goes_at_once_and_it_is_said_what_that
     assert opens(stock.files, seal(stock.files))
 
 
-async def test_until_it_is_active_uploads_are_sealed_to_the_old_key(stock: Stock) -> None:
-    answer = await stock.command("intake", "--json")
+async def test_no_uploader_sees_the_new_key_before_all_validators_have_it(stock: Stock) -> None:
+    secret, public = (stock.folder / file.name for file in (files.INTAKE_SECRET, files.INTAKE_PUBLIC))
+    before, shown = secret.read_text(), public.read_text()
+    process = await stock.begin_command("intake", "--activate-after=60")
+
+    await until(lambda: secret.read_text() != before, "the next key to be there")
+    process.kill()
+    await process.wait()
+
+    assert public.read_text() == shown
+    assert opens(stock.files, seal(stock.files))
+
+
+async def test_a_rotation_that_is_killed_while_it_waits_goes_on(stock: Stock) -> None:
+    secret = stock.folder / files.INTAKE_SECRET.name
+    before = secret.read_text()
+    process = await stock.begin_command("intake", "--activate-after=2")
+    await until(lambda: secret.read_text() != before, "the next key to be there")
+    process.kill()
+    await process.wait()
+
+    answer = await stock.command("intake", "--activate-after=2", "--json")
 
     (ring,) = answer.document["rings"]
-    (old,) = ring["waiting"]
-    sealed = seal(stock.files)
-    public = {key.id: key for key in stock.files.load(files.INTAKE_PUBLIC).keys}
-    assert sealed.intake_key_id == old["id"]
-    assert public[ring["current"]].active_from == public[old["id"]].retired_at
-    assert opens(stock.files, sealed)
-    assert ACTIVATE_SECONDS > 0
+    assert (ring["begun"], len(ring["retired"])) == (False, 1)
+    assert [key["id"] for key in json.loads(secret.read_text())["keys"]] == [*ring["retired"], ring["current"]]
+    assert seal(stock.files).intake_key_id == ring["current"]
 
 
-async def test_a_second_run_before_it_is_active_makes_no_third_key(stock: Stock) -> None:
-    first, second = await stock.command("intake", "--json"), await stock.command("intake", "--json")
+async def test_who_takes_the_newest_key_in_the_file_takes_one_that_opens(stock: Stock) -> None:
+    await stock.turn(stock.intake())
 
-    assert first.document["rings"][0]["current"] == second.document["rings"][0]["current"]
-    assert second.document["rings"][0]["begun"] is False
+    (shown,) = json.loads((stock.folder / files.INTAKE_PUBLIC.name).read_text())["keys"]
+
+    assert shown["retired_at"] is None
+    assert stock.files.load(files.INTAKE_SECRET).find(shown["id"])
 
 
 @pytest.mark.parametrize("ring", ["intake", "vault"])
@@ -124,12 +142,14 @@ async def test_a_writer_of_signatures_is_no_matter_of_other_rings(stock: Stock, 
 
 
 async def test_a_cut_off_between_the_two_files_is_mended(stock: Stock) -> None:
-    public = stock.folder / files.INTAKE_PUBLIC.name
-    content = public.read_bytes()
-    lost = RingFiles(stock.files, INTAKE).begin(now=utc_now(), active_from=utc_now(), retires_older=True)
-    public.write_bytes(content)
+    secret = stock.folder / files.INTAKE_SECRET.name
+    old = stock.intake().ring.newest.id
+    stock.intake().ring.begin(now=utc_now(), active_from=utc_now())
+    content = secret.read_bytes()
+    (first,) = await stock.turn(stock.intake())
+    secret.write_bytes(content)  # the public halves are written first; cut off before the second file
 
-    (report,) = await stock.turn(stock.intake())
+    (again,) = await stock.turn(stock.intake())
 
-    assert (report.current, report.begun) == (lost.id, False)
-    assert seal(stock.files).intake_key_id == lost.id
+    assert (again.current, again.begun, again.retired) == (first.current, False, (old,))
+    assert seal(stock.files).intake_key_id == first.current
