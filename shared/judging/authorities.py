@@ -110,7 +110,7 @@ def examine(path: Path) -> list[Finding]:
         findings += _powers(certificate, name, where)
         findings += _purposes(certificate, name, where)
         findings += _length(path, index)
-        if index < len(path.certificates) - 1:
+        if index < len(path.certificates) - 1 or not path.is_anchored:
             findings += _niceties(certificate, name, where)
     findings += _key_identifiers(path)
     findings += _names(path)
@@ -158,11 +158,13 @@ def _length(path: Path, index: int) -> Iterator[Finding]:
 
 
 def _niceties(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
-    wanted = (x509.AuthorityKeyIdentifier, x509.SubjectKeyIdentifier, x509.KeyUsage)
-    lacks = [kind.oid._name for kind in wanted if extension(certificate, kind) is None]  # noqa: SLF001
+    wanted = {"keyUsage": x509.KeyUsage, "subjectKeyIdentifier": x509.SubjectKeyIdentifier}
+    if not is_self_issued(certificate):
+        wanted["authorityKeyIdentifier"] = x509.AuthorityKeyIdentifier
+    lacks = [title for title, kind in wanted.items() if extension(certificate, kind) is None]
     if lacks:
         text = (
-            f"{name} lacks {', '.join(lacks)}; most clients do not mind, strict ones (Python since 3.13 among them)"
+            f"{name} lacks {' and '.join(lacks)}; most clients do not mind, strict ones (Python since 3.13 among them)"
             " refuse it"
         )
         yield STRICT_CLIENTS.found(text, where=where)

@@ -19,11 +19,12 @@ _STRONG: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)  # CABF BR sectio
 def signs(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     """Say whether *issuer* signed *subject*: its name is there as the issuer, and its key made the signature.
 
-    A key outside of the closed list is not used: its word is taken, for such an issuer is refused anyway (`key_flaw`).
+    Keys and algorithms outside of the closed lists are not used. Their word is taken, for `key_flaw` and
+    `algorithm_flaw` refuse them wherever it matters.
     """
     if not bears_name_of(issuer, subject):
         return False
-    if key_flaw(issuer) is not None:
+    if key_flaw(issuer) is not None or algorithm_flaw(subject) is not None:
         return True
     try:
         subject.verify_directly_issued_by(issuer)

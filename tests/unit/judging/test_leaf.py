@@ -1,0 +1,431 @@
+"""What the server's own certificate must say, and must not."""
+
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.judging import leaf
+from shared.judging.leaf import Finding
+from shared.names import Name
+from tests.unit.judging import der
+from tests.unit.judging.builders import (
+    AT,
+    DAY,
+    HOST,
+    Issued,
+    alternatives,
+    authority,
+    constraints,
+    issue,
+    named,
+    purposes,
+    raw_extensions,
+    rewritten,
+    unknown,
+    usage,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` keeps what cryptography warns of to itself
+
+SECOND = timedelta(seconds=1)
+ROOT = authority("Root")
+SERVER = ExtendedKeyUsageOID.SERVER_AUTH
+CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
+ANY = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
+DOMAIN_VALIDATED = x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("2.23.140.1.2.1"), None)])
+
+
+def examined(issued: Issued, *, at: datetime = AT, domain: str | None = None) -> list[Finding]:
+    wanted = None if domain is None else Name(domain)
+    return leaf.examine(issued.certificate, where="certificate 1 (line 1)", at=at, domain=wanted)
+
+
+def reasons(issued: Issued, **asked: Any) -> set[str]:
+    return {finding.code for finding in examined(issued, **asked) if not finding.rule.is_warning}
+
+
+def warned(issued: Issued, **asked: Any) -> set[str]:
+    return {finding.code for finding in examined(issued, **asked) if finding.rule.is_warning}
+
+
+def test_an_ordinary_certificate_is_good() -> None:
+    assert examined(issue(by=ROOT), domain=HOST) == []
+
+
+def test_a_finding_names_the_certificate_and_the_remedy() -> None:
+    (finding,) = examined(issue(by=ROOT, not_after=AT - DAY))
+
+    assert finding.where == "certificate 1 (line 1)"
+    assert finding.message == (
+        "certificate 1 (CN=shop.example.com) expired on 2026-11-20 12:00:00 UTC; give one that is valid at"
+        " 2026-11-21 12:00:00 UTC"
+    )
+
+
+@pytest.mark.parametrize(
+    ("extensions", "more"),
+    [
+        ({x509.KeyUsage: None, x509.BasicConstraints: None}, ()),
+        ({x509.ExtendedKeyUsage: None}, ()),
+        ({x509.ExtendedKeyUsage: (purposes(SERVER, CLIENT), True)}, ()),
+        ({x509.ExtendedKeyUsage: (purposes(SERVER, ANY), False)}, ()),
+        ({x509.KeyUsage: (usage("digital_signature", "key_encipherment", "key_agreement"), False)}, ()),
+        ({x509.SubjectAlternativeName: (alternatives(HOST), True)}, ()),
+        ({x509.SubjectKeyIdentifier: None}, ()),
+        ({}, [(unknown(), False)]),
+        # Active Directory: a template by number, application policies, a principal's name beside the host's
+        ({}, [(x509.MSCertificateTemplate(ObjectIdentifier("1.3.6.1.4.1.311.21.8.1.2"), 100, 5), False)]),
+        ({}, [(unknown("1.3.6.1.4.1.311.21.10", der.sequence(der.sequence(der.oid("1.3.6.1.5.5.7.3.1")))), False)]),
+        (
+            {
+                x509.SubjectAlternativeName: (
+                    alternatives(HOST, x509.OtherName(ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), der.tlv(0x0C, b"u"))),
+                    False,
+                )
+            },
+            (),
+        ),
+        ({}, [(x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3"), None)]), True)]),
+    ],
+)
+def test_what_authorities_put_into_good_certificates_is_taken(extensions: Any, more: Any) -> None:
+    assert examined(issue(by=ROOT, extensions=extensions, more=more)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "extensions", "more"),
+    [
+        ("leaf_is_authority", {x509.BasicConstraints: (x509.BasicConstraints(ca=True, path_length=None), True)}, ()),
+        ("leaf_may_sign", {x509.KeyUsage: (usage("digital_signature", "key_cert_sign"), True)}, ()),
+        ("leaf_not_for_servers", {x509.ExtendedKeyUsage: (purposes(CLIENT), False)}, ()),
+        ("leaf_not_for_servers", {x509.ExtendedKeyUsage: (purposes(ANY), False)}, ()),
+        ("leaf_key_usage", {x509.KeyUsage: (usage("key_encipherment"), True)}, ()),
+        ("leaf_no_authority_key_identifier", {x509.AuthorityKeyIdentifier: None}, ()),
+        ("leaf_name_constraints", {}, [(constraints(permitted=[HOST]), False)]),
+        ("leaf_must_staple", {}, [(x509.TLSFeature([x509.TLSFeatureType.status_request]), False)]),
+        ("leaf_unknown_critical_extension", {}, [(unknown(), True)]),
+        ("leaf_unknown_critical_extension", {}, [(x509.PrecertPoison(), True)]),
+        ("leaf_malformed", {}, [(unknown("1.3.6.1.5.5.7.1.1", b"junk"), False)]),
+        ("leaf_no_names", {x509.SubjectAlternativeName: None}, ()),
+        ("leaf_no_names", {x509.SubjectAlternativeName: (unknown("2.5.29.17", b"\x30\x00"), False)}, ()),
+    ],
+)
+def test_an_extension_that_clients_refuse_is_a_reason(code: str, extensions: Any, more: Any) -> None:
+    assert reasons(issue(by=ROOT, extensions=extensions, more=more)) == {code}
+
+
+@pytest.mark.parametrize(
+    "kind", [x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier, x509.AuthorityInformationAccess]
+)
+def test_an_extension_that_must_not_be_critical_is_not(kind: Any) -> None:
+    values = {
+        x509.SubjectKeyIdentifier: x509.SubjectKeyIdentifier(b"1"),
+        x509.AuthorityKeyIdentifier: x509.AuthorityKeyIdentifier(b"1", None, None),
+        x509.AuthorityInformationAccess: x509.AuthorityInformationAccess(
+            [
+                x509.AccessDescription(
+                    ObjectIdentifier("1.3.6.1.5.5.7.48.1"), x509.UniformResourceIdentifier("http://o/")
+                )
+            ]
+        ),
+    }
+
+    assert reasons(issue(by=ROOT, extensions={kind: (values[kind], True)})) == {"leaf_wrongly_critical_extension"}
+
+
+def test_a_precertificate_is_called_one() -> None:
+    (finding,) = examined(issue(by=ROOT, more=[(x509.PrecertPoison(), True)]))
+
+    assert "is a precertificate" in finding.message
+
+
+def test_an_extension_that_is_there_twice_is_named() -> None:
+    good = issue(by=ROOT)
+    raw = raw_extensions(good)
+
+    (finding,) = examined(rewritten(good, by=ROOT, extensions=[*raw, raw[-1]]))
+
+    assert finding.code == "leaf_extension_twice"
+    assert "subjectAltName (2.5.29.17) twice" in finding.message
+
+
+def test_only_version_3_is_taken() -> None:
+    assert reasons(rewritten(issue(by=ROOT), by=ROOT, version=1)) == {"leaf_not_version_3"}
+
+
+@pytest.mark.parametrize("serial", [b"\0", b"\x80", b"\xff", b"\x01" * 21])
+def test_a_serial_number_out_of_range_is_refused(serial: bytes) -> None:
+    assert reasons(rewritten(issue(by=ROOT), by=ROOT, serial=serial)) == {"leaf_bad_serial_number"}
+
+
+@pytest.mark.parametrize("serial", [b"\x01", b"\x7f" + b"\xff" * 19])
+def test_a_serial_number_in_range_is_taken(serial: bytes) -> None:
+    assert reasons(rewritten(issue(by=ROOT), by=ROOT, serial=serial)) == set()
+
+
+def test_a_certificate_without_an_issuer_is_refused() -> None:
+    assert reasons(issue(by=ROOT, issuer=x509.Name([]))) == {"leaf_no_issuer"}
+
+
+def test_a_certificate_without_a_subject_has_critical_names() -> None:
+    nobody = x509.Name([])
+
+    assert reasons(issue(nobody, by=ROOT)) == {"leaf_names_not_critical"}
+    assert (
+        reasons(issue(nobody, by=ROOT, extensions={x509.SubjectAlternativeName: (alternatives(HOST), True)})) == set()
+    )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "says"),
+    [
+        (der.sequence(der.oid("1.2.840.10045.4.1")), "SHA-1"),
+        (der.algorithm("1.2.840.113549.1.1.5"), "SHA-1"),
+        (der.algorithm("1.2.840.113549.1.1.4"), "MD5"),
+        (der.sequence(der.oid("1.2.840.10045.4.3.1")), "SHA-224"),
+        (der.sequence(der.oid("2.16.840.1.101.3.4.3.10")), "SHA-3-256"),
+        (der.sequence(der.oid("1.3.101.113")), "1.3.101.113"),
+        (der.algorithm("1.2.3.4"), "1.2.3.4"),
+    ],
+)
+def test_a_weak_signature_is_refused_by_its_name(algorithm: bytes, says: str) -> None:
+    (finding,) = examined(rewritten(issue(by=ROOT), by=ROOT, algorithm=algorithm))
+
+    assert finding.code == "leaf_weak_signature"
+    assert says in finding.message
+
+
+def test_two_names_for_one_signature_are_refused() -> None:
+    sha384 = der.sequence(der.oid("1.2.840.10045.4.3.3"))
+
+    assert reasons(rewritten(issue(by=ROOT), by=ROOT, outer_algorithm=sha384)) == {"leaf_two_algorithms"}
+
+
+@pytest.mark.parametrize(
+    ("at", "codes"),
+    [
+        (AT - 10 * DAY, set()),
+        (AT - 10 * DAY - SECOND, {"leaf_not_yet_valid"}),
+        (AT - 10 * DAY - timedelta(milliseconds=1), {"leaf_not_yet_valid"}),
+        (AT + 80 * DAY, set()),
+        (AT + 80 * DAY + timedelta(milliseconds=5), set()),
+        (AT + 80 * DAY + SECOND, {"leaf_expired"}),
+    ],
+)
+def test_both_ends_of_the_validity_belong_to_it(at: datetime, codes: set[str]) -> None:
+    assert reasons(issue(by=ROOT), at=at) == codes
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        HOST,
+        "SHOP.Example.COM",
+        "localhost",
+        "mail.corp.internal",
+        "*.example.com",
+        "*.intranet.local",
+        "*.s3.amazonaws.com",
+        "xn--bcher-kva.example",
+        "xn--n3h.com",
+        "0.example",
+        "a" * 63 + ".example",
+        ".".join(["a" * 61] * 4) + ".ab",
+    ],
+)
+def test_a_name_of_a_host_is_taken(name: str) -> None:
+    assert reasons(issue(by=ROOT, names=[name])) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("", "leaf_bad_name"),
+        (" ", "leaf_bad_name"),
+        (".", "leaf_bad_name"),
+        (".example.com", "leaf_bad_name"),
+        ("example.com.", "leaf_bad_name"),
+        ("shop..example.com", "leaf_bad_name"),
+        ("shop example.com", "leaf_bad_name"),
+        ("shop.example.com\0.evil.example", "leaf_bad_name"),
+        ("https://shop.example.com", "leaf_bad_name"),
+        ("shop.example.com:443", "leaf_bad_name"),
+        ("-shop.example.com", "leaf_bad_name"),
+        ("shop-.example.com", "leaf_bad_name"),
+        ("8.8.8.8", "leaf_bad_name"),
+        ("2001:db8::1", "leaf_bad_name"),
+        ("a" * 64 + ".example", "leaf_bad_name"),
+        (".".join(["a" * 61] * 4) + ".example", "leaf_bad_name"),
+        ("*", "leaf_bad_wildcard"),
+        ("*.", "leaf_bad_wildcard"),
+        ("*.com", "leaf_bad_wildcard"),
+        ("*.co.uk", "leaf_bad_wildcard"),
+        ("*shop.example.com", "leaf_bad_wildcard"),
+        ("sh*p.example.com", "leaf_bad_wildcard"),
+        ("shop.*.example.com", "leaf_bad_wildcard"),
+        ("*.*.example.com", "leaf_bad_wildcard"),
+        ("xn--*-1b3c148a.example.com", "leaf_bad_wildcard"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_even_beside_good_ones(name: str, code: str) -> None:
+    assert reasons(issue(by=ROOT, names=[HOST, x509.DNSName(name)])) == {code}
+
+
+def test_a_name_in_unicode_is_refused() -> None:
+    names = der.sequence(der.tlv(0x82, "bücher.example".encode()), der.tlv(0x82, HOST.encode()))
+
+    found = reasons(issue(by=ROOT, extensions={x509.SubjectAlternativeName: (unknown("2.5.29.17", names), False)}))
+
+    assert found in ({"leaf_malformed"}, {"leaf_bad_name"})
+
+
+def test_an_underscore_is_taken_beside_a_name_that_can_be_served() -> None:
+    beside = issue(by=ROOT, names=[HOST, "my_host.example.com"])
+    alone = issue(by=ROOT, names=["my_host.example.com"])
+
+    assert (reasons(beside), warned(beside)) == (set(), {"name_unusable"})
+    assert reasons(alone) == {"leaf_no_usable_name"}
+
+
+def test_names_of_other_kinds_do_not_make_a_server() -> None:
+    other = [x509.RFC822Name("a@example.com"), x509.UniformResourceIdentifier("spiffe://example.com/shop")]
+
+    assert reasons(issue(by=ROOT, names=other)) == {"leaf_no_usable_name"}
+    assert reasons(issue(by=ROOT, names=[*other, HOST])) == set()
+
+
+def test_addresses_alone_are_taken_with_a_warning() -> None:
+    issued = issue(by=ROOT, names=["192.0.2.1", "2001:db8::1"])
+
+    assert (reasons(issued), warned(issued)) == (set(), {"addresses_only"})
+
+
+@pytest.mark.parametrize("domain", ["192.0.2.1", "2001:db8::1", "2001:DB8:0::1"])
+def test_an_address_is_covered_by_itself(domain: str) -> None:
+    assert reasons(issue(by=ROOT, names=["192.0.2.1", "2001:db8::1"]), domain=domain) == set()
+
+
+@pytest.mark.parametrize("domain", ["192.0.2.2", "::1", HOST])
+def test_another_address_is_not_covered(domain: str) -> None:
+    assert reasons(issue(by=ROOT, names=["192.0.2.1"]), domain=domain) == {"domain_not_covered"}
+
+
+@pytest.mark.parametrize(
+    ("names", "domain", "is_covered"),
+    [
+        (["*.example.com"], "shop.example.com", True),
+        (["*.example.com"], "example.com", False),
+        (["*.example.com"], "a.shop.example.com", False),
+        (["*.example.com"], "*.example.com", True),
+        (["SHOP.example.com"], "shop.example.com", True),
+        (["shop.example.com"], "www.shop.example.com", False),
+        (["shop.example.com"], "example.com", False),
+        (["xn--bcher-kva.example"], "xn--bcher-kva.example", True),
+    ],
+)
+def test_a_domain_is_covered_as_clients_match_names(names: list[str], domain: str, *, is_covered: bool) -> None:
+    assert ("domain_not_covered" not in reasons(issue(by=ROOT, names=names), domain=domain)) == is_covered
+
+
+def test_a_domain_that_is_not_covered_is_told_with_both_lists() -> None:
+    (finding,) = examined(issue(by=ROOT, names=["a.example.com", "b.example.com"]), domain="c.example.com")
+
+    assert finding.message == (
+        "certificate 1 (CN=shop.example.com) is not for c.example.com; it is for a.example.com, b.example.com"
+    )
+
+
+def test_a_common_name_alone_counts_for_nothing() -> None:
+    nameless = issue(HOST, by=ROOT, extensions={x509.SubjectAlternativeName: None})
+
+    assert reasons(nameless, domain=HOST) == {"leaf_no_names"}
+
+
+def test_more_names_than_anybody_sells_are_refused() -> None:
+    many = issue(by=ROOT, names=[f"h{number}.example.com" for number in range(2001)])
+
+    assert reasons(many) == {"leaf_too_many_names"}
+
+
+@pytest.mark.parametrize(
+    ("left", "lifetime", "is_soon"),
+    [(29 * DAY, 90 * DAY, True), (31 * DAY, 90 * DAY, False), (3 * DAY, 6 * DAY, False), (DAY, 6 * DAY, True)],
+)
+def test_what_expires_soon_is_warned_of(left: timedelta, lifetime: timedelta, *, is_soon: bool) -> None:
+    issued = issue(by=ROOT, not_before=AT + left - lifetime, not_after=AT + left)
+
+    assert ("expires_soon" in warned(issued)) == is_soon
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "days", "is_public", "is_long"),
+    [
+        (datetime(2020, 8, 31, tzinfo=UTC), 825, True, False),
+        (datetime(2020, 9, 1, tzinfo=UTC), 398, True, False),
+        (datetime(2020, 9, 1, tzinfo=UTC), 399, True, True),
+        (datetime(2026, 3, 15, tzinfo=UTC), 201, True, True),
+        (datetime(2027, 3, 15, tzinfo=UTC), 100, True, False),
+        (datetime(2029, 3, 15, tzinfo=UTC), 48, True, True),
+        (datetime(2026, 3, 15, tzinfo=UTC), 825, False, False),
+        (datetime(2026, 3, 15, tzinfo=UTC), 826, False, True),
+    ],
+)
+def test_a_lifetime_is_long_by_the_rules_of_its_day(
+    issued_at: datetime, days: int, *, is_public: bool, is_long: bool
+) -> None:
+    more = [(DOMAIN_VALIDATED, False)] if is_public else []
+    issued = issue(by=ROOT, not_before=issued_at, not_after=issued_at + days * DAY - SECOND, more=more)
+
+    assert ("long_lifetime" in warned(issued, at=issued_at)) == is_long
+
+
+def test_a_certificate_that_signed_itself_is_told_of() -> None:
+    assert (reasons(issue()), warned(issue())) == (set(), {"self_signed"})
+
+
+def test_one_issued_under_its_own_name_did_not_sign_itself() -> None:
+    impostor = issue("Root", by=ROOT, extensions={x509.AuthorityKeyIdentifier: None})
+
+    assert reasons(impostor) == {"leaf_no_authority_key_identifier"}
+
+
+def test_what_a_stranger_wrote_does_not_reach_the_terminal() -> None:
+    evil = issue(named("\x1b[2J\nok", O="x" * 64, OU="y" * 64), by=ROOT, not_after=AT - DAY)
+
+    (finding,) = examined(evil)
+
+    assert finding.message.isprintable()
+    assert len(finding.message) < 300
+
+
+@given(st.binary(max_size=80))
+def test_no_content_of_names_makes_it_raise(content: bytes) -> None:
+    issued = issue(by=ROOT, extensions={x509.SubjectAlternativeName: (unknown("2.5.29.17", content), False)})
+
+    assert reasons(issued, domain=HOST) != set()
+
+
+def test_reading_a_network_as_an_address_is_no_way_in() -> None:
+    network = der.sequence(der.tlv(0x87, ipaddress.ip_network("192.0.2.0/24").network_address.packed + bytes(4)))
+
+    issued = issue(by=ROOT, extensions={x509.SubjectAlternativeName: (unknown("2.5.29.17", network), False)})
+
+    assert reasons(issued, domain="192.0.2.0") != set()
+
+
+def test_a_country_of_three_letters_is_no_reason() -> None:
+    odd = rewritten(
+        issue(by=ROOT),
+        by=ROOT,
+        subject=der.sequence(
+            der.tlv(0x31, der.sequence(der.oid(NameOID.COUNTRY_NAME.dotted_string), der.tlv(0x13, b"DEU")))
+        ),
+    )
+
+    assert reasons(odd) == set()
