@@ -41,6 +41,7 @@ def describe(world: World, environment: Path, upstream: str) -> str:
         f"certsmith status {name}",
         f"certsmith publish domain-created {new} --upstream {upstream} --wait",
         f"curl{trust} --connect-to ::{host}:{port} https://{new}/",
+        "certsmith certificates list",
         "certsmith queues --watch",
         "certsmith dead-letters list",
     )
