@@ -27,7 +27,7 @@ _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]{%d,}" % _SHORTEST_RUN)
 _BASE64URL_RUN = re.compile(rb"[A-Za-z0-9_-]{%d,}" % _SHORTEST_RUN)
 # Any number of backslashes, for JSON inside JSON; the look-behind keeps a megabyte of them from costing its square.
 _ESCAPE = re.compile(rb"(?<!\\)\\++(?:u00([0-9A-Fa-f]{2})|([nrt/\"]))")
-_BLANK = re.compile(rb"[\x00\s]+")
+_BLANKS: Final = b"\x00 \t\n\r\f\v"
 _PLAIN: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"/": b"/", b'"': b'"'}
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
@@ -45,9 +45,9 @@ def holds_private_key(data: bytes) -> bool:
 
 def _views(data: bytes) -> Iterator[bytes]:
     """Give *data* without escapes, and also without blanks."""
-    unescaped = _ESCAPE.sub(_character, data)
+    unescaped = _ESCAPE.sub(_character, data) if b"\\" in data else data
     yield unescaped
-    yield _BLANK.sub(b"", unescaped)
+    yield unescaped.translate(None, _BLANKS)
 
 
 def _character(escape: re.Match[bytes]) -> bytes:
@@ -56,13 +56,17 @@ def _character(escape: re.Match[bytes]) -> bytes:
 
 
 def _shows_key(view: bytes) -> bool:
-    if _PEM.search(view) or _PEM_WITHOUT_SPACES.search(view) or _DER.match(view):
+    if _DER.match(view):
+        return True
+    if b"-----" in view and (_PEM.search(view) or _PEM_WITHOUT_SPACES.search(view)):
         return True
     return b'"kty"' in view and _JWK.search(view) is not None
 
 
 def _unwrapped(view: bytes) -> Iterator[bytes]:
     """Give what each run of base64 in *view* stands for; of either alphabet (RFC 4648), padded or not."""
+    if len(view) < _SHORTEST_RUN:  # as most lines of PEM are when they are undone
+        return
     runs = {*_BASE64_RUN.findall(view), *_BASE64URL_RUN.findall(view)}
     for run in runs:
         yield binascii.a2b_base64(run[: len(run) // 4 * 4].translate(_TO_STANDARD))

@@ -7,12 +7,14 @@ Refusals never quote what was read.
 
 import json
 import math
+import re
 from typing import Final, NoReturn
 
 from shared.errors import Reason, RefusedError
 from shared.events import JsonObject
 
 MAX_DEPTH: Final = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MAX_DIGITS: Final = 20  # 2^64 has 20; more would be arbitrary precision, at quadratic cost
 
 
@@ -97,7 +99,7 @@ def _check_text(text: str) -> None:
 
 def is_storable(text: str) -> bool:
     """Say whether *text* can be stored and sent: no U+0000, no half of a surrogate pair."""
-    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return _UNSTORABLE.search(text) is None
 
 
 def _kind(value: object) -> str:
