@@ -45,7 +45,7 @@ class Handlers:
             else:
                 await _answer_again(connection, upload)
         elif await stored_uploads.receive(connection, upload):
-            log.info("upload_received", certificate_id=upload.certificate_id, tenant=upload.tenant)
+            log.debug("upload_received", certificate_id=upload.certificate_id, tenant=upload.tenant)
         else:
             await _answer_again(connection, upload)
 

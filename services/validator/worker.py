@@ -67,7 +67,7 @@ class Worker:
         """Take what is due and can be judged; return whether more may be due."""
         self.wake.clear()
         free = self.max_in_hand - len(self._quick)
-        if free == 0:
+        if free < self.max_in_hand / 2:  # one claim for several
             await asyncio.wait(self._quick, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_SECONDS)
             return True
         claimed = await self.claims.take(free)
