@@ -100,7 +100,7 @@ class Authority:
         *names: str,
         kind: KeyKind = KeyKind.ECDSA_P256,
         key: PrivateKey | None = None,
-        days: int = 90,
+        days: float = 90,
         issued_days_ago: int = 1,
     ) -> Issued:
         """Return a leaf for *names* that ends *days* from now, and its key: *key*, or a fresh one of *kind*."""

@@ -91,15 +91,24 @@ class Load:
 
 @asynccontextmanager
 async def load_on(
-    platform: Platform, host: str, nodes: Sequence[Node], *, staying: int = STAYING
+    platform: Platform,
+    host: str,
+    nodes: Sequence[Node],
+    *,
+    staying: int = STAYING,
+    rate: int = RATE,
+    trusting: bytes = b"",
 ) -> AsyncIterator[Load]:
-    """Yield visitors of *host* at *nodes*; those who stay are connected, and new ones come."""
+    """Yield visitors of *host* at *nodes*; those who stay are connected, and *rate* new ones come a second.
+
+    They trust the CA's root, and those roots beside it that are given, PEM, as *trusting*.
+    """
     files = {name: platform.folder / f"load.{name}" for name in ("plan", "ready", "report", "log")}
     plan = Plan(
         host=host,
         answer=f"{platform.logins.name}: ",
-        roots=platform.roots.decode(),
-        rate=RATE,
+        roots=(platform.roots + trusting).decode(),
+        rate=rate,
         staying=staying,
         places=tuple(Place(name=node.name, address=node.address, port=node.https_port) for node in nodes),
         ready=str(files["ready"]),

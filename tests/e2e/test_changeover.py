@@ -1,0 +1,233 @@
+"""A domain changes between its automatic certificate and its customer's own, and no visitor can tell but by which."""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.authority import Authority, Issued
+from tests.e2e.hearing import Fact, Hearing, hearing
+from tests.e2e.load import Handshake, Report, load_on
+from tests.e2e.platform import Platform
+from tests.e2e.service import Node
+from tests.e2e.uploading import UPLOADED
+from tests.e2e.visiting import Visit, Visitor
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("changeover")]
+
+OURS: Final = Authority()
+ROUNDS: Final = 12
+STAY_SECONDS: Final = 0.4  # between two changes, so that visitors come at each node
+RATE: Final = 80  # new connections a second
+LEAST: Final = 50
+BUSY: Final = 0.1  # a machine with less idle time than this cannot do more
+STAYING: Final = 20
+DAY_SECONDS: Final = 86400
+
+Nodes = tuple[Node, Node]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def nodes(platform: Platform) -> Nodes:
+    # What a node believes too long, it believes for the length of this test.
+    patient = {"TERMINATOR_UNKNOWN_SECONDS": "600", "TERMINATOR_POLL_SECONDS": "600"}
+    first, second = (platform.terminator(f"node-{number}", node=number, **patient) for number in range(2))
+    await platform.run(platform.provisioner(), platform.validator(), first, second)
+    return first, second
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def heard(platform: Platform) -> AsyncIterator[Hearing]:
+    async with hearing(platform.logins.administrator_amqp_url) as facts:
+        yield facts
+
+
+def a_host() -> str:
+    return f"shop-{secrets.token_hex(6)}.example.com"
+
+
+def serial_number(issued: Issued) -> str:
+    return f"{issued.leaf.serial_number:x}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What a domain was to serve from a version of its row on."""
+
+    serial_number: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What visitors saw of a domain that went to and fro, with a new certificate each time."""
+
+    report: Report
+    history: Sequence[Served]
+    deployed: dict[str, list[Fact]]
+    """By node."""
+
+    def older_than_deployed(self) -> list[Handshake]:
+        """Return the handshakes that began when their node had told of a later certificate than they got."""
+        places = {served.serial_number: place for place, served in enumerate(self.history)}
+        return [
+            handshake
+            for handshake in self.report.handshakes
+            if places[handshake.serial_number] < self._place_told(handshake)
+        ]
+
+    def _place_told(self, handshake: Handshake) -> int:
+        """Return the place in the history that the node had told of when *handshake* began."""
+        told = [fact.data["version"] for fact in self.deployed[handshake.node] if fact.at < handshake.at]
+        version = max(told, default=0)
+        return max((place for place, served in enumerate(self.history) if served.version <= version), default=0)
+
+
+class Shop:
+    """A domain with an automatic certificate, and the customer who has one of her own now and then."""
+
+    def __init__(self, platform: Platform, heard: Hearing, nodes: Nodes) -> None:
+        self.platform: Final = platform
+        self.heard: Final = heard
+        self.nodes: Final = nodes
+        self.host: Final = a_host()
+
+    async def open(self) -> Served:
+        """Register the domain, and return what it serves."""
+        await self.platform.point_here(self.host)
+        await self.platform.publisher.bare("domain.created", self.platform.domain(self.host))
+        ready = await self.heard.heard("certificate.ready", lambda data: self._version_in(data) > 0)
+        await self.platform.served(self.host)
+        return Served(serial_number=ready.data["serial_number"], version=self._version_in(ready.data))
+
+    async def attach_with_upload(self) -> Served:
+        """Upload a certificate that is to be attached."""
+        issued = OURS.issue(self.host)
+        data = self.platform.uploader.upload(issued, attach=[self.host])
+        await self.platform.publisher.bare(UPLOADED, data)
+        ready = await self._ready(data["certificate_id"])
+        return await self._deployed(serial_number(issued), self._version_in(ready.data))
+
+    async def attach_later(self) -> Served:
+        """Upload a certificate, and then attach it."""
+        issued = OURS.issue(self.host)
+        data = self.platform.uploader.upload(issued)
+        await self.platform.publisher.bare(UPLOADED, data)
+        await self._ready(data["certificate_id"])
+        return await self._update(serial_number(issued), data["certificate_id"])
+
+    async def renew(self) -> str:
+        """Have the automatic certificate replaced, which is not served now; return the new one's serial number."""
+        known = self._version_of_newest()
+        await self.platform.publisher.bare("certificate.renewal_requested", {"domain": self.host})
+        ready = await self.heard.heard(
+            "certificate.ready", lambda data: data["source"] == "automatic" and self._version_in(data) > known
+        )
+        return str(ready.data["serial_number"])
+
+    async def detach(self, automatic: str) -> Served:
+        """Detach what is attached, so that the certificate with the serial number *automatic* is served."""
+        return await self._update(automatic, None)
+
+    async def _update(self, serial: str, certificate_id: str | None) -> Served:
+        known = self._version_of_newest()
+        await self.platform.publisher.bare(
+            "domain.updated", {"domain": self.host, "attached_certificate_id": certificate_id}
+        )
+        changed = await self.heard.heard(
+            "domain.changed", lambda data: data["domain"] == self.host and data["version"] > known
+        )
+        return await self._deployed(serial, changed.data["version"])
+
+    async def _deployed(self, serial: str, version: int) -> Served:
+        for node in self.nodes:
+            await self.heard.deployed(self.host, node.name, after=version - 1)
+        await asyncio.sleep(STAY_SECONDS)
+        return Served(serial_number=serial, version=version)
+
+    async def _ready(self, certificate_id: str) -> Fact:
+        return await self.heard.heard("certificate.ready", lambda data: data["certificate_id"] == certificate_id)
+
+    def _version_in(self, ready: dict[str, object]) -> int:
+        items = ready["domains"]
+        assert isinstance(items, list)
+        return max((int(item["version"]) for item in items if item["domain"] == self.host), default=0)
+
+    def _version_of_newest(self) -> int:
+        ready = [self._version_in(fact.data) for fact in self.heard.all_of("certificate.ready")]
+        changed: list[int] = [
+            fact.data["version"] for fact in self.heard.all_of("domain.changed") if fact.data["domain"] == self.host
+        ]
+        return max(ready + changed)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def changed(platform: Platform, nodes: Nodes, heard: Hearing) -> Changed:
+    shop = Shop(platform, heard, nodes)
+    history = [await shop.open()]
+    async with load_on(platform, shop.host, nodes, staying=STAYING, rate=RATE, trusting=OURS.roots_pem) as load:
+        for number in range(ROUNDS):
+            history.append(await (shop.attach_later() if number % 2 else shop.attach_with_upload()))
+            history.append(await shop.detach(await shop.renew()))
+        report = await load.stop()
+    told = [fact for fact in heard.all_of("certificate.deployed") if fact.data["domain"] == shop.host]
+    return Changed(
+        report=report,
+        history=history,
+        deployed={node.name: [fact for fact in told if fact.data["node"] == node.name] for node in nodes},
+    )
+
+
+async def test_no_connection_fails(changed: Changed) -> None:
+    assert changed.report.failures == ()
+
+
+async def test_the_load_is_what_it_was_to_be(changed: Changed, capsys: pytest.CaptureFixture[str]) -> None:
+    report = changed.report
+
+    with capsys.disabled():
+        sys.stdout.write(f"{2 * ROUNDS} changes between attached and automatic under {report}\n")
+
+    assert {handshake.tls_version for handshake in report.handshakes} == {"TLSv1.2", "TLSv1.3"}
+    assert any(handshake.is_resumed for handshake in report.handshakes)
+    assert report.rate >= LEAST or report.idle < BUSY
+
+
+async def test_every_certificate_of_either_kind_was_shown_by_every_node(changed: Changed) -> None:
+    shown = {(handshake.node, handshake.serial_number) for handshake in changed.report.handshakes}
+
+    assert shown == {(node, served.serial_number) for node in changed.deployed for served in changed.history}
+
+
+async def test_after_a_node_has_told_no_handshake_shows_what_was_served_before(changed: Changed) -> None:
+    assert changed.older_than_deployed() == []
+
+
+async def test_the_automatic_certificate_takes_over_at_the_instant_that_the_attached_one_ends(
+    platform: Platform, nodes: Nodes, heard: Hearing
+) -> None:
+    shop = Shop(platform, heard, nodes)
+    automatic = await shop.open()
+    issued = OURS.issue(shop.host, days=15 / DAY_SECONDS)
+    data = platform.uploader.upload(issued, attach=[shop.host])
+    await platform.publisher.bare(UPLOADED, data)
+    visitor = Visitor(platform.roots + OURS.roots_pem)
+    ends_at = issued.leaf.not_valid_after_utc
+    seen: list[tuple[datetime, str]] = []
+
+    await heard.deployed(shop.host, nodes[0].name, after=automatic.version)
+    while (began_at := datetime.now(UTC)) < ends_at + timedelta(seconds=2):
+        if ends_at - timedelta(seconds=0.5) < began_at < ends_at:  # may be verified when it has ended
+            await asyncio.sleep(0.01)
+            continue
+        visit: Visit = await visitor.visit(shop.host, address=nodes[0].address, port=nodes[0].https_port)
+        seen.append((began_at, f"{visit.certificate.serial_number:x}"))
+
+    assert {serial for at, serial in seen if at < ends_at} == {serial_number(issued)}
+    assert {serial for at, serial in seen if at >= ends_at} == {automatic.serial_number}
