@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from shared.errors import PermanentError
 from shared.judging import reading
+from shared.judging.armour import Armour, Flaw
 from shared.judging.der import NotDerError
+from shared.judging.disguises import recognise_der
 from shared.judging.kinds import KeyKind, kind_in_certificate
 from shared.judging.model import Finding, Rule
-from shared.judging.pem import Armour, Block, certificates_in, scan
+from shared.judging.pem import Block, scan
 from shared.judging.taken import issuer_flaw
 
 MAX_BYTES: Final = 256 * 1024
@@ -38,7 +40,7 @@ TOO_MANY_CERTIFICATES: Final = Rule(
 )
 PRIVATE_KEY: Final = Rule(
     code="bundle_private_key",
-    source="CABF BR 9.6.3 (2)",
+    source="CABF BR section 9.6.3 (2)",
     summary="the bundle has no private key: what is in a bundle is public",
 )
 FOREIGN_BLOCK: Final = Rule(
@@ -49,7 +51,7 @@ FOREIGN_BLOCK: Final = Rule(
 OLD_LABEL: Final = Rule(
     code="bundle_old_label",
     source="RFC 7468 section 5.1",
-    summary="certificates have the label CERTIFICATE, not X509 CERTIFICATE or TRUSTED CERTIFICATE",
+    summary="certificates have the label CERTIFICATE, not X509 CERTIFICATE, TRUSTED CERTIFICATE or certificate",
 )
 DUPLICATE: Final = Rule(
     code="bundle_duplicate_certificate",
@@ -72,18 +74,24 @@ RULES: Final = (
     UNREADABLE,
 )
 
-_OLD_LABELS: Final = frozenset({"X509 CERTIFICATE", "X.509 CERTIFICATE", "TRUSTED CERTIFICATE"})
+_OLD_LABELS: Final = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "X.509 CERTIFICATE", "TRUSTED CERTIFICATE"})
+_PUBLIC_KEY: Final = "is a public key, which the certificate has in it; remove it"
+_REQUEST: Final = "is a certificate signing request; give the certificate that the CA made from it"
 _FOREIGN: Final = {
-    "CERTIFICATE REQUEST": "it is a certificate signing request; give the certificate that the CA made from it",
-    "NEW CERTIFICATE REQUEST": "it is a certificate signing request; give the certificate that the CA made from it",
-    "X509 CRL": "it is a certificate revocation list; remove it",
-    "PKCS7": "it is PKCS #7; take the certificates out of it with `openssl pkcs7 -print_certs`",
-    "CMS": "it is CMS; take the certificates out of it with `openssl pkcs7 -print_certs`",
-    "EC PARAMETERS": "it belongs to an EC key, not to a certificate; remove it",
-    "DH PARAMETERS": "it holds Diffie-Hellman parameters, which are not used; remove it",
-    "PUBLIC KEY": "it is a public key, which the certificate has already; remove it",
-    "RSA PUBLIC KEY": "it is a public key, which the certificate has already; remove it",
+    "CERTIFICATE REQUEST": _REQUEST,
+    "NEW CERTIFICATE REQUEST": _REQUEST,
+    "X509 CRL": "is a certificate revocation list; remove it",
+    "PKCS7": "is PKCS #7; take the certificates out of it with `openssl pkcs7 -print_certs`",
+    "CMS": "is CMS; take the certificates out of it with `openssl pkcs7 -print_certs`",
+    "EC PARAMETERS": "belongs to an EC key, not to a certificate; remove it",
+    "DH PARAMETERS": "has Diffie-Hellman parameters, which nothing here uses; remove it",
+    "PUBLIC KEY": _PUBLIC_KEY,
+    "RSA PUBLIC KEY": _PUBLIC_KEY,
 }
+_IS_PRIVATE: Final = (
+    "is a private key. A bundle is public and travels in the clear: give the key only as the key. "
+    "If this text was sent anywhere, the key is compromised: make a new one and have the certificate reissued"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,33 +117,35 @@ class Bundle:
     findings: tuple[Finding, ...]
     leaf: Entry | None
     is_whole: bool
-    has_private_key: bool = False
 
 
 def read_bundle(text: bytes) -> Bundle:
     """Return what the bundle *text* holds and all that is wrong with it; chains and dates are for others to judge."""
-    count = certificates_in(text)
-    if len(text) <= MAX_BYTES and count > MAX_CERTIFICATES:
-        message = f"it has {count:,} certificates; at most {MAX_CERTIFICATES} are taken"
-        finding = TOO_MANY_CERTIFICATES.found(message, where="bundle")
-        return Bundle(entries=(), findings=(finding,), leaf=None, is_whole=False)
+    count = text.count(b"-----BEGIN CERTIFICATE-----") if len(text) <= MAX_BYTES else 0
+    if count > MAX_CERTIFICATES:
+        message = f"the bundle has {count:,} certificates; at most {MAX_CERTIFICATES} are taken"
+        too_many = TOO_MANY_CERTIFICATES.found(message, where="bundle")
+        return Bundle(entries=(), findings=(too_many,), leaf=None, is_whole=False)
     scanned = scan(text, ARMOUR)
     findings = list(scanned.findings)
     entries: list[Entry | None] = []
     for block in scanned.blocks:
         if block.label == "CERTIFICATE":
             entries.append(_entry(block, len(entries) + 1, findings))
-        else:
-            findings.append(_foreign(block))
-    if not entries and scanned.blocks:
-        findings.append(NO_CERTIFICATE.found("there is no certificate in it", where="bundle"))
-    readable = tuple(_without_duplicates(entries, findings))
+            continue
+        if block.label:
+            findings += _foreign(block)
+        if not block.label or block.label.upper() in _OLD_LABELS:
+            entries.append(None)  # it may have been a certificate
+    if scanned.blocks and not entries:
+        findings.append(
+            NO_CERTIFICATE.found("the bundle has no certificate; at least the leaf is expected", where="bundle")
+        )
     return Bundle(
-        entries=readable,
+        entries=tuple(_without_duplicates(entries, findings)),
         findings=tuple(findings),
-        leaf=entries[0] if entries and not _precedes_leaf(scanned.findings) else None,
+        leaf=entries[0] if entries else None,
         is_whole=bool(entries) and None not in entries and not scanned.findings,
-        has_private_key=any(block.label.endswith("PRIVATE KEY") for block in scanned.blocks),
     )
 
 
@@ -146,24 +156,25 @@ def read_trust(text: bytes) -> tuple[x509.Certificate, ...]:
         PermanentError: it has none, or something else; the text says what, and where.
     """
     scanned = scan(text, _TRUST_ARMOUR)
-    for finding in scanned.findings:
-        raise PermanentError(f"trusted roots: {finding.where}: {finding.message}")
+    findings = list(scanned.findings)
     roots: list[x509.Certificate] = []
     for block in scanned.blocks:
-        findings: list[Finding] = []
-        entry = _entry(block, len(roots) + 1, findings) if block.label == "CERTIFICATE" else None
-        if entry is None:
-            message = findings[0].message if findings else f"it is {block.label}; certificates only are expected"
-            raise PermanentError(f"trusted roots: {block.where}: {message}")
-        roots.append(entry.certificate)
+        if block.label == "CERTIFICATE":
+            entry = _entry(block, len(roots) + 1, findings)
+            roots += [] if entry is None else [entry.certificate]
+        elif block.label:
+            raise PermanentError(f"{block} of the trusted roots is {block.label[:80]}; give certificates only")
+    if findings:
+        raise PermanentError(f"trusted roots: {findings[0].message}")
     return tuple(roots)
 
 
 def _entry(block: Block, number: int, findings: list[Finding]) -> Entry | None:
     where = f"certificate {number} (line {block.line})"
+    if block.is_encrypted:
+        predicate = "is encrypted; certificates are public, give it as it was issued"
+        findings.append(ARMOUR.found(Flaw.HEADERS, predicate, str(block)))
     if block.content is None:
-        if block.is_encrypted:
-            findings.append(UNREADABLE.found("it is encrypted; certificates are public, give it as it is", where=where))
         return None
     try:
         kind = kind_in_certificate(block.content)
@@ -172,10 +183,19 @@ def _entry(block: Block, number: int, findings: list[Finding]) -> Entry | None:
             raise NotDerError("it is not encoded as DER demands")
         _touch(certificate, kind)
     except reading.UNREADABLE as error:
-        message = f"it is no certificate that can be read ({error}); export it again from where it was issued"
-        findings.append(UNREADABLE.found(message, where=where))
+        findings.append(_unreadable(block.content, error, where))
         return None
     return Entry(number=number, where=where, der=block.content, certificate=certificate, kind=kind)
+
+
+def _unreadable(content: bytes, error: Exception, where: str) -> Finding:
+    what = (recognise_der(content) or "").partition(" in DER")[0].partition(", not PEM")[0]
+    if what == "a private key":
+        return PRIVATE_KEY.found(f"{where} {_IS_PRIVATE}", where=where)
+    if what and what != "a certificate":
+        return UNREADABLE.found(f"{where} is labelled as a certificate, but is {what}", where=where)
+    message = f"{where} cannot be read as X.509 ({error}); export it again from where it was issued"
+    return UNREADABLE.found(message, where=where)
 
 
 def _touch(certificate: x509.Certificate, kind: KeyKind) -> None:
@@ -186,18 +206,19 @@ def _touch(certificate: x509.Certificate, kind: KeyKind) -> None:
         certificate.public_key()
 
 
-def _foreign(block: Block) -> Finding:
+def _foreign(block: Block) -> Iterator[Finding]:
+    where = str(block)
+    what = f"{where} of the bundle"
     if block.label.endswith("PRIVATE KEY"):
-        message = (
-            "it is a private key. A bundle is public and travels in the clear: give the key only as the key. If "
-            "this text was sent anywhere, the key is compromised: make a new one and have the certificate reissued"
-        )
-        return PRIVATE_KEY.found(message, where=block.where)
-    if block.label in _OLD_LABELS:
-        message = f"its label is {block.label}, which some programs skip; convert it with `openssl x509`"
-        return OLD_LABEL.found(message, where=block.where)
-    message = _FOREIGN.get(block.label) or f"it is {block.label[:80]}, not CERTIFICATE; remove it"
-    return FOREIGN_BLOCK.found(message, where=block.where)
+        yield PRIVATE_KEY.found(f"{what} {_IS_PRIVATE}", where=where)
+    elif block.content is None and not block.is_encrypted:
+        return  # the scan has told of it
+    elif block.label.upper() in _OLD_LABELS:
+        message = f"{what} has the label {block.label}, which some programs skip; convert it with `openssl x509`"
+        yield OLD_LABEL.found(message, where=where)
+    else:
+        predicate = _FOREIGN.get(block.label) or f"is {block.label[:80]}, not CERTIFICATE; remove it"
+        yield FOREIGN_BLOCK.found(f"{what} {predicate}", where=where)
 
 
 def _without_duplicates(entries: list[Entry | None], findings: list[Finding]) -> Iterator[Entry]:
@@ -209,9 +230,6 @@ def _without_duplicates(entries: list[Entry | None], findings: list[Finding]) ->
         if first is entry:
             yield entry
         else:
-            findings.append(DUPLICATE.found(f"it is the same as {first.where}; remove one of them", where=entry.where))
-
-
-def _precedes_leaf(findings: tuple[Finding, ...]) -> bool:
-    """Say whether the armour is so broken that the first certificate may not be the first one meant."""
-    return any(finding.code in {"bundle_truncated_block", "bundle_broken_boundary"} for finding in findings)
+            findings.append(
+                DUPLICATE.found(f"{entry.where} is the same as {first.where}; remove one of them", where=entry.where)
+            )

@@ -15,6 +15,7 @@ OBJECT_IDENTIFIER: Final = 0x06
 SEQUENCE: Final = 0x30
 EXPLICIT_0: Final = 0xA0
 EXPLICIT_1: Final = 0xA1
+_MAX_ELEMENTS: Final = 16  # TBSCertificate has 10, RSAPrivateKey 9
 
 
 class NotDerError(ValueError):
@@ -32,11 +33,13 @@ class Element:
         """Return what a constructed element holds.
 
         Raises:
-            NotDerError: it holds no whole elements.
+            NotDerError: it holds no whole elements, or more than any structure that is read here.
         """
-        found = []
+        found: list[Element] = []
         rest = self.contents
         while rest:
+            if len(found) == _MAX_ELEMENTS:
+                raise NotDerError(f"more than {_MAX_ELEMENTS} elements in a row")
             element, rest = _read(rest)
             found.append(element)
         return found

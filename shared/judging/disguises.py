@@ -33,17 +33,17 @@ _STARTS: Final = (
     (b"<", "HTML or XML, not PEM; download the file itself"),
 )
 _JSON_WEB_KEY: Final = re.compile(rb'"kty"\s*:')
-_LONG_BASE64: Final = re.compile(rb"\s*[A-Za-z0-9+/=\s]{64,}")
-_EXPECTED: Final = "no PEM block: a line -----BEGIN …-----, base64, and a line -----END …----- were expected"
+_LONG_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\s]{64,}")
+_EXPECTED: Final = "has no PEM block: a line -----BEGIN …-----, base64, and a line -----END …----- are expected"
 
 
 def recognise(data: bytes) -> str:
-    """Return, for people, what *data* is instead of PEM and what to do; never raises."""
-    return f"this is {what}" if (what := _what(data)) else f"there is {_EXPECTED}"
+    """Return, as a predicate for people, what *data* is instead of PEM and what to do; never raises."""
+    return f"is {what}" if (what := _what(data)) else _EXPECTED
 
 
 def _what(data: bytes) -> str | None:
-    if data[:1] == bytes([SEQUENCE]) and (found := _structure(data)):
+    if found := recognise_der(data):
         return found
     stripped = data.lstrip()
     for start, what in _STARTS:
@@ -52,7 +52,7 @@ def _what(data: bytes) -> str | None:
     if stripped.startswith((b"{", b"[")):
         form = "a JSON Web Key" if _JSON_WEB_KEY.search(data) else "JSON"
         return f"{form}, not PEM; give the PEM text itself"
-    if b"\x00" in data:
+    if b"\x00" in data or data[:2] in {b"0\x80", b"0\x81", b"0\x82", b"0\x83"}:
         return "binary data, not PEM; export the certificates or the key as PEM (Base64)"
     if _LONG_BASE64.fullmatch(data):
         return _bare_base64(data)
@@ -61,21 +61,20 @@ def _what(data: bytes) -> str | None:
 
 def _bare_base64(data: bytes) -> str:
     try:
-        inner = _structure(base64.b64decode(re.sub(rb"\s", b"", data), validate=True))
+        inner = recognise_der(base64.b64decode(re.sub(rb"\s", b"", data), validate=True))
     except (binascii.Error, ValueError):
         inner = None
     what = inner.partition(" in DER")[0].partition(" file")[0].partition(", not")[0] if inner else "something"
     return f"base64 of {what} without its -----BEGIN …----- and -----END …----- lines; give the whole PEM text"
 
 
-def _structure(data: bytes) -> str | None:
-    """Return what the DER *data* is, by its outermost elements."""
+def recognise_der(data: bytes) -> str | None:
+    """Return what the DER *data* is by its outermost elements, for people; None if it is no DER."""
     try:
         elements = der.whole(data).expect(SEQUENCE).elements()
         inner = elements[0].elements() if elements and elements[0].tag == SEQUENCE else []
     except der.NotDerError:
-        # Only the head of it can be read: BER as PKCS #12 may be, or cut off.
-        return "binary data that begins like DER but is damaged, not PEM; export it again as PEM (Base64)"
+        return None
     return _by_tags(elements, tuple(element.tag for element in inner))
 
 

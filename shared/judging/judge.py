@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.utils import CryptographyDeprecationWarning
 
 from shared.certificates import CertificateFacts, UnreadableCertificateError, parse
 from shared.judging import chain as chains
@@ -48,7 +47,7 @@ def judge(
     """
     try:
         with warnings.catch_warnings():  # what is to be said is said in findings
-            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            warnings.simplefilter("ignore")  # of old serial numbers, long names, weak keys
             return _Judging(at, domain, trust).judge(bundle, key)
     except Exception as error:  # noqa: BLE001 - whatever the texts have set off, they are not accepted
         return _not_judged(error)
@@ -101,7 +100,7 @@ class _Judging:
                 trust=self._trust,
             )
         except reading.UNREADABLE as error:
-            self._findings.append(_unreadable(error, where="bundle"))
+            self._findings.append(_unreadable(error, where="the bundle"))
             return None
         self._findings += verdict.findings
         return verdict
@@ -112,11 +111,11 @@ class _Judging:
         except reading.UNREADABLE as error:
             self._findings.append(_unreadable(error, where=leaf.where))
             return None
-        refused = LEAF.unfit(leaf.kind, where=leaf.where)
+        refused = LEAF.unfit(leaf.kind, what=leaf.where, where=leaf.where)
         self._findings += refused
         if refused:
             return None
-        self._findings += warnings_of(leaf.kind, where=leaf.where)
+        self._findings += warnings_of(leaf.kind, what=leaf.where, where=leaf.where)
         try:
             return parse(leaf.der)
         except UnreadableCertificateError as error:
@@ -127,16 +126,16 @@ class _Judging:
     def _pair(self, bundle: Bundle, key: Key | None) -> None:
         """Judge the key and the leaf's key: whether they are one, and whether others can know them."""
         leaf = bundle.leaf
-        fit = leaf is not None and not LEAF.unfit(leaf.kind, where=leaf.where)
+        fit = leaf is not None and not LEAF.unfit(leaf.kind, what=leaf.where, where=leaf.where)
         other = mismatch(key, bundle.entries) if key is not None and fit else None
         if other is not None:
             self._findings.append(other)
         if leaf is not None and fit:
-            self._findings += weaknesses(leaf.certificate.public_key(), where=leaf.where)
+            self._findings += weaknesses(leaf.certificate.public_key(), what=leaf.where, where=leaf.where)
         if key is not None:
             if other is not None or not fit:
-                self._findings += weaknesses(key.private.public_key(), where="key")
-            self._findings += private_weaknesses(key.private, where="key")
+                self._findings += weaknesses(key.private.public_key(), what="the key's file", where="key")
+            self._findings += private_weaknesses(key.private, what="the key's file", where="key")
 
     def _load(self, chain: tuple[bytes, ...], key: Key | None) -> bytes | None:
         """Return *key* encoded anew, if nothing speaks against it and it loads with *chain*."""
@@ -167,9 +166,9 @@ def _link(entry: Entry) -> Link:
 
 
 def _unreadable(error: Exception, *, where: str) -> Finding:
-    return UNREADABLE.found(f"it cannot be read ({error}); export it again from where it was issued", where=where)
+    return UNREADABLE.found(f"{where} cannot be read ({error}); export it again from where it was issued", where=where)
 
 
 def _not_judged(error: BaseException) -> Judgement:
-    message = f"judging it failed ({type(error).__name__}); give it to whoever runs this service"
+    message = f"bundle and key could not be judged ({type(error).__name__}); tell whoever runs this service"
     return Judgement(reasons=(NOT_JUDGED.found(message, where="bundle"),), warnings=())

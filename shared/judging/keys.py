@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from shared.judging import der, reading
+from shared.judging.armour import Armour
 from shared.judging.der import INTEGER, OCTET_STRING, SEQUENCE, NotDerError
 from shared.judging.kinds import EXPLICIT, KeyKind, curve_of, kind_of_pkcs1, kind_of_pkcs8, kind_of_sec1
 from shared.judging.model import Finding, Rule
-from shared.judging.pem import Armour, Block, scan
+from shared.judging.pem import Block, scan
 from shared.judging.taken import PRIVATE
 
 MAX_BYTES: Final = 32 * 1024
@@ -123,60 +124,62 @@ def read_key(text: bytes) -> KeyFile:
     findings = list(scanned.findings)
     keys = [block for block in scanned.blocks if block.label.endswith("PRIVATE KEY")]
     parameters = [block for block in scanned.blocks if block.label == "EC PARAMETERS"]
-    others = [block for block in scanned.blocks if block not in keys and block not in parameters]
-    findings.extend(_foreign(block, is_alone=not keys) for block in others)
+    others = [block for block in scanned.blocks if block.label and block not in keys and block not in parameters]
+    findings += [_foreign(block, is_alone=not keys) for block in others]
     if len(keys) > 1:
-        message = f"there are {len(keys)} private keys; leave the one that the certificate was made for"
+        message = f"the key's file has {len(keys)} private keys; leave the one that the certificate was made for"
         findings.append(SEVERAL.found(message, where="key"))
     if parameters and not keys and not findings:
-        message = "there are only EC PARAMETERS in it; the EC PRIVATE KEY block is missing"
+        message = f"{_what(parameters[0])} has only parameters; the EC PRIVATE KEY block is missing"
         findings.append(UNREADABLE.found(message, where=_where(parameters[0])))
     if len(keys) != 1:
         return KeyFile(key=None, findings=tuple(findings))
     key = _read_block(keys[0], findings)
     if key is not None:
-        findings.extend(_wrong_parameters(parameters, keys[0], key.kind))
-    return KeyFile(key=key if not findings else None, findings=tuple(findings))
+        findings += _wrong_parameters(parameters, keys[0], key.kind)
+    return KeyFile(key=None if findings else key, findings=tuple(findings))
 
 
 def _read_block(block: Block, findings: list[Finding]) -> Key | None:
-    where = _where(block)
+    what, where = _what(block), _where(block)
     if block.label in _SSH_LABELS:
-        message = "it is a key in the form of SSH; convert it with `ssh-keygen -p -m PKCS8 -f FILE`"
+        message = f"{what} is in the form of SSH; convert it with `ssh-keygen -p -m PKCS8 -f FILE`"
         findings.append(FOREIGN_FORM.found(message, where=where))
     elif block.label in _OTHER_TYPES:
-        findings.extend(PRIVATE.unfit(KeyKind(algorithm=_OTHER_TYPES[block.label]), where=where))
+        findings += PRIVATE.unfit(KeyKind(algorithm=_OTHER_TYPES[block.label]), what=what, where=where)
     elif block.is_encrypted or block.label == "ENCRYPTED PRIVATE KEY":
-        message = "it is encrypted with a passphrase; decrypt it with `openssl pkey -in FILE -out PLAIN`, and seal that"
+        message = f"{what} is encrypted with a passphrase; decrypt it with `openssl pkey -in FILE -out PLAIN`"
         findings.append(ENCRYPTED.found(message, where=where))
     elif block.label not in _FORMS:
-        message = f"it is {block.label[:80]}; PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY is expected"
+        message = f"{what} is {block.label[:80]}; PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY is expected"
         findings.append(FOREIGN_FORM.found(message, where=where))
     elif block.content is not None:
-        return _load(block.label, block.content, where, findings)
+        return _load(block, block.content, findings)
     return None
 
 
-def _load(label: str, content: bytes, where: str, findings: list[Finding]) -> Key | None:
+def _load(block: Block, content: bytes, findings: list[Finding]) -> Key | None:
+    what, where = _what(block), _where(block)
     try:
-        kind = _kind(label, content)
+        kind = _kind(block.label, content)
     except NotDerError as error:
-        message = f"its contents are not what {label} says ({error}); export the key again as PKCS #8"
+        message = f"{what} does not hold what {block.label} says ({error}); export the key again as PKCS #8"
         findings.append(UNREADABLE.found(message, where=where))
         return None
-    if refused := PRIVATE.unfit(kind, where=where):
-        findings.extend(refused)
+    if refused := PRIVATE.unfit(kind, what=what, where=where):
+        findings += refused
         return None
+    flaw: str | None = "numbers that do not belong together, or are damaged"
+    private = None
     try:
         private = load_der_private_key(content, None, unsafe_skip_rsa_key_validation=True)
+        flaw = _contradiction(private.private_numbers()) if isinstance(private, rsa.RSAPrivateKey) else None
     except reading.UNREADABLE:  # whose text might show parts of the key
-        message = "its numbers do not belong together, or are damaged; export the key again where it was made"
-        findings.append(INCONSISTENT.found(message, where=where))
+        pass
+    if flaw is not None:
+        findings.append(INCONSISTENT.found(f"{what} has {flaw}; export the key again where it was made", where=where))
         return None
     assert isinstance(private, TakenKey)
-    if isinstance(private, rsa.RSAPrivateKey) and (wrong := _inconsistency(private.private_numbers())):
-        findings.append(INCONSISTENT.found(f"{wrong}; export the key again where it was made", where=where))
-        return None
     public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return Key(private=private, kind=kind, public_key=public)
 
@@ -196,19 +199,19 @@ def _kind(label: str, content: bytes) -> KeyKind:
     raise NotDerError("another structure")
 
 
-def _inconsistency(numbers: rsa.RSAPrivateNumbers) -> str | None:
-    """Return in what the numbers of an RSA key contradict each other (RFC 8017 section 3.2)."""
+def _contradiction(numbers: rsa.RSAPrivateNumbers) -> str | None:
+    """Return what the numbers of an RSA key have that they must not (RFC 8017 section 3.2)."""
     from gmpy2 import is_prime  # type: ignore[import-untyped] # noqa: PLC0415 - with badkeys only
 
     p, q, d, public = numbers.p, numbers.q, numbers.d, numbers.public_numbers
     if p * q != public.n or min(p, q) <= 1:
-        return "its modulus is not the product of its primes"
+        return "a modulus that is not the product of its primes"
     if any((d * public.e - 1) % (prime - 1) for prime in (p, q)):
-        return "its private exponent does not belong to its public one"
+        return "a private exponent that does not belong to its public one"
     if numbers.dmp1 != d % (p - 1) or numbers.dmq1 != d % (q - 1) or numbers.iqmp * q % p != 1:
-        return "its CRT numbers do not belong to its primes"
+        return "numbers for the Chinese remainder theorem that do not belong to its primes"
     if not all(is_prime(prime, _PRIME_ROUNDS) for prime in (p, q)):
-        return "its primes are not prime"
+        return "primes that are not prime"
     return None
 
 
@@ -216,38 +219,45 @@ def _wrong_parameters(parameters: list[Block], key: Block, kind: KeyKind) -> lis
     """Return what is wrong with the EC PARAMETERS blocks around the *key*."""
     found = []
     for block in parameters:
-        message = None
-        if block.content is not None:
-            try:
-                curve = curve_of(der.whole(block.content))
-            except NotDerError as error:
-                curve, message = "", f"its contents are no EC parameters ({error}); remove the block"
-            if message is None and curve == EXPLICIT:
-                message = "it spells out the parameters of a curve, which RFC 5480 forbids; remove the block"
-            elif message is None and curve != kind.curve:
-                message = f"it says {curve}, but the key is {kind}; remove the block if the key is right"
-        if message is None and (block.number > key.number or len(parameters) > 1):
-            message = "one such block may stand, before the key; remove the others"
-        if message is not None:
-            found.append(PARAMETERS.found(message, where=_where(block)))
+        flaw = None if block.content is None else _parameters_flaw(block.content, kind)
+        if flaw is None and (block.number > key.number or len(parameters) > 1):
+            flaw = "is one too many: one EC PARAMETERS block may stand, before the key; remove the others"
+        if flaw is not None:
+            found.append(PARAMETERS.found(f"{_what(block)} {flaw}", where=_where(block)))
     return found
 
 
+def _parameters_flaw(content: bytes, kind: KeyKind) -> str | None:
+    try:
+        curve = curve_of(der.whole(content))
+    except NotDerError as error:
+        return f"has no EC parameters in it ({error}); remove the block"
+    if curve == EXPLICIT:
+        return "spells out the parameters of a curve, which RFC 5480 forbids; remove the block"
+    if curve != kind.curve:
+        return f"says {curve}, but the key is {kind}; remove the block if the key is right"
+    return None
+
+
 def _foreign(block: Block, *, is_alone: bool) -> Finding:
-    where = _where(block)
+    what, where = _what(block), _where(block)
     if block.label.endswith("CERTIFICATE"):
         if is_alone:
-            message = "this is a certificate; give the private key that it was made for (are bundle and key swapped?)"
+            message = f"{what} is a certificate; give the private key that it was made for (are the two files swapped?)"
             return IS_CERTIFICATE.found(message, where=where)
-        message = "there is a certificate beside the key; certificates belong into the bundle"
+        predicate = "is a certificate; certificates belong into the bundle"
     elif block.label.endswith("PUBLIC KEY"):
         if is_alone:
-            return IS_PUBLIC.found("this is a public key; the private key is expected", where=where)
-        message = "there is a public key beside the private one; remove it"
+            return IS_PUBLIC.found(f"{what} is a public key; the private key is expected", where=where)
+        predicate = "is a public key, which is not needed; remove it"
     else:
-        message = f"it is {block.label[:80]}; only the private key is expected"
-    return FOREIGN_BLOCK.found(message, where=where)
+        predicate = f"is {block.label[:80]}; only the private key is expected"
+    return FOREIGN_BLOCK.found(f"{what} {predicate}", where=where)
+
+
+def _what(block: Block) -> str:
+    return f"{block} of the key"
 
 
 def _where(block: Block) -> str:
-    return f"key, {block.where}"
+    return ARMOUR.place(str(block))

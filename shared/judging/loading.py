@@ -30,7 +30,7 @@ def oversize(chain: Sequence[bytes]) -> Finding | None:
     shown = sum(len(certificate) + _LENGTH_BYTES for certificate in chain)
     if shown <= MAX_SHOWN_BYTES:
         return None
-    message = f"its certificates have {shown:,} bytes; TLS clients take at most {MAX_SHOWN_BYTES:,}"
+    message = f"the certificates have {shown:,} bytes together; TLS clients take at most {MAX_SHOWN_BYTES:,}"
     return TOO_LARGE.found(message, where="bundle")
 
 
@@ -40,6 +40,6 @@ def load_failure(chain: tuple[bytes, ...], key: bytes) -> Finding | None:
         new_context(chain, key)
     except (SSL.Error, ValueError, TypeError) as error:
         reasons = [str(part[-1]) for part in error.args[0]] if isinstance(error, SSL.Error) and error.args else []
-        message = f"OpenSSL does not load the pair ({', '.join(reasons) or 'no reason given'}); make a new one"
+        message = f"OpenSSL does not load bundle and key ({', '.join(reasons) or 'no reason given'}); make a new one"
         return LOAD_FAILED.found(message, where="bundle")
     return None

@@ -32,7 +32,7 @@ def mismatch(key: Key, entries: Sequence[Entry]) -> Finding | None:
     if public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != key.public_key:
         return MISMATCH.found(_whose(key, entries), where="key")
     if not _signs_for(key.private, public):
-        return MISMATCH.found(f"what it signs does not verify with the key of {leaf.where}", where="key")
+        return MISMATCH.found(f"what the key signs does not verify with the public key of {leaf.where}", where="key")
     return None
 
 
@@ -44,10 +44,10 @@ def _whose(key: Key, entries: Sequence[Entry]) -> str:
         except reading.UNREADABLE:
             continue
         if public == key.public_key:
-            return f"it is the key of {entry.where}, not of {leaf.where}; put the certificate that it belongs to first"
+            return f"the key belongs to {entry.where}, not to {leaf.where}; put its own certificate first"
     if key.kind != leaf.kind:
-        return f"it is {key.kind}, but {leaf.where} has {leaf.kind}; give the key that the certificate was made for"
-    return f"it is another key than that of {leaf.where}; give the one that the certificate was made for"
+        return f"the key is {key.kind}, but {leaf.where} is for {leaf.kind}; give the key that it was made for"
+    return f"the key is another than that of {leaf.where}; give the one that the certificate was made for"
 
 
 def _signs_for(private: TakenKey, public: object) -> bool:

@@ -24,35 +24,29 @@ class Demands:
     size: Rule
     exponent: Rule
 
-    def unfit(self, kind: KeyKind, *, where: str) -> list[Finding]:
-        """Return why no key of *kind* is taken here."""
-        if wrong := _wrong_type(kind):
-            return [self.type.found(wrong, where=where)]
-        if kind.algorithm != "RSA":
-            return []
-        found = []
-        if wrong := _wrong_size(kind.bits, MAX_RSA_BITS):
-            found.append(self.size.found(wrong, where=where))
-        if wrong := _wrong_exponent(kind.exponent):
-            found.append(self.exponent.found(wrong, where=where))
-        return found
+    def unfit(self, kind: KeyKind, *, what: str, where: str) -> list[Finding]:
+        """Return why *what*, a key or a certificate with a key of *kind*, is not taken."""
+        flaws = [(self.type, _wrong_type(kind))]
+        if kind.algorithm == "RSA":
+            flaws = [(self.size, _wrong_size(kind.bits, MAX_RSA_BITS)), (self.exponent, _wrong_exponent(kind.exponent))]
+        return [rule.found(f"{what} is not taken: {flaw}", where=where) for rule, flaw in flaws if flaw]
 
 
 def _demands(prefix: str, whose: str) -> Demands:
     return Demands(
         type=Rule(
             code=f"{prefix}_type",
-            source="CABF BR 6.1.5, RFC 8446 section 4.2.3",
+            source="CABF BR section 6.1.5, RFC 8446 section 4.2.3",
             summary=f"{whose} is RSA, ECDSA on P-256, P-384 or P-521, or Ed25519",
         ),
         size=Rule(
             code=f"{prefix}_size",
-            source="CABF BR 6.1.5, product rule",
+            source="CABF BR section 6.1.5, product rule",
             summary=f"if RSA, {whose} has {MIN_RSA_BITS} to {MAX_RSA_BITS} bits, a multiple of 8",
         ),
         exponent=Rule(
             code=f"{prefix}_exponent",
-            source="CABF BR 6.1.6, product rule",
+            source="CABF BR section 6.1.6, product rule",
             summary=f"if RSA, {whose} has an odd public exponent from {MIN_EXPONENT} to 2^31 - 1",
         ),
     )
@@ -69,7 +63,7 @@ RSA_2048: Final = Rule(
 )
 SMALL_EXPONENT: Final = Rule(
     code="rsa_small_exponent",
-    source="CABF BR 6.1.6",
+    source="CABF BR section 6.1.6",
     summary=f"an RSA key's public exponent is at least {_USUAL_EXPONENT}",
     is_warning=True,
 )
@@ -80,14 +74,14 @@ RULES: Final = (
 )
 
 
-def warnings_of(kind: KeyKind, *, where: str) -> list[Finding]:
-    """Return what to do better next time than a key of *kind*, which is taken."""
+def warnings_of(kind: KeyKind, *, what: str, where: str) -> list[Finding]:
+    """Return what to do better next time than *what*, a certificate with a key of *kind*, which is taken."""
     found = []
     if kind.algorithm == "RSA" and kind.bits < _LASTING_RSA_BITS:
-        message = f"its key is {kind}, which is held good until 2030; use ECDSA P-256 for the next certificate"
+        message = f"{what} has an {kind} key, which is held good until 2030; use ECDSA P-256 for the next certificate"
         found.append(RSA_2048.found(message, where=where))
     if kind.algorithm == "RSA" and kind.exponent < _USUAL_EXPONENT:
-        message = f"its RSA public exponent is {kind.exponent}; use {_USUAL_EXPONENT} for the next key"
+        message = f"{what} has the RSA public exponent {kind.exponent}; use {_USUAL_EXPONENT} for the next key"
         found.append(SMALL_EXPONENT.found(message, where=where))
     return found
 
@@ -101,12 +95,12 @@ def issuer_flaw(kind: KeyKind) -> str | None:
 
 def _wrong_type(kind: KeyKind) -> str | None:
     if kind.algorithm == "RSA-PSS":
-        return "it is an RSA key for PSS only (id-RSASSA-PSS), which browsers do not take; use a plain RSA key"
+        return "its RSA key is for PSS only (id-RSASSA-PSS), which browsers do not take; use a plain RSA key"
     if kind.curve == EXPLICIT:
-        return "it spells out the parameters of its curve, which RFC 5480 forbids; name P-256, P-384 or P-521"
+        return "its key spells out the parameters of its curve, which RFC 5480 forbids; use a named curve"
     if kind.algorithm in {"RSA", "Ed25519"} or kind.curve in _CURVES:
         return None
-    return f"it is {kind}; RSA, ECDSA on P-256, P-384 or P-521, or Ed25519 is expected"
+    return f"its key is {kind}; RSA, ECDSA on P-256, P-384 or P-521, or Ed25519 is expected"
 
 
 def _wrong_size(bits: int, largest: int) -> str | None:

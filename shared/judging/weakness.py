@@ -14,7 +14,7 @@ from shared.judging.model import Finding, Rule
 
 WEAK: Final = Rule(
     code="key_weak",
-    source="CABF BR 6.1.1.3",
+    source="CABF BR section 6.1.1.3",
     summary="the key is not one that others can know or compute",
 )
 RULES: Final = (WEAK,)
@@ -34,23 +34,23 @@ _MIN_SCALAR_BITS: Final = 128  # a random number below that on P-256 happens onc
 _Check = Callable[..., object]
 
 
-def weaknesses(key: rsa.RSAPublicKey | object, *, where: str) -> list[Finding]:
+def weaknesses(key: rsa.RSAPublicKey | object, *, what: str, where: str) -> list[Finding]:
     """Return what makes the public *key* weak; under a millisecond, but for the first call, which loads tables."""
     if not isinstance(key, rsa.RSAPublicKey):
         return []
     numbers = key.public_numbers()
     return [
-        _found(why, where=where) for name, why in CHECKS.items() if _checks()[name](numbers.n, e=numbers.e) is not False
+        _found(why, what, where) for name, why in CHECKS.items() if _checks()[name](numbers.n, e=numbers.e) is not False
     ]
 
 
-def private_weaknesses(key: object, *, where: str) -> list[Finding]:
+def private_weaknesses(key: object, *, what: str, where: str) -> list[Finding]:
     """Return what makes the private *key* weak that its public half does not show."""
     if isinstance(key, ec.EllipticCurvePrivateKey):
         order = key.key_size
         scalar = key.private_numbers().private_value
         if scalar.bit_length() < min(_MIN_SCALAR_BITS, order):
-            return [_found("its private number is so small that it can be guessed", where=where)]
+            return [_found("its private number is so small that it can be guessed", what, where)]
     return []
 
 
@@ -61,8 +61,8 @@ def warm_up() -> None:
             check((1 << bits - 1) + 1, e=65537)
 
 
-def _found(why: str, *, where: str) -> Finding:
-    message = f"the key is known to be weak: {why}; make a new key and have the certificate reissued"
+def _found(why: str, what: str, where: str) -> Finding:
+    message = f"{what} has a key that is known to be weak: {why}; make a new key and have the certificate reissued"
     return WEAK.found(message, where=where)
 
 
