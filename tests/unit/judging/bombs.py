@@ -61,7 +61,9 @@ BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
     "dashes and blanks": lambda: Bomb(_filled("-- "), LEAF_KEY, "bundle_"),
     "a label that does not end": lambda: Bomb("-----BEGIN " + "A " * (_LIMIT // 2 - 20), LEAF_KEY, "bundle_"),
     "blanks": lambda: Bomb(leaf() + " " * 200_000 + "x", LEAF_KEY, None),
-    "blanks inside a block": lambda: Bomb(leaf().replace("\n-----END", " " * 200_000 + "\n-----END"), LEAF_KEY, None),
+    "blanks inside a block": lambda: Bomb(
+        leaf().replace("\n-----END", " " * 200_000 + "\n-----END"), LEAF_KEY, "bundle_"
+    ),
     "a million lines": lambda: Bomb("\n" * 1_000_000, LEAF_KEY, "bundle_too_large"),
     "a quarter of a million lines": lambda: Bomb("\n" * (_LIMIT - 2000) + leaf(), LEAF_KEY, None),
     "one line of base64": lambda: Bomb(
