@@ -1,0 +1,222 @@
+"""Name constraints: which names an authority allows below itself."""
+
+import ipaddress
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID, ObjectIdentifier
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.judging.constraints import MAX_COMPARISONS, Violation, check, comparisons, malformed, violations
+from tests.unit.judging import der
+from tests.unit.judging.builders import HOST, Issued, alternatives, authority, constraints, issue, named
+
+NET4 = ipaddress.ip_network("192.0.2.0/24")
+NET6 = ipaddress.ip_network("2001:db8::/32")
+ALL4 = ipaddress.ip_network("0.0.0.0/0")
+ALL6 = ipaddress.ip_network("::/0")
+PRINCIPAL = ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
+
+
+def named_for(*names: Any, subject: x509.Name | None = None) -> x509.Certificate:
+    nobody = x509.Name([])
+    return issue(nobody if subject is None else subject, names=names).certificate
+
+
+def allows(limits: x509.NameConstraints, certificate: x509.Certificate) -> bool:
+    try:
+        check(limits, certificate)
+    except Violation:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("subtree", "name", "is_permitted", "is_excluded"),
+    [
+        ("example.com", "example.com", True, True),
+        ("example.com", "shop.example.com", True, True),
+        ("example.com", "a.shop.example.com", True, True),
+        ("EXAMPLE.com", "shop.Example.COM", True, True),
+        ("example.com", "notexample.com", False, False),
+        ("example.com", "example.com.evil.test", False, False),
+        ("shop.example.com", "example.com", False, False),
+        (".example.com", "shop.example.com", True, True),
+        (".example.com", "example.com", False, False),
+        ("", "example.com", True, True),
+        # a wildcard stands for all names with one more label
+        ("example.com", "*.example.com", True, True),
+        ("example.com", "*.shop.example.com", True, True),
+        (".example.com", "*.example.com", True, True),
+        ("", "*.example.com", True, True),
+        ("shop.example.com", "*.example.com", False, True),
+        (".shop.example.com", "*.example.com", False, False),
+        ("a.shop.example.com", "*.example.com", False, False),
+        ("example.org", "*.example.com", False, False),
+        ("com", "*.example.com", True, True),
+    ],
+)
+def test_a_dns_name_lies_in_a_subtree(subtree: str, name: str, *, is_permitted: bool, is_excluded: bool) -> None:
+    certificate = named_for(x509.DNSName(name))
+
+    assert allows(constraints(permitted=[x509.DNSName(subtree)]), certificate) == is_permitted
+    assert allows(constraints(excluded=[x509.DNSName(subtree)]), certificate) == (not is_excluded)
+
+
+@pytest.mark.parametrize(
+    ("subtree", "name", "is_within"),
+    [
+        (NET4, "192.0.2.1", True),
+        (NET4, "192.0.3.1", False),
+        (NET4, "2001:db8::1", None),
+        (NET6, "2001:db8:ffff::1", True),
+        (NET6, "2001:db9::1", False),
+        (NET6, "192.0.2.1", None),
+        (ALL4, "203.0.113.7", True),
+        (ALL6, "::1", True),
+    ],
+)
+def test_an_address_lies_in_a_network(subtree: Any, name: str, *, is_within: bool | None) -> None:
+    certificate = named_for(name)
+
+    assert allows(constraints(permitted=[subtree]), certificate) == bool(is_within)
+    assert allows(constraints(excluded=[subtree]), certificate) == (not is_within)
+
+
+@pytest.mark.parametrize(
+    ("subtree", "name", "is_within"),
+    [
+        ("example.com", "a@example.com", True),
+        ("example.com", "a@mail.example.com", False),
+        (".example.com", "a@mail.example.com", True),
+        (".example.com", "a@example.com", False),
+        ("a@example.com", "A@example.com", True),
+        ("a@example.com", "b@example.com", False),
+    ],
+)
+def test_a_mailbox_lies_in_a_subtree(subtree: str, name: str, *, is_within: bool) -> None:
+    certificate = named_for(HOST, x509.RFC822Name(name))
+
+    assert allows(constraints(permitted=[x509.RFC822Name(subtree)]), certificate) == is_within
+    assert allows(constraints(excluded=[x509.RFC822Name(subtree)]), certificate) == (not is_within)
+
+
+@pytest.mark.parametrize(
+    ("subtree", "name", "is_within"),
+    [
+        (x509.Name([]), named("shop", O="Shop"), True),
+        (named_o := x509.Name(named("x", O="Shop").rdns[:1]), named("shop", O="Shop"), True),
+        (named_o, named("shop", O="  sHOP "), True),
+        (named_o, named("shop", O="Other"), False),
+        (named_o, named("shop"), False),
+        (named("shop", O="Shop"), named_o, False),
+    ],
+)
+def test_a_subject_lies_below_a_directory_name(subtree: x509.Name, name: x509.Name, *, is_within: bool) -> None:
+    limit = x509.DirectoryName(subtree)
+
+    for certificate in (named_for(HOST, subject=name), named_for(HOST, x509.DirectoryName(name))):
+        assert allows(constraints(permitted=[limit]), certificate) == is_within
+        assert allows(constraints(excluded=[limit]), certificate) == (not is_within)
+
+
+def test_a_mailbox_in_the_subject_counts_where_there_are_no_other_names() -> None:
+    bare = issue(x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "a@example.com")]), names=()).certificate
+
+    assert allows(constraints(permitted=[x509.RFC822Name("example.com")]), bare)
+    assert not allows(constraints(excluded=[x509.RFC822Name("example.com")]), bare)
+
+
+def test_what_is_excluded_is_not_permitted_by_being_permitted() -> None:
+    limits = constraints(permitted=["example.com"], excluded=["shop.example.com"])
+
+    assert not allows(limits, named_for(HOST))
+    assert allows(limits, named_for("www.example.com"))
+
+
+def test_a_kind_of_name_without_constraints_is_free() -> None:
+    assert allows(constraints(permitted=[NET4]), named_for(HOST))
+    assert allows(constraints(excluded=[NET4]), named_for(HOST))
+
+
+@pytest.mark.parametrize("side", ["permitted", "excluded"])
+def test_a_constrained_name_that_cannot_be_compared_is_forbidden(side: str) -> None:
+    uri, principal = x509.UniformResourceIdentifier("https://x/"), x509.OtherName(PRINCIPAL, der.tlv(0x0C, b"u"))
+
+    for name in (uri, principal):
+        assert not allows(constraints(**{side: [name]}), named_for(HOST, name))
+        assert allows(constraints(**{side: [name]}), named_for(HOST))
+
+
+def test_a_violation_says_which_name_and_which_constraint() -> None:
+    with pytest.raises(Violation, match=r"^shop\.example\.com is not among the names it permits \(example\.org\)$"):
+        check(constraints(permitted=["example.org"]), named_for(HOST))
+    with pytest.raises(Violation, match=r"^shop\.example\.com is among the names it excludes \(example\.com\)$"):
+        check(constraints(excluded=["example.com"]), named_for(HOST))
+
+
+def path(*, root: Any = None, middle: Any = None, leaf: str = HOST) -> list[x509.Certificate]:
+    top = authority("Root", more=[] if root is None else [(root, True)])
+    inter = authority("Inter", by=top, more=[] if middle is None else [(middle, True)])
+    return [issued.certificate for issued in (issue(by=inter, names=[leaf]), inter, top)]
+
+
+def test_every_authority_above_constrains() -> None:
+    for limits in ({"root": constraints(excluded=[HOST])}, {"middle": constraints(excluded=[HOST])}):
+        (found,) = violations(path(**limits))
+        assert found[:2] == (0, 2 if "root" in limits else 1)
+
+
+def test_an_authority_below_cannot_widen_what_one_above_permits() -> None:
+    both = path(
+        root=constraints(permitted=["example.org"]), middle=constraints(permitted=["example.com", "example.org"])
+    )
+
+    assert [(below, above) for below, above, _ in violations(both)] == [(0, 2)]
+
+
+def test_an_authority_with_its_own_name_in_between_is_free() -> None:
+    top = authority("Root", more=[(constraints(permitted=["example.com"]), True)])
+    renewed = authority("Root", by=top, key=authority("Other").key, more=[(alternatives("example.org"), False)])
+    line: list[Issued] = [issue(by=renewed), renewed, top]
+
+    assert list(violations([issued.certificate for issued in line])) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_fine"),
+    [
+        (constraints(permitted=["example.com", "", ".example.com", "my_host.example"]), True),
+        (constraints(excluded=[NET4, ALL6]), True),
+        (constraints(permitted=[x509.DNSName("exa mple.com")]), False),
+        (constraints(permitted=[x509.DNSName("example..com")]), False),
+        (constraints(excluded=[x509.DNSName("example.com.")]), False),
+    ],
+)
+def test_a_constraint_has_a_form(limits: x509.NameConstraints, *, is_fine: bool) -> None:
+    assert (malformed(limits) is None) == is_fine
+
+
+def test_work_is_known_before_it_is_done() -> None:
+    few = path(root=constraints(permitted=["example.com"] * 10), middle=constraints(excluded=["example.org"] * 5))
+    top = authority("Root", more=[(constraints(excluded=[f"h{number}.test" for number in range(400)]), True)])
+    many = issue(by=top, names=[f"h{number}.example" for number in range(400)])
+
+    assert comparisons(few) == 5 * 2 + 10 * (2 + 1)
+    assert comparisons([many.certificate, top.certificate]) > MAX_COMPARISONS
+
+
+LABELS = st.lists(st.sampled_from(["a", "b", "example", "com"]), min_size=1, max_size=4).map(".".join)
+
+
+@given(name=LABELS, wildcard=st.booleans(), subtree=LABELS)
+def test_wildcards_agree_with_all_that_they_stand_for(name: str, subtree: str, *, wildcard: bool) -> None:
+    stand_ins = [f"{label}.{name}" for label in ("a", "b", "example", "com", "zzz")] if wildcard else [name]
+    certificate = named_for(x509.DNSName(f"*.{name}" if wildcard else name))
+
+    within = [host == subtree or host.endswith(f".{subtree}") for host in stand_ins]
+
+    assert allows(constraints(permitted=[subtree]), certificate) == all(within)
+    assert allows(constraints(excluded=[subtree]), certificate) == (not any(within))
