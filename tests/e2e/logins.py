@@ -1,7 +1,6 @@
 """Who logs in where as whom, and who has which key rings: everybody his own, nobody more."""
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,11 +23,12 @@ RINGS: Final[dict[str, tuple[RingFile, ...]]] = {
 
 
 PRINCIPALS: Final = (*SERVICES, principals.PUBLISHER)
+KEEPER: Final[Role] = "keeper"
 
 
 def new_passwords() -> dict[str, str]:
-    """Return a password for each of `PRINCIPALS`; users belong to a server, so all platforms on it share them."""
-    return {who: secrets.token_urlsafe(12) for who in PRINCIPALS}
+    """Return a password for everybody; users belong to a server, so all platforms on it share them."""
+    return {who: secrets.token_urlsafe(12) for who in (*PRINCIPALS, KEEPER)}
 
 
 class Logins:
@@ -68,17 +68,19 @@ class Logins:
         """Make schema, roles, exchanges, queues and users, as `certsmith migrate` does."""
         await self._database.create_database(self.name)
         amqp_url = await self._broker.add_vhost(self.name)
-        urls = {service: self.database_url(service) for service in SERVICES}
+        urls = {role: self.database_url(role) for role in (*SERVICES, KEEPER)}
         await migrate(self.administrator_url, service_urls=urls)
         await topology.declare(amqp_url, self.management_url)
         await principals.permit(amqp_url, self.management_url, {who: self.amqp_url(who) for who in PRINCIPALS})
 
 
 def share_keys(folder: Path) -> None:
-    """Make all key rings below *folder*, and give everybody those that are its own, in a folder of its name."""
-    generating.generate(folder / "all")
+    """Make all key rings below *folder*, for the keeper, and give everybody those that are its own.
+
+    Each has a folder of its name, with files that are the keeper's own, as a container has those that are mounted.
+    """
+    generating.generate(folder / KEEPER)
     for service, rings in RINGS.items():
         (folder / service).mkdir(mode=0o700)
         for ring in rings:
-            shutil.copy2(folder / "all" / ring.name, folder / service / ring.name)
-    shutil.rmtree(folder / "all")
+            (folder / service / ring.name).hardlink_to(folder / KEEPER / ring.name)
