@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -112,7 +112,7 @@ def issue(
         if extension is not None:
             builder = builder.add_extension(extension[0], critical=extension[1])
     signing_key = signer or (by.key if by else key)
-    if digest is None and not isinstance(signing_key, ed25519.Ed25519PrivateKey):
+    if digest is None and isinstance(signing_key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | dsa.DSAPrivateKey):
         digest = hashes.SHA256()
     scheme = padding.PSS(padding.MGF1(digest), digest.digest_size) if pss else None
     return Issued(certificate=builder.sign(signing_key, digest, rsa_padding=scheme), key=key)
@@ -188,6 +188,7 @@ def rewritten(
     serial: bytes | None = None,
     algorithm: bytes | None = None,
     issuer: bytes | None = None,
+    validity: bytes | None = None,
     subject: bytes | None = None,
     public_key: bytes | None = None,
     extensions: Sequence[bytes] | None = None,
@@ -201,7 +202,7 @@ def rewritten(
     head, parts = _parts(original.certificate.tbs_certificate_bytes)
     del head
     marks = [part for part in parts if part[0] == 0xA0]
-    _, number, inner, old_issuer, validity, old_subject, old_key, *rest = parts if marks else [b"", *parts]
+    _, number, inner, old_issuer, old_validity, old_subject, old_key, *rest = parts if marks else [b"", *parts]
     if extensions is not None:
         rest = [der.tlv(0xA3, der.sequence(*extensions))] if extensions else []
     to_be_signed = der.sequence(
@@ -209,7 +210,7 @@ def rewritten(
         der.tlv(0x02, serial) if serial is not None else number,
         algorithm or inner,
         old_issuer if issuer is None else issuer,
-        validity,
+        validity or old_validity,
         old_subject if subject is None else subject,
         public_key or old_key,
         *(rest if version == 3 else []),

@@ -1,0 +1,519 @@
+"""The certificates after the leaf: their order, and the path to a root."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448
+from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+
+from shared.judging import authorities, chain, profile, roots, verifier
+from shared.judging.authorities import Path as AuthorityPath
+from shared.judging.chain import ChainVerdict
+from shared.names import Name
+from tests.unit.judging import der
+from tests.unit.judging.builders import (
+    AT,
+    DAY,
+    HOST,
+    Issued,
+    alternatives,
+    authority,
+    constraints,
+    ec_key,
+    ed25519_key,
+    issue,
+    named,
+    purposes,
+    raw_extensions,
+    rewritten,
+    rsa_key,
+    unknown,
+    usage,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` keeps what cryptography warns of to itself
+
+PUBLIC: Final = x509.load_pem_x509_certificates(
+    (Path(__file__).parents[2] / "data" / "public" / "lets_encrypt_2022.pem").read_bytes()
+)
+NOVEMBER_2022: Final = datetime(2022, 11, 1, tzinfo=UTC)
+DOMAIN_VALIDATED = x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("2.23.140.1.2.1"), None)])
+
+ROOT = authority("Root")
+INTER = authority("Inter", by=ROOT)
+LEAF = issue(by=INTER)
+FOREIGN = authority("Foreign")
+
+
+def examined(
+    *line: Issued | x509.Certificate,
+    at: datetime = AT,
+    domain: str | None = None,
+    trust: Sequence[Issued | x509.Certificate] | None = None,
+) -> ChainVerdict:
+    return chain.examine(
+        [_certificate(one) for one in line],
+        [f"certificate {number} (line {20 * number})" for number in range(1, len(line) + 1)],
+        at=at,
+        domain=None if domain is None else Name(domain),
+        trust=None if trust is None else [_certificate(one) for one in trust],
+    )
+
+
+def _certificate(one: Issued | x509.Certificate) -> x509.Certificate:
+    return one.certificate if isinstance(one, Issued) else one
+
+
+def reasons(*line: Any, **asked: Any) -> list[str]:
+    return [finding.code for finding in examined(*line, **asked).findings if not finding.rule.is_warning]
+
+
+def warned(*line: Any, **asked: Any) -> list[str]:
+    return [finding.code for finding in examined(*line, **asked).findings if finding.rule.is_warning]
+
+
+def told(*line: Any, **asked: Any) -> str:
+    (finding,) = [finding for finding in examined(*line, **asked).findings if not finding.rule.is_warning]
+    return finding.message
+
+
+# Order
+
+
+def test_a_bundle_in_order_is_good_with_and_without_its_root() -> None:
+    assert examined(LEAF, INTER) == ChainVerdict(findings=(), publicly_trusted=False, trust_anchor="CN=Inter")
+    assert reasons(LEAF, INTER, ROOT) == []
+    assert warned(LEAF, INTER, ROOT) == ["root_included"]
+    assert examined(LEAF, INTER, ROOT).trust_anchor == "CN=Root"
+
+
+def test_a_leaf_alone_is_taken_from_a_private_authority() -> None:
+    assert examined(LEAF) == ChainVerdict(findings=())
+
+
+def test_a_leaf_that_signed_itself_is_its_own_anchor() -> None:
+    assert examined(issue()) == ChainVerdict(findings=(), trust_anchor=f"CN={HOST}")
+
+
+def test_swapped_certificates_are_told_by_number() -> None:
+    assert reasons(LEAF, ROOT, INTER) == ["chain_wrong_order"]
+    assert told(LEAF, ROOT, INTER) == (
+        "certificate 2 (CN=Root) did not sign certificate 1 (CN=shop.example.com), certificate 3 (CN=Inter) did; each"
+        " certificate must be followed by the one that signed it, and it looks as if certificate 2 and certificate 3"
+        " were swapped"
+    )
+
+
+def test_a_longer_disorder_is_told_with_the_right_order() -> None:
+    lower = authority("Lower", by=INTER)
+
+    assert told(issue(by=lower), ROOT, lower, INTER).endswith(
+        "and in the right order they are certificate 1, certificate 3, certificate 4, certificate 2"
+    )
+
+
+def test_a_second_leaf_is_named() -> None:
+    second = issue("other.example.com", by=INTER, names=["other.example.com"])
+
+    for line in ((LEAF, second, INTER), (LEAF, INTER, second), (LEAF, second)):
+        assert reasons(*line) == ["chain_second_leaf"]
+    assert "certificate 3 (CN=other.example.com) is another server's certificate" in told(LEAF, INTER, second)
+
+
+def test_a_leaf_that_is_not_first_is_told() -> None:
+    for line in ((INTER, LEAF), (ROOT, INTER, LEAF), (INTER, LEAF, ROOT)):
+        assert reasons(*line)[0] == "chain_leaf_not_first"
+    assert "certificate 3 (CN=shop.example.com) is a server's" in examined(ROOT, INTER, LEAF).findings[0].message
+
+
+def test_a_foreign_root_at_the_end_is_told_with_the_root_that_belongs_there() -> None:
+    assert reasons(LEAF, INTER, FOREIGN) == ["chain_stranger"]
+    assert "was issued by CN=Root. Put that one in its place, or leave it out" in told(LEAF, INTER, FOREIGN)
+
+
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_a_stranger_is_told_once_wherever_it_stands(place: int) -> None:
+    line = [LEAF, INTER, ROOT]
+    line.insert(place, authority("Stranger", by=FOREIGN))
+
+    assert reasons(*line) == ["chain_stranger"]
+
+
+def test_strangers_that_belong_together_are_told_once() -> None:
+    assert reasons(LEAF, INTER, ROOT, authority("Stranger", by=FOREIGN), FOREIGN) == ["chain_stranger"]
+
+
+def test_a_missing_intermediate_is_named() -> None:
+    assert reasons(LEAF, ROOT) == ["chain_incomplete"]
+    assert told(LEAF, ROOT) == (
+        "certificate 2 (CN=Root) did not sign certificate 1 (CN=shop.example.com); that was CN=Inter, whose certificate"
+        " is missing. Put it in between, or remove certificate 2 if it does not belong here"
+    )
+
+
+def test_an_issuer_of_the_same_name_with_another_key_did_not_sign() -> None:
+    namesake = authority("Inter", by=ROOT, key=ec_key(99))
+
+    assert reasons(LEAF, namesake, ROOT) == ["chain_bad_signature"]
+    assert "its key did not make that signature" in told(LEAF, namesake)
+
+
+def test_an_altered_leaf_is_told() -> None:
+    altered = rewritten(LEAF, by=INTER, serial=b"\x05", signature=LEAF.certificate.signature)
+
+    assert reasons(altered, INTER, ROOT) == ["chain_bad_signature"]
+
+
+def test_names_are_compared_byte_for_byte() -> None:
+    printable = der.sequence(der.tlv(0x31, der.sequence(der.oid("2.5.4.3"), der.tlv(0x13, b"Inter"))))
+    other = rewritten(INTER, by=ROOT, subject=printable)
+
+    assert reasons(LEAF, other, ROOT) == ["chain_bad_signature"]
+    assert "written in another way" in told(LEAF, other)
+
+
+def test_a_root_before_the_end_is_told() -> None:
+    again = authority("Root", by=FOREIGN, key=ROOT.key)
+
+    assert reasons(LEAF, INTER, ROOT, again) == ["chain_root_not_last"]
+
+
+def test_authorities_that_signed_each_other_are_no_endless_path() -> None:
+    one, other = authority("One"), authority("Other")
+    by_other, by_one = authority("One", by=other, key=one.key), authority("Other", by=one, key=other.key)
+
+    assert reasons(issue(by=one), by_other, by_one) == []
+    assert reasons(issue(by=one), by_other, by_one, trust=[ROOT]) == ["chain_incomplete"]
+
+
+# The path
+
+
+def broken(code: str, **other: Any) -> Any:
+    return pytest.param(code, other, id=f"{code} {' '.join(map(str, other))}")
+
+
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [
+        broken("chain_expired", not_after=AT - DAY),
+        broken("chain_not_yet_valid", not_before=AT + DAY, not_after=AT + 2 * DAY),
+        broken("chain_not_an_authority", extensions={x509.BasicConstraints: None}),
+        broken(
+            "chain_not_an_authority",
+            extensions={x509.BasicConstraints: (x509.BasicConstraints(ca=False, path_length=None), True)},
+        ),
+        broken(
+            "chain_constraints_not_critical",
+            extensions={x509.BasicConstraints: (x509.BasicConstraints(ca=True, path_length=None), False)},
+        ),
+        broken("chain_may_not_sign", extensions={x509.KeyUsage: (usage("digital_signature", "crl_sign"), True)}),
+        broken("chain_not_for_servers", more=[(purposes(ExtendedKeyUsageOID.CLIENT_AUTH), False)]),
+        broken("chain_unknown_critical_extension", more=[(unknown(), True)]),
+        broken("chain_malformed", more=[(unknown("1.3.6.1.5.5.7.1.1", b"junk"), False)]),
+        broken(
+            "chain_wrongly_critical_extension",
+            extensions={x509.AuthorityKeyIdentifier: (x509.AuthorityKeyIdentifier(b"1", None, None), True)},
+        ),
+        broken("chain_weak_key", key=rsa_key(1024)),
+        broken("chain_weak_key", key=ec_key(5, ec.SECP224R1())),
+        broken("chain_weak_key", key=ec_key(5, ec.SECP256K1())),
+        broken("chain_forbidden_name", more=[(constraints(permitted=["example.org"]), True)]),
+        broken("chain_forbidden_name", more=[(constraints(excluded=["example.com"]), False)]),
+        broken("chain_bad_name_constraints", more=[(constraints(excluded=[x509.DNSName("example..com")]), True)]),
+        broken("chain_malformed", more=[(unknown("2.5.29.30", b"\x30\x00"), True)]),
+        broken(
+            "chain_too_many_constraints",
+            more=[(constraints(excluded=[f"h{number}.test" for number in range(60_000)]), True)],
+        ),
+    ],
+)
+def test_an_authority_that_clients_refuse_is_a_reason(code: str, how: dict[str, Any]) -> None:
+    inter = authority("Inter", by=ROOT, **how)
+    leaf = issue(by=inter)
+
+    for line, trust in (((leaf, inter), None), ((leaf, inter, ROOT), None), ((leaf, inter), [ROOT])):
+        found = reasons(*line, trust=trust)
+        assert set(found) & {code} or (code == "chain_not_an_authority" and "chain_second_leaf" in found), found
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"extensions": {x509.KeyUsage: None}},
+        {"extensions": {x509.SubjectKeyIdentifier: None}},
+        {"extensions": {x509.KeyUsage: (usage("key_cert_sign"), False)}},
+        {"more": [(purposes(ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH), True)]},
+        {"more": [(purposes(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE), False)]},
+        {"more": [(constraints(permitted=["example.com", "example.org"]), True)]},
+        {"more": [(constraints(permitted=[".example.com"]), True)]},
+        {"more": [(constraints(permitted=[x509.DirectoryName(x509.Name([]))]), True)]},
+        {"more": [(x509.PolicyConstraints(require_explicit_policy=None, inhibit_policy_mapping=0), True)]},
+        {"more": [(x509.InhibitAnyPolicy(0), True)]},
+        {"more": [(x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3"), None)]), True)]},
+        {"more": [(unknown("1.3.6.1.4.1.311.21.1", b"\x02\x01\x00"), False)]},  # Active Directory's version of a CA
+        {"more": [(alternatives("ca.example.com"), False)]},
+        {"key": rsa_key(2048)},
+        {"key": ec_key(6, ec.SECP384R1())},
+        {"key": ec_key(6, ec.SECP521R1())},
+        {"key": ed25519_key(6)},
+        {"path_length": 0},
+        {"subject": named("Inter", O="Grüße & Co.", C="DE")},
+    ],
+)
+def test_what_private_authorities_have_is_taken(how: dict[str, Any]) -> None:
+    inter = authority(**({"subject": "Inter", "by": ROOT} | how))
+    leaf = issue(by=inter)
+
+    for line, trust in (((leaf, inter), None), ((leaf, inter, ROOT), None), ((leaf, inter), [ROOT])):
+        assert reasons(*line, trust=trust) == []
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"extensions": {x509.KeyUsage: None}},  # as `openssl req -x509` makes it
+        {"extensions": {x509.SubjectKeyIdentifier: None, x509.KeyUsage: None}},
+        {"key": ed25519_key(7)},
+        {"more": [(purposes(ExtendedKeyUsageOID.SERVER_AUTH), False)]},
+        {"not_before": datetime(1999, 1, 1, tzinfo=UTC), "not_after": datetime(2060, 1, 1, tzinfo=UTC)},
+    ],
+)
+def test_a_private_root_is_taken_as_it_is(how: dict[str, Any]) -> None:
+    root = authority("Old Root", **how)
+    leaf = issue(
+        by=root, extensions={x509.AuthorityKeyIdentifier: (x509.AuthorityKeyIdentifier(None, None, None), False)}
+    )
+
+    assert reasons(leaf, root) == []
+    assert reasons(leaf, trust=[root]) == []
+
+
+def test_the_anchors_own_signature_and_serial_number_say_nothing() -> None:
+    sha1 = der.sequence(der.oid("1.2.840.10045.4.1"))
+    old = rewritten(ROOT, serial=b"\0", algorithm=sha1)
+    leaf = issue(by=old)
+
+    assert reasons(leaf, old) == []
+    assert reasons(leaf, trust=[old]) == []
+
+
+def test_a_weak_signature_on_an_intermediate_is_a_reason() -> None:
+    weak = rewritten(INTER, by=ROOT, algorithm=der.sequence(der.oid("1.2.840.10045.4.1")))
+
+    assert reasons(LEAF, weak) == ["chain_weak_signature"]
+    assert reasons(LEAF, weak, ROOT) == ["chain_weak_signature"]
+
+
+@pytest.mark.parametrize(("length", "codes"), [(None, []), (1, []), (0, ["chain_too_long"])])
+def test_no_more_authorities_stand_below_than_the_length_allows(length: int | None, codes: list[str]) -> None:
+    top = authority("Top", path_length=length)
+    inter = authority("Inter", by=top, path_length=5)
+    line = (issue(by=inter), inter, top)
+
+    assert reasons(*line) == codes
+    assert reasons(*line, trust=[top]) == codes
+
+
+def test_a_length_is_that_of_others_between_itself_and_the_leaf() -> None:
+    top = authority("Top", path_length=1)
+    inter = authority("Inter", by=top)
+    renewed = authority("Inter", by=inter, key=ec_key(11))
+    lower = authority("Lower", by=renewed)
+
+    assert reasons(issue(by=renewed), renewed, inter, top) == []
+    assert reasons(issue(by=lower), lower, renewed, inter, top) == ["chain_too_long"]
+
+
+def test_each_certificate_with_a_flaw_is_told() -> None:
+    old = authority("Root", not_after=AT - DAY)
+    inter = authority("Inter", by=old, not_after=AT - DAY, extensions={x509.KeyUsage: (usage("crl_sign"), True)})
+
+    found = [(finding.code, finding.where) for finding in examined(issue(by=inter), inter, old).findings[:3]]
+
+    assert found == [
+        ("chain_expired", "certificate 2 (line 40)"),
+        ("chain_expired", "certificate 3 (line 60)"),
+        ("chain_may_not_sign", "certificate 2 (line 40)"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [dsa.generate_private_key(1024), ed448.Ed448PrivateKey.generate()])
+def test_a_root_with_a_key_outside_of_the_list_is_a_reason(kind: Any) -> None:
+    digest = hashes.SHA256() if isinstance(kind, dsa.DSAPrivateKey) else None
+    root = authority("Root", key=kind, digest=digest)
+    leaf = issue(by=root, digest=digest)
+
+    assert "chain_weak_key" in reasons(leaf, root)
+    assert "chain_weak_key" in reasons(leaf, trust=[root])
+
+
+def test_an_extension_that_is_there_twice_ends_the_judging_of_that_certificate() -> None:
+    raw = raw_extensions(INTER)
+    twice = rewritten(INTER, by=ROOT, extensions=[*raw, raw[0]])
+
+    assert reasons(LEAF, twice, ROOT) == ["chain_extension_twice"]
+
+
+def test_a_certificate_that_names_another_key_than_its_issuers_is_told() -> None:
+    other = {x509.AuthorityKeyIdentifier: (x509.AuthorityKeyIdentifier(b"1" * 20, None, None), False)}
+    by_serial = x509.AuthorityKeyIdentifier(None, [x509.DirectoryName(named("Root"))], 12345)
+    inter = authority("Inter", by=ROOT, extensions=other)
+
+    assert reasons(issue(by=INTER, extensions=other), INTER) == ["chain_wrong_key_identifier"]
+    assert reasons(issue(by=inter), inter, ROOT) == ["chain_wrong_key_identifier"]
+    assert reasons(issue(by=inter), inter, trust=[ROOT]) == ["chain_wrong_key_identifier"]
+    assert reasons(issue(by=ROOT, extensions={x509.AuthorityKeyIdentifier: (by_serial, False)}), ROOT) == [
+        "chain_wrong_key_identifier"
+    ]
+
+
+def test_where_no_rule_speaks_the_path_validator_has_the_last_word() -> None:
+    # RFC 5280 section 4.1.2.5 wants dates before 2050 as UTCTime
+    dates = der.sequence(der.tlv(0x18, b"20261111120000Z"), der.tlv(0x18, b"20270209120000Z"))
+    leaf = rewritten(LEAF, by=INTER, validity=dates)
+
+    assert reasons(leaf, INTER) == ["chain_invalid"]
+    assert told(leaf, INTER).startswith("the chain does not pass path validation, whose words are: validation failed")
+
+
+# Trust
+
+
+def test_with_trust_the_chain_leads_to_a_given_root() -> None:
+    for line in ((LEAF, INTER), (LEAF, INTER, ROOT)):
+        verdict = examined(*line, trust=[FOREIGN, ROOT])
+        assert (verdict.trust_anchor, verdict.publicly_trusted) == ("CN=Root", False)
+        assert reasons(*line, trust=[FOREIGN, ROOT]) == []
+
+
+def test_with_trust_another_root_does_not_do() -> None:
+    assert reasons(LEAF, INTER, ROOT, trust=[FOREIGN]) == ["chain_untrusted"]
+    assert reasons(LEAF, INTER, ROOT, trust=[]) == ["chain_untrusted"]
+    assert "is a root, but none of the roots that were given (CN=Foreign)" in told(LEAF, INTER, ROOT, trust=[FOREIGN])
+
+
+def test_with_trust_what_is_missing_on_the_way_is_named() -> None:
+    assert reasons(LEAF, trust=[ROOT]) == ["chain_incomplete"]
+    assert told(LEAF, trust=[ROOT]) == (
+        "the chain ends with certificate 1 (CN=shop.example.com), issued by CN=Inter, which is none of the roots that"
+        " were given (CN=Root); add the certificate of that issuer to the end of the bundle"
+    )
+
+
+def test_a_given_root_of_the_same_name_with_another_key_does_not_do() -> None:
+    assert reasons(LEAF, INTER, trust=[authority("Root", key=ec_key(98))]) == ["chain_untrusted"]
+
+
+def test_an_intermediate_or_the_leaf_itself_may_be_given_as_trusted() -> None:
+    itself = issue()
+
+    assert reasons(LEAF, INTER, trust=[INTER]) == []
+    assert reasons(itself, trust=[itself]) == []
+
+
+def test_what_comes_after_a_known_root_only_warns() -> None:
+    crossed = authority("Root", by=FOREIGN, key=ROOT.key, not_after=AT - DAY)
+
+    assert reasons(LEAF, INTER, crossed, trust=[ROOT]) == []
+    assert warned(LEAF, INTER, crossed, trust=[ROOT]) == ["unneeded_certificate"]
+    assert reasons(LEAF, INTER, crossed) == ["chain_expired"]
+
+
+def test_of_two_paths_the_good_one_counts() -> None:
+    old = authority("Root", key=ROOT.key, not_after=AT - DAY)
+
+    assert reasons(LEAF, INTER, trust=[old, ROOT]) == []
+    assert reasons(LEAF, INTER, trust=[old]) == ["chain_expired"]
+
+
+def test_a_flawed_root_that_is_not_on_the_path_says_nothing() -> None:
+    assert reasons(LEAF, INTER, trust=[authority("Foreign", more=[(unknown(), True)]), ROOT]) == []
+
+
+# Public
+
+
+def test_a_public_chain_is_known_as_one() -> None:
+    for line in (PUBLIC, PUBLIC[:2]):
+        verdict = examined(*line, at=NOVEMBER_2022)
+        assert verdict.findings == ()
+        assert verdict.publicly_trusted
+        assert verdict.trust_anchor == "CN=ISRG Root X1,O=Internet Security Research Group,C=US"
+
+
+def test_a_public_chain_with_its_root_is_one_too() -> None:
+    (root,) = roots.public()[PUBLIC[1].issuer.public_bytes()]
+    verdict = examined(*PUBLIC[:2], root, at=NOVEMBER_2022)
+
+    assert verdict.publicly_trusted
+    assert [finding.code for finding in verdict.findings] == ["root_included"]
+
+
+def test_a_public_chain_may_have_an_expired_cross_certificate_at_its_end() -> None:
+    verdict = examined(*PUBLIC, at=datetime(2024, 12, 1, tzinfo=UTC))
+
+    assert verdict.publicly_trusted
+    assert [finding.code for finding in verdict.findings] == ["unneeded_certificate"]
+
+
+def test_the_missing_intermediate_of_a_public_leaf_is_named() -> None:
+    assert reasons(PUBLIC[0], at=NOVEMBER_2022) == ["chain_incomplete"]
+    assert "issued by CN=R3, which is no public root" in told(PUBLIC[0], at=NOVEMBER_2022)
+    assert reasons(PUBLIC[0], PUBLIC[2], at=NOVEMBER_2022) == ["chain_incomplete"]
+
+
+def test_a_leaf_under_a_public_policy_must_reach_a_public_root_or_bring_its_own() -> None:
+    claims = issue(by=INTER, more=[(DOMAIN_VALIDATED, False)])
+
+    assert reasons(claims) == ["chain_incomplete"]
+    assert reasons(claims, INTER) == ["chain_incomplete"]
+    assert reasons(claims, INTER, ROOT) == []
+    assert reasons(claims, INTER, trust=[ROOT]) == []
+
+
+def test_a_stranger_behind_a_public_chain_is_one() -> None:
+    verdict = examined(*PUBLIC[:2], FOREIGN, at=NOVEMBER_2022)
+
+    assert [finding.code for finding in verdict.findings] == ["chain_stranger"]
+    assert not verdict.publicly_trusted
+
+
+def test_given_roots_replace_the_public_ones() -> None:
+    assert reasons(*PUBLIC, at=NOVEMBER_2022, trust=[ROOT]) == ["chain_incomplete"]
+
+
+def test_a_public_root_may_be_given() -> None:
+    (root,) = roots.public()[PUBLIC[1].issuer.public_bytes()]
+
+    assert examined(*PUBLIC, at=NOVEMBER_2022, trust=[root]).publicly_trusted
+
+
+def test_every_public_root_could_be_an_anchor() -> None:
+    leaf = issue(by=ROOT, extensions={x509.AuthorityKeyIdentifier: None}).certificate
+    found = [root for namesakes in roots.public().values() for root in namesakes]
+
+    assert len(found) > 100
+    for root in found:
+        path = AuthorityPath(certificates=[leaf, root], places=["1", "2"], is_anchored=True)
+        middle = root.not_valid_before_utc + (root.not_valid_after_utc - root.not_valid_before_utc) / 2
+        assert profile.examine(root, where="2", at=middle, leaf=False, anchor=True) == []
+        assert authorities.examine(path) == []
+
+
+@pytest.mark.parametrize("domain", [None, HOST, "other.example.com"])
+def test_a_domain_that_is_not_covered_is_no_flaw_of_the_chain(domain: str | None) -> None:
+    assert reasons(LEAF, INTER, trust=[ROOT], domain=domain) == []
+
+
+def test_the_second_opinion_refuses_what_it_should() -> None:
+    expired = authority("Inter", by=ROOT, not_after=AT - DAY)
+    path = [issued.certificate for issued in (issue(by=expired), expired, ROOT)]
+
+    assert "not valid at validation time" in (verifier.refusal(path, at=AT, domain=None) or "")
+    assert verifier.refusal([LEAF.certificate, INTER.certificate, ROOT.certificate], at=AT, domain=None) is None
