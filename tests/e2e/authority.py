@@ -68,6 +68,12 @@ class Issued:
     key: PrivateKey
 
     @property
+    def host(self) -> str:
+        """The first name that it is for."""
+        names = self.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return names.get_values_for_type(x509.DNSName)[0]
+
+    @property
     def bundle_pem(self) -> str:
         """The leaf, and then what signed it."""
         return "".join(each.public_bytes(Encoding.PEM).decode() for each in (self.leaf, *self.chain))
