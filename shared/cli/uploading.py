@@ -4,6 +4,7 @@ Only the validator can open it. No error shows anything of the key.
 """
 
 import base64
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,12 +20,20 @@ from shared.errors import Reason, RefusedError
 from shared.events import CertificateUploaded, Event, JsonObject
 from shared.identifiers import new_certificate_id, new_event_id
 from shared.judging import judge
+from shared.messaging.clear_keys import KEY_IN_THE_CLEAR, holds_private_key
 from shared.names import NameRefusedError, normalize
 from shared.settings import load
 from shared.vault import KeyFiles
 
 MAX_BUNDLE_BYTES: Final = 256 * 1024
 MAX_KEY_BYTES: Final = 32 * 1024
+
+# Other than to what has been sent, nothing has happened to this key.
+_KEY_IN_THE_CLEAR: Final = Reason(
+    KEY_IN_THE_CLEAR,
+    "a private key is where it would be sent in the clear: in --bundle, --description or --metadata; it belongs to --key "
+    "alone, which is sealed. Nothing was sent",
+)
 
 
 class WouldBeRejectedError(RefusedError):
@@ -118,10 +127,13 @@ def upload_event(
         "description": wanted.description or "",
         "metadata": wanted.metadata or "",
     }
+    said = {name: value for name, value in data.items() if value}
+    if holds_private_key(json.dumps(said).encode()):
+        raise RefusedError(_KEY_IN_THE_CLEAR)
     own_id = new_event_id() if event_id is None else event_id
     return request_event(
         CertificateUploaded.type,
-        {name: value for name, value in data.items() if value},
+        said,
         event_id=own_id,
         correlation_id=own_id if correlation_id is None else correlation_id,
     )

@@ -137,6 +137,7 @@ def test_what_a_service_would_refuse_is_not_sent(pair: Pair, more: dict[str, Any
         upload_event(pair, wanted(**more))
 
     assert [reason.code for reason in caught.value.reasons] == [code]
+    assert "compromised" not in str(caught.value)  # nobody else has seen it
     assert KEY_LINE not in str(caught.value)
 
 
