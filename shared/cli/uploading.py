@@ -28,11 +28,11 @@ from shared.vault import KeyFiles
 MAX_BUNDLE_BYTES: Final = 256 * 1024
 MAX_KEY_BYTES: Final = 32 * 1024
 
-# Other than to what has been sent, nothing has happened to this key.
+# The services' sentence says that the key is compromised; this one has not left the machine.
 _KEY_IN_THE_CLEAR: Final = Reason(
     KEY_IN_THE_CLEAR,
-    "a private key is where it would be sent in the clear: in --bundle, --description or --metadata; it belongs to --key "
-    "alone, which is sealed. Nothing was sent",
+    "a private key would be sent in the clear: it is in --bundle, --description or --metadata, and belongs into --key "
+    "alone, which is sealed; nothing was sent",
 )
 
 
