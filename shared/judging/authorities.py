@@ -158,7 +158,10 @@ def _length(path: Path, index: int) -> Iterator[Finding]:
 
 
 def _niceties(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
-    wanted = {"keyUsage": x509.KeyUsage, "subjectKeyIdentifier": x509.SubjectKeyIdentifier}
+    wanted: dict[str, type[x509.ExtensionType]] = {
+        "keyUsage": x509.KeyUsage,
+        "subjectKeyIdentifier": x509.SubjectKeyIdentifier,
+    }
     if not is_self_issued(certificate):
         wanted["authorityKeyIdentifier"] = x509.AuthorityKeyIdentifier
     lacks = [title for title, kind in wanted.items() if extension(certificate, kind) is None]

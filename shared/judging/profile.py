@@ -36,17 +36,25 @@ def _pair(code: str, source: str, summary: str) -> Pair:
     )
 
 
-UNREADABLE_PART = _pair("malformed", "RFC 5280 section 4.1", "has a part that cannot be read")
-DUPLICATE_EXTENSION = _pair("extension_twice", "RFC 5280 section 4.2", "has an extension twice")
-UNKNOWN_CRITICAL = _pair("unknown_critical_extension", "RFC 5280 section 4.2", "has a critical extension nobody knows")
-WRONG_CRITICAL = _pair("wrongly_critical_extension", "RFC 5280 section 4.2", "marks as critical what must not be")
-VERSION = _pair("not_version_3", "CABF BR section 7.1.1", "is not of X.509 version 3")
-SERIAL_NUMBER = _pair("bad_serial_number", "RFC 5280 section 4.1.2.2", "has a serial number out of range")
-WEAK_SIGNATURE = _pair("weak_signature", "CABF BR section 7.1.3.2", "is signed with SHA-1, MD5 or something as weak")
-TWO_ALGORITHMS = _pair("two_algorithms", "RFC 5280 section 4.1.1.2", "names two algorithms for its one signature")
-NO_ISSUER = _pair("no_issuer", "RFC 5280 section 4.1.2.4", "does not name its issuer")
-EXPIRED = _pair("expired", "RFC 5280 section 4.1.2.5", "has expired")
-NOT_YET_VALID = _pair("not_yet_valid", "RFC 5280 section 4.1.2.5", "is not valid yet")
+UNREADABLE_PART = _pair("malformed", "RFC 5280 section 4.1", "can be read in all its parts")
+DUPLICATE_EXTENSION = _pair("extension_twice", "RFC 5280 section 4.2", "has each extension once")
+UNKNOWN_CRITICAL = _pair(
+    "unknown_critical_extension", "RFC 5280 section 4.2", "has no critical extension that nobody knows"
+)
+WRONG_CRITICAL = _pair(
+    "wrongly_critical_extension", "RFC 5280 section 4.2", "marks no extension as critical that must not be"
+)
+VERSION = _pair("not_version_3", "CABF BR section 7.1.1", "is of X.509 version 3")
+SERIAL_NUMBER = _pair(
+    "bad_serial_number", "RFC 5280 section 4.1.2.2", "has a positive serial number of at most 20 octets"
+)
+WEAK_SIGNATURE = _pair(
+    "weak_signature", "CABF BR section 7.1.3.2", "is signed with SHA-256, SHA-384, SHA-512 or Ed25519"
+)
+TWO_ALGORITHMS = _pair("two_algorithms", "RFC 5280 section 4.1.1.2", "names one algorithm for its signature")
+NO_ISSUER = _pair("no_issuer", "RFC 5280 section 4.1.2.4", "names its issuer")
+EXPIRED = _pair("expired", "RFC 5280 section 4.1.2.5", "has not expired")
+NOT_YET_VALID = _pair("not_yet_valid", "RFC 5280 section 4.1.2.5", "is valid already")
 
 PAIRS: Final = (
     UNREADABLE_PART,

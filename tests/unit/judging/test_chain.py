@@ -263,11 +263,10 @@ def test_an_authority_that_clients_refuse_is_a_reason(code: str, how: dict[str, 
         {"key": ec_key(6, ec.SECP521R1())},
         {"key": ed25519_key(6)},
         {"path_length": 0},
-        {"subject": named("Inter", O="Grüße & Co.", C="DE")},
     ],
 )
 def test_what_private_authorities_have_is_taken(how: dict[str, Any]) -> None:
-    inter = authority(**({"subject": "Inter", "by": ROOT} | how))
+    inter = authority(named("Inter", O="Grüße & Co.", C="DE"), by=ROOT, **how)
     leaf = issue(by=inter)
 
     for line, trust in (((leaf, inter), None), ((leaf, inter, ROOT), None), ((leaf, inter), [ROOT])):
@@ -361,7 +360,7 @@ def test_an_extension_that_is_there_twice_ends_the_judging_of_that_certificate()
 
 
 def test_a_certificate_that_names_another_key_than_its_issuers_is_told() -> None:
-    other = {x509.AuthorityKeyIdentifier: (x509.AuthorityKeyIdentifier(b"1" * 20, None, None), False)}
+    other: Any = {x509.AuthorityKeyIdentifier: (x509.AuthorityKeyIdentifier(b"1" * 20, None, None), False)}
     by_serial = x509.AuthorityKeyIdentifier(None, [x509.DirectoryName(named("Root"))], 12345)
     inter = authority("Inter", by=ROOT, extensions=other)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.judging import leaf
-from shared.judging.leaf import Finding
+from shared.judging.model import Finding
 from shared.names import Name
 from tests.unit.judging import der
 from tests.unit.judging.builders import (
