@@ -6,6 +6,7 @@ all certificates no chain, with any reason no trial load. So each reason is one 
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +21,7 @@ from shared.judging.keys import Key, read_key
 from shared.judging.loading import load_failure, oversize
 from shared.judging.matching import mismatch
 from shared.judging.model import Finding, Judgement, Link, Rule
+from shared.judging.order import LEAF_NOT_FIRST
 from shared.judging.signing import signs
 from shared.judging.taken import LEAF, warnings_of
 from shared.judging.weakness import private_weaknesses, weaknesses
@@ -71,6 +73,8 @@ class _Judging:
         key_file = read_key(key_text)
         self._findings += [*bundle.findings, *key_file.findings]
         verdict = self._chain(bundle)
+        if any(finding.rule is LEAF_NOT_FIRST for finding in self._findings):
+            bundle = replace(bundle, leaf=None)  # what is first is known to be another one
         facts = self._leaf(bundle.leaf) if bundle.leaf else None
         self._pair(bundle, key_file.key)
         chain = tuple(entry.der for entry in bundle.entries)

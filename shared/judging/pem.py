@@ -88,7 +88,9 @@ def scan(text: bytes, armour: Armour) -> Scan:
     scanner.end()
     if not scanner.blocks and not scanner.findings:
         return Scan(blocks=(), findings=(armour.found(Flaw.NOT_PEM, recognise(text)),))
-    return Scan(blocks=tuple(scanner.blocks), findings=tuple(scanner.findings))
+    # Who has too many is told so, not of each; but a private key is always told of.
+    told = [block for block in scanner.blocks if not scanner.is_full or block.label.endswith("PRIVATE KEY")]
+    return Scan(blocks=tuple(told), findings=tuple(scanner.findings))
 
 
 class _Scanner:
