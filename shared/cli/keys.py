@@ -1,18 +1,26 @@
 """`certsmith keys`: making the key rings, and looking at them; nothing of a key is shown but its id."""
 
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from rich.text import Text
 
+from shared.cli.database import keeper_connection
 from shared.cli.exits import ExitCode
 from shared.cli.failures import CommandError
+from shared.cli.settings import KeeperSettings
 from shared.cli.terminal import Terminal, table
 from shared.errors import SettingsError
+from shared.keeping.usage import needs
 from shared.settings import KeySettings, load
 from shared.vault import KeyFiles, generating
 from shared.vault.generating import RingStatus
-from shared.vault.rings import utc_now
+from shared.vault.rings import KeyState, RingKey, utc_now
+
+Usage: TypeAlias = dict[str, int]
 
 # Who cannot work without which ring.
 NEEDED_BY: Final = {
@@ -34,8 +42,11 @@ def generate_keys(folder: Path | None, terminal: Terminal) -> ExitCode:
     return ExitCode.DONE
 
 
-def show_keys(service: str | None, terminal: Terminal) -> ExitCode:
-    """Show the key rings that *service* needs, by default all; the exit code says whether something is wrong."""
+def show_keys(service: str | None, terminal: Terminal, *, with_usage: bool = False) -> ExitCode:
+    """Show the key rings that *service* needs, by default all; the exit code says whether something is wrong.
+
+    *with_usage* has the database asked what needs each key.
+    """
     known = sorted({who for needing in NEEDED_BY.values() for who in needing})
     if service is not None and service not in known:
         text = f"{service!r} needs no key ring; {', '.join(known)} do"
@@ -43,41 +54,90 @@ def show_keys(service: str | None, terminal: Terminal) -> ExitCode:
     found = [
         each for each in generating.status(load(KeyFiles)) if service is None or service in NEEDED_BY[each.file.field]
     ]
+    usage, now = asyncio.run(_usage()) if with_usage else None, utc_now()
     folder = load(KeySettings).keys_dir
     terminal.show(
-        {"rings": [_document(each) for each in found]},
+        {"rings": [_document(each, usage, now) for each in found]},
         Text(f"in {folder}", "dim"),
-        table("ring", "current key", "needed by", "", rows=(_row(each, folder) for each in found)),
+        table(
+            "ring",
+            "current key",
+            "needed by",
+            "",
+            rows=(row for each in found for row in _rows(each, folder, usage, now)),
+        ),
     )
     return ExitCode.FAILED if any(each.problem for each in found) else ExitCode.DONE
 
 
-def _document(status: RingStatus) -> dict[str, object]:
+async def _usage() -> Usage:
+    async with keeper_connection(load(KeeperSettings).database_url.get_secret_value()) as connection:
+        return await needs(connection)
+
+
+def _document(status: RingStatus, usage: Usage | None, now: datetime) -> dict[str, object]:
     keys = status.ring.keys if status.ring else ()
     return {
         "ring": status.file.ring,
         "half": status.file.half,
         "file": str(status.path),
         "needed_by": NEEDED_BY[status.file.field],
-        "current": _current(status),
-        "keys": [{"id": key.id, "created_at": key.created_at, "retired_at": key.retired_at} for key in keys],
+        "current": _current(status, now),
+        "keys": [
+            {
+                "id": key.id,
+                "state": _state(status, key, now),
+                "created_at": key.created_at,
+                "active_from": key.active_from,
+                "retired_at": key.retired_at,
+                "in_use": None if usage is None else usage.get(key.id, 0),
+            }
+            for key in keys
+        ],
         "problem": status.problem,
     }
 
 
-def _row(status: RingStatus, folder: Path) -> tuple[Text, ...]:
+def _rows(status: RingStatus, folder: Path, usage: Usage | None, now: datetime) -> Iterator[tuple[Text, ...]]:
     shown = status.path.relative_to(folder) if status.path.is_relative_to(folder) else status.path
     problem = (status.problem or "").removeprefix(f"{status.path}: ")
-    return (
+    current = _current(status, now)
+    yield (
         Text(str(shown), "bold"),
-        Text(_current(status) or "-"),
+        Text(current or "-"),
         Text(", ".join(NEEDED_BY[status.file.field])),
-        Text(problem, "red") if problem else Text("good", "green"),
+        Text(problem, "red") if problem else Text("good" + _used(current, usage), "green"),
     )
+    for key in status.ring.keys if status.ring else ():
+        if key.id != current:
+            yield Text(), Text(key.id, "dim"), Text(), Text(_sentence(status, key, now) + _used(key.id, usage), "dim")
 
 
-def _current(status: RingStatus) -> str | None:
+def _sentence(status: RingStatus, key: RingKey, now: datetime) -> str:
+    match _state(status, key, now):
+        case KeyState.NEXT:
+            return f"next, from {key.begins_at:%Y-%m-%d %H:%M:%S} UTC"
+        case KeyState.OLDER:
+            return "older; a rotation is under way, or was cut off"
+        case KeyState.RETIRED:
+            return f"retired {key.retired_at:%Y-%m-%d %H:%M:%S} UTC"
+        case state:
+            return str(state or "")
+
+
+def _used(key_id: str | None, usage: Usage | None) -> str:
+    return "" if usage is None or key_id is None else f", in use {usage.get(key_id, 0):,} times"
+
+
+def _state(status: RingStatus, key: RingKey, now: datetime) -> KeyState | None:
     try:
-        return status.ring.current_at(utc_now()).id if status.ring else None
+        return status.ring.state_of(key, now) if status.ring else None
+    except SettingsError:
+        return None
+
+
+def _current(status: RingStatus, now: datetime) -> str | None:
+    try:
+        return status.ring.current_at(now).id if status.ring else None
     except SettingsError:
         return None

@@ -5,7 +5,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from shared.vault.halves import (
     public_half,
     signing_public,
 )
-from shared.vault.rings import KEY_BYTES, Ring, RingKey
+from shared.vault.rings import KEY_BYTES, Ring, RingKey, utc_now
 
 _SECRET_MODE: Final = 0o600
 _PUBLIC_MODE: Final = 0o644
@@ -49,7 +49,7 @@ def generate(folder: Path) -> tuple[Path, ...]:
         fresh = folder / f".new-{secrets.token_hex(8)}"
         fresh.mkdir(mode=_FOLDER_MODE)
         try:
-            made = _new_rings(datetime.now(UTC).replace(microsecond=0))
+            made = _new_rings(utc_now().replace(microsecond=0))
             for file, ring in made.items():
                 _write(fresh / file.name, rings.dump(ring, half=file.half), secret=file.half == "secret")
             return _publish(fresh, folder)
@@ -71,7 +71,7 @@ def status(key_files: KeyFiles) -> tuple[RingStatus, ...]:
             continue
         if file.half == "secret" and _is_open_to_others(key_files.path_of(file)):
             problems[file] = "other users of this machine can read this secret: chmod 600"
-    problems |= {file: text for file, text in _mismatches(found).items() if file not in problems}
+    problems |= {file: text for file, text in _mismatches(found, now=utc_now()).items() if file not in problems}
     return tuple(
         RingStatus(file=file, path=key_files.path_of(file), ring=found.get(file), problem=problems.get(file))
         for file in files.ALL
@@ -102,7 +102,7 @@ def _new_rings(now: datetime) -> dict[RingFile, Ring]:
     return {file: Ring(name=file.ring, keys=keys[file]) for file in files.ALL}
 
 
-def _mismatches(found: Mapping[RingFile, Ring]) -> dict[RingFile, str]:
+def _mismatches(found: Mapping[RingFile, Ring], *, now: datetime) -> dict[RingFile, str]:
     """Return, for each file of public halves, which secret has no fitting half in it."""
     pairs = (
         (files.VAULT_SECRET, files.VAULT_PUBLIC, agreement_public),
@@ -114,8 +114,12 @@ def _mismatches(found: Mapping[RingFile, Ring]) -> dict[RingFile, str]:
         if secret_file in found and public_file in found:
             halves = {key.id: key.material for key in found[public_file].keys}
             for key in found[secret_file].keys:
-                if key.retired_at is None and halves.get(key.id) != public_of(key.material):
-                    problems[public_file] = f"has no public half that fits {key.id} of {secret_file.name}"
+                in_use = key.is_active_at(now) and not key.is_retired_at(now)
+                if in_use and halves.get(key.id) != public_of(key.material):
+                    problems[public_file] = (
+                        f"has no public half that fits {key.id} of {secret_file.name}; "
+                        "if a rotation was cut off, run it again"
+                    )
     return problems
 
 

@@ -8,8 +8,9 @@ key that is active and not retired is the current one. Retired keys still open w
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Protocol
 
@@ -21,6 +22,19 @@ from shared.vault import in_place
 Half = Literal["public", "secret"]
 
 KEY_BYTES: Final = 32  # of every key here: X25519, Ed25519, XChaCha20-Poly1305
+
+
+class KeyState(StrEnum):
+    """What a key is for."""
+
+    CURRENT = "current"
+    """New work."""
+    NEXT = "next"
+    """New work from a later time on."""
+    OLDER = "older"
+    """Old work; a rotation is under way, or was cut off."""
+    RETIRED = "retired"
+    """Old work, if there is any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +89,15 @@ class Ring:
         if not candidates:
             raise SettingsError(f"the key ring {self.name} has no key that is active and not retired")
         return max(candidates, key=lambda key: key.begins_at)
+
+    def state_of(self, key: RingKey, instant: datetime) -> KeyState:
+        """Return what *key* is for at *instant*; in the verify ring each writer has a current one."""
+        if key.is_retired_at(instant):
+            return KeyState.RETIRED
+        if not key.is_active_at(instant):
+            return KeyState.NEXT
+        peers = replace(self, keys=tuple(each for each in self.keys if each.writer == key.writer))
+        return KeyState.CURRENT if key == peers.current_at(instant) else KeyState.OLDER
 
     def find(self, key_id: str) -> RingKey | None:
         """Return the key with this id, None when it is not here."""

@@ -50,9 +50,12 @@ def status(
     service: Annotated[
         str | None, typer.Option("--for", metavar="SERVICE", help="Only the rings that it needs.", show_default=False)
     ] = None,
+    usage: Annotated[
+        bool, typer.Option("--usage", help="Ask the database, as the keeper, how much needs each key.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
-    """Show each key ring: its file, its current key, and what is wrong with it. Exit code 1 when something is.
+    """Show each key ring: its file, its keys, and what is wrong with it. Exit code 1 when something is.
 
     A machine needs only the rings of the services that run on it; the others had better be missing there.
 
@@ -61,7 +64,7 @@ def status(
     from shared.cli.keys import show_keys
     from shared.cli.terminal import Terminal
 
-    return show_keys(service, Terminal(as_json=as_json))
+    return show_keys(service, Terminal(as_json=as_json), with_usage=usage)
 
 
 def rotate(

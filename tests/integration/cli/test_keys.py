@@ -1,7 +1,11 @@
 """Key rings by the command line."""
 
+from datetime import timedelta
 from pathlib import Path
 
+from shared.vault import KeyFiles
+from shared.vault.rings import utc_now
+from shared.vault.rotating import VAULT, RingFiles
 from tests.e2e.command_line import Answer, certsmith
 
 
@@ -52,3 +56,31 @@ async def test_who_needs_no_ring_is_a_wrong_command_line(tmp_path: Path) -> None
     answer = await keys("status", "--for", "nobody", folder=tmp_path)
 
     assert answer.code == 2
+
+
+async def test_the_status_shows_what_each_key_is_for_and_how_much_needs_it(tmp_path: Path, database_url: str) -> None:
+    await keys("generate", folder=tmp_path)
+    vault = RingFiles(KeyFiles(keys_dir=tmp_path), VAULT)
+    now = utc_now()
+    old, older = vault.newest.id, vault.begin(now=now, active_from=now - timedelta(hours=2)).id
+    vault.retire([old], at=now - timedelta(hours=1))
+    current = vault.begin(now=now, active_from=now - timedelta(minutes=1)).id
+    coming = vault.begin(now=now, active_from=now + timedelta(hours=1)).id
+    environment = {"CERTSMITH_KEYS_DIR": str(tmp_path), "KEEPER_DATABASE_URL": database_url}
+
+    answer = await certsmith("keys", "status", "--for=terminator", "--usage", "--json", environment=environment)
+    said = await certsmith("keys", "status", "--for=terminator", "--usage", environment=environment)
+
+    secret, verify = answer.document["rings"]
+    assert {key["id"]: key["state"] for key in secret["keys"]} == {
+        old: "retired",
+        older: "older",
+        current: "current",
+        coming: "next",
+    }
+    assert {key["in_use"] for key in secret["keys"]} == {0}
+    assert [key["state"] for key in verify["keys"]] == ["current", "current"]
+    assert (answer.code, secret["current"]) == (0, current)
+    assert f"{old}" in said.out
+    assert "retired 2" in said.out
+    assert "next, from 2" in said.out
