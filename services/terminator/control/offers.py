@@ -80,9 +80,8 @@ class Offers:
         if self._refused.get((domain.name, domain.version), 0.0) > asyncio.get_running_loop().time():
             return False
         certificate, _ = choose(domain, now=self._now())
-        return (
-            certificate is not None and certificate.key is not None and not self._reader.has_keys_for(certificate.key)
-        )
+        key = None if certificate is None else certificate.key
+        return key is not None and not self._reader.has_keys_for(key)
 
     def _open(self, certificate: Certificate, domain: Domain) -> bytes:
         if certificate.key is None:

@@ -94,6 +94,8 @@ class Swaps:
                 row = await self._reread(domain)
                 read_at = asyncio.get_running_loop().time()
                 await self._workers.drop(domain)
+                if row is not None and self._offers.may_be_outdated(row):  # sealed anew meanwhile
+                    row = await self._reread(domain)
                 if row is not None:
                     self._tell(row, asyncio.get_running_loop().time() - read_at, correlation_id)
                 if domain not in self._again:
