@@ -6,6 +6,7 @@ for a name that is not permitted is not permitted.
 
 import ipaddress
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -15,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from shared.judging.reading import is_self_issued, value
 from shared.judging.wording import shown
 
-# Work is names times subtrees; others draw the line at 250,000 (Go) or 1,048,576 (OpenSSL). No CA comes near to it.
+# Work is names times subtrees, 0.1 s at the most; Go draws the line at 250,000. No authority comes near to any of them.
 MAX_COMPARISONS: Final = 100_000
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
@@ -76,12 +77,13 @@ def check(constraints: x509.NameConstraints, certificate: x509.Certificate) -> N
     Raises:
         Violation: one is not.
     """
+    permitted, excluded = _by_kind(constraints.permitted_subtrees), _by_kind(constraints.excluded_subtrees)
     for name in _names(certificate):
-        rivals = [subtree for subtree in constraints.permitted_subtrees or () if _is_same_kind(subtree, name)]
+        rivals = permitted.get(_kind(name))
         if rivals and not any(_is_within(name, subtree, every=True) for subtree in rivals):
             raise Violation(f"{_shown(name)} is not among the names it permits ({_some(rivals)})")
-        for subtree in constraints.excluded_subtrees or ():
-            if _is_same_kind(subtree, name) and _is_within(name, subtree, every=False):
+        for subtree in excluded.get(_kind(name), ()):
+            if _is_within(name, subtree, every=False):
                 raise Violation(f"{_shown(name)} is among the names it excludes ({_shown(subtree)})")
 
 
@@ -99,10 +101,16 @@ def _names(certificate: x509.Certificate) -> list[x509.GeneralName]:
     return names
 
 
-def _is_same_kind(subtree: x509.GeneralName, name: x509.GeneralName) -> bool:
-    if isinstance(name, x509.OtherName) and isinstance(subtree, x509.OtherName):
-        return name.type_id == subtree.type_id
-    return type(name) is type(subtree)
+def _by_kind(subtrees: Sequence[x509.GeneralName] | None) -> dict[object, list[x509.GeneralName]]:
+    found = defaultdict(list)
+    for subtree in subtrees or ():
+        found[_kind(subtree)].append(subtree)
+    return found
+
+
+def _kind(name: x509.GeneralName) -> object:
+    """Return what must be the same for a name and a subtree to be compared."""
+    return name.type_id if isinstance(name, x509.OtherName) else type(name)
 
 
 def _is_within(name: x509.GeneralName, subtree: x509.GeneralName, *, every: bool) -> bool:

@@ -115,8 +115,8 @@ def _flaws(hosts: list[str], addresses: list[str], name: str, where: str) -> Ite
     for host in hosts:
         flaw = _flaw(host)
         if flaw is not None:
-            rule = BAD_WILDCARD if "*" in host else BAD_NAME
-            yield rule.found(f"{name} has the name {_quoted(host)}, {flaw}; have it issued anew without", where=where)
+            text = f"{name} has the name {_quoted(host)}, {flaw}; have it issued anew without"
+            yield BAD_WILDCARD.found(text, where=where) if "*" in host else BAD_NAME.found(text, where=where)
         elif "_" in host:
             text = f"{name} has the name {_quoted(host)}; no host name has an underscore, so it cannot be served"
             yield NAME_UNUSABLE.found(text, where=where)

@@ -1,5 +1,6 @@
 """Who signed whom: signatures among certificates, and which keys and algorithms a signature may come from."""
 
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -13,9 +14,12 @@ from shared.judging.kinds import kind_in_certificate
 from shared.judging.reading import UNREADABLE
 from shared.judging.taken import issuer_flaw
 
+# One judgement asks the same several times, and most uploads share their intermediates.
+_REMEMBERED: Final = 64
 _STRONG: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)  # CABF BR section 7.1.3.2
 
 
+@lru_cache(_REMEMBERED)
 def signs(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     """Say whether *issuer* signed *subject*: its name is there as the issuer, and its key made the signature.
 
@@ -38,6 +42,7 @@ def bears_name_of(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     return issuer.subject.public_bytes() == subject.issuer.public_bytes()
 
 
+@lru_cache(_REMEMBERED)
 def key_flaw(certificate: x509.Certificate) -> str | None:
     """Return what is wrong with the key of *certificate* as one that signs others; None if nothing is.
 

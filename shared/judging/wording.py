@@ -12,6 +12,8 @@ _LONGEST: Final = 80  # what a line holds beside the rest of a sentence
 def shown(text: str) -> str:
     """Return *text*, which a stranger wrote, cut to a line and with control characters escaped."""
     cut = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+    if cut.isprintable():
+        return cut
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in cut)
 
 
