@@ -38,7 +38,7 @@ WITH ending AS (
     WHERE domain.deleted_at IS NULL AND domain.holds_name
 )
 """
-_NOTE_DUE: Final = f"""{_USES}, noted AS (
+NOTE_DUE: Final = f"""{_USES}, noted AS (
     INSERT INTO validator.expiry_notices (certificate_id, domain_id, days)
     SELECT certificate_id, domain_id, due FROM uses
     WHERE NOT EXISTS (
@@ -94,7 +94,7 @@ class Figures:
 
 async def note_due(connection: Connection, *, limit: int) -> tuple[Notice, ...]:
     """Note up to *limit* ends that are due to be told, and return those that nobody noted before."""
-    rows = await connection.fetch(_NOTE_DUE, THRESHOLDS, limit)
+    rows = await connection.fetch(NOTE_DUE, THRESHOLDS, limit)
     return tuple(_notice(row) for row in rows)
 
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 import pytest_asyncio
+from prometheus_client import REGISTRY
 
-from services.validator.expiring import tell_due
+from services.validator.expiring import tell_due, watch
 from services.validator.store import expiry
 from shared.events import CertificateManagementPolicy, TerminateTls
 from shared.identifiers import CertificateId
@@ -181,6 +182,40 @@ async def test_figures_count_what_is_in_use_by_its_end(pool: Pool, provisioner: 
 
     assert found.within_days == {30: 1, 14: 1, 7: 1, 3: 1, 1: 0, 0: 1}
     assert found.soonest_seconds == pytest.approx(2 * 86400, abs=60)
+
+
+async def test_the_search_does_not_look_at_what_ends_later(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+    certificate_id = await store(owner, days=5)
+    await register(provisioner, SHOP, attached=certificate_id)
+    await owner.execute(
+        "INSERT INTO registry.certificates (id, tenant, source, leaf, chain_id, key_id, key_type, names, not_before, "
+        "not_after, serial_number, fingerprint, issuer) "
+        "SELECT 'cert_later_' || n, tenant, source, leaf, chain_id, key_id, key_type, names, not_before, "
+        "now() + interval '300 days', serial_number, sha256(n::text::bytea), issuer "
+        "FROM registry.certificates, generate_series(1, 20000) AS n WHERE id = $1",
+        certificate_id,
+    )
+    await owner.execute("ANALYZE")
+
+    plan = await owner.fetchval(f"EXPLAIN (FORMAT JSON) {expiry.NOTE_DUE}", expiry.THRESHOLDS, 10)
+
+    assert "certificates_uploaded_by_not_after" in plan
+    assert await tell_due(pool, limit=10) == 1
+
+
+async def test_watching_tells_and_keeps_the_figures(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+    await register(provisioner, SHOP, attached=await store(owner, days=2))
+    stop = asyncio.Event()
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch(pool, stop, every_seconds=0.05))
+        while REGISTRY.get_sample_value("validator_expiring_certificates", {"within_days": "3"}) != 1:
+            await asyncio.sleep(0.01)
+        stop.set()
+
+    soonest = REGISTRY.get_sample_value("validator_soonest_expiry_seconds")
+    assert soonest == pytest.approx(2 * 86400, abs=60)
+    assert await told(owner) == [(SHOP, 3)]
 
 
 async def test_without_customers_certificates_no_end_is_near(pool: Pool) -> None:
