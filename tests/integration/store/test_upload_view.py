@@ -89,3 +89,26 @@ async def test_an_operator_sees_what_was_stored_of_an_upload(owner: Connection, 
     assert (found.certificate.id, found.certificate.names) == (CERTIFICATE_ID, ("a.example.com",))
     assert found.certificate.publicly_trusted is False
     assert found.certificate.not_after > datetime.now(UTC)
+
+
+async def test_uploads_are_listed_newest_first_page_by_page(owner: Connection, database_url: str) -> None:
+    for number, (tenant, minutes) in enumerate([("acme", 3), ("acme", 1), ("acme", 2), ("other", 0)]):
+        await owner.execute(
+            "INSERT INTO validator.uploads (certificate_id, tenant, state, content_sha256, intake_key_id, attach, "
+            "requested_at, received_at) "
+            "VALUES ($1, $2, 'rejected', $3, 'intake-1', '{}', now(), now() - $4 * interval '1 minute')",
+            f"cert_{number}",
+            tenant,
+            bytes(32),
+            minutes,
+        )
+
+    async with open_connection(database_url, role="operator") as connection:
+        first = await uploads.page(connection, tenant="acme", limit=2)
+        second = await uploads.page(connection, tenant="acme", limit=2, after=first[-1].certificate_id)
+        everybodys = await uploads.page(connection)
+        waiting = await uploads.page(connection, state="received")
+
+    assert [upload.certificate_id for upload in first + second] == ["cert_1", "cert_2", "cert_0"]
+    assert [upload.certificate_id for upload in everybodys] == ["cert_3", "cert_1", "cert_2", "cert_0"]
+    assert waiting == ()
