@@ -45,7 +45,7 @@ def changeover_of(fate: Fate, domain: HostedDomain | None, *, wanted: str | None
     attached = next((each.id for each in _all(domain) if each.chosen_by == "attached"), None)
     if attached != wanted:
         what = "nothing is attached" if attached is None else f"{attached} is attached"
-        sentence = f"{what} by a request that is newer than this one"
+        sentence = f"a newer request was there before this one: {what}"
         return _ended(domain, "outdated", sentence, Outcome.FAILED)
     if wanted is None:
         return _detached(domain, now=now)

@@ -67,6 +67,12 @@ def test_the_sentence_says_what_is_served_until_when() -> None:
     assert detached.sentence == "shop.example.com now serves cert_auto, an automatic one, until 2026-05-29 12:00 UTC"
 
 
+def test_a_sentence_says_what_a_newer_request_did() -> None:
+    progress = changeover_of(a_fate(), a_domain(certificate=AUTOMATIC), wanted="cert_own", now=NOW)
+
+    assert progress.sentence == "a newer request was there before this one: nothing is attached"
+
+
 def test_a_sentence_says_why_what_is_attached_is_not_served() -> None:
     domain = a_domain(certificate=AUTOMATIC, other_certificates=(ENDED,))
 
