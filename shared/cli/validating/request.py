@@ -13,7 +13,9 @@ from typing import Final
 
 from cryptography import x509
 
+from shared.errors import PermanentError
 from shared.judging import Judgement, judge
+from shared.judging.bundle import read_trust
 from shared.names import MAX_NAME_LENGTH, Name, NameRefusedError, normalize
 
 MAX_BYTES: Final = 16 * 1024 * 1024  # of a file or a line: far above what a rule allows, far below what harms a machine
@@ -90,16 +92,15 @@ def identity_of(text: str, *, where: str) -> Name:
 
 
 def roots_of(pem: bytes, *, where: str) -> tuple[x509.Certificate, ...]:
-    """Return the certificates of *pem*, at least one.
+    """Return the certificates of *pem*, at least one; only certificates may be in it.
 
     Raises:
-        RequestError: it has none, or one that cannot be read.
+        RequestError: it has none, or something else.
     """
     try:
-        return tuple(x509.load_pem_x509_certificates(pem))
-    except ValueError as error:
-        message = f"the trusted roots cannot be read: {error}; certificates in PEM were expected"
-        raise RequestError("trust_invalid", message, where=where) from None
+        return read_trust(pem)
+    except PermanentError as error:
+        raise RequestError("trust_invalid", str(error), where=where) from None
 
 
 def shown(text: str) -> str:

@@ -3,6 +3,7 @@
 Certificates keep the numbers that they have in the bundle, so that a wrong order shows.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -15,27 +16,32 @@ from shared.certificates import CertificateFacts
 from shared.cli.terminal import printable
 from shared.judging import Finding, Judgement, Link
 
+_CERTIFICATE: Final = re.compile(r"certificate (\d{1,3})\b")  # where a finding is
 _NAMES: Final = 8  # of a certificate are shown; it may have hundreds
 
 
 def lines_of(judgement: Judgement, *, at: datetime) -> Iterator[RenderableType]:
     """Give what people read of *judgement*, which is for the instant *at*; the verdict comes last."""
-    places = _by_place(judgement)
-    nodes = [_node(link, judgement, places.pop(f"certificate {link.number}", ()), at=at) for link in judgement.links]
-    yield from _trees(judgement, nodes)
-    for place, findings in places.items():  # all that is no certificate: the bundle, its blocks, the key
+    of_links, of_places = _sorted(judgement)
+    yield from _trees(judgement, [_node(link, judgement, of_links[link.number], at=at) for link in judgement.links])
+    for place, findings in of_places.items():
         yield Text("\n").join([Text(printable(place), "bold"), *(Text("  ") + _finding(each) for each in findings)])
     yield ""
     yield _trust(judgement)
     yield _verdict(judgement)
 
 
-def _by_place(judgement: Judgement) -> dict[str, list[Finding]]:
-    """Return all findings by where they are, reasons before warnings."""
-    places: dict[str, list[Finding]] = {}
+def _sorted(judgement: Judgement) -> tuple[dict[int, list[Finding]], dict[str, list[Finding]]]:
+    """Return all findings by the number of the certificate that they are about, and the others by their places."""
+    of_links: dict[int, list[Finding]] = {link.number: [] for link in judgement.links}
+    of_places: dict[str, list[Finding]] = {}
     for finding in (*judgement.reasons, *judgement.warnings):
-        places.setdefault(finding.where, []).append(finding)
-    return places
+        match = _CERTIFICATE.match(finding.where)
+        if match and int(match[1]) in of_links:
+            of_links[int(match[1])].append(finding)
+        else:
+            of_places.setdefault(finding.where, []).append(finding)
+    return of_links, of_places
 
 
 def _trees(judgement: Judgement, nodes: Sequence[Tree]) -> Iterator[Tree]:

@@ -89,7 +89,7 @@ def test_what_is_wrong_stands_under_the_certificate_that_it_is_about(capsys: pyt
     judgement = a_judgement(
         LEAF,
         ISSUER,
-        reasons=(WRONG.found("it is no CA", where="certificate 2"), WRONG.found("it is torn", where="key")),
+        reasons=(WRONG.found("it is no CA", where="certificate 2 (line 15)"), WRONG.found("it is torn", where="key")),
         warnings=(ODD.found("it is old", where="certificate 1"),),
     )
 
@@ -107,6 +107,14 @@ def test_what_is_wrong_stands_under_the_certificate_that_it_is_about(capsys: pyt
         "publicly trusted: no, leads to no root that is known here",
         "refused: 2 errors, 1 warning",
     ]
+
+
+def test_what_is_wrong_with_a_certificate_that_is_not_shown_is_shown_all_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judgement = a_judgement(reasons=(WRONG.found("it is torn", where="certificate 1 (line 1)"),))
+
+    assert shown(judgement, capsys)[:2] == ["certificate 1 (line 1)", "  error[something_wrong]: it is torn"]
 
 
 def test_the_leaf_is_shown_with_its_names(capsys: pytest.CaptureFixture[str]) -> None:

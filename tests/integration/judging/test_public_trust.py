@@ -1,0 +1,86 @@
+"""A root that browsers trust: `certifi` is a package of our own here, which holds a root of our own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ObjectIdentifier
+
+from tests.integration.judging.upload import ISSUER, LEAF_KEY, ROOT
+from tests.unit.judging.builders import AT, DAY, Issued, authority, bundle, issue, unknown
+
+REPOSITORY = Path(__file__).parents[3]
+CERTIFI = "from pathlib import Path\n\ndef where():\n    return str(Path(__file__).with_name('cacert.pem'))\n"
+# CABF BR section 7.1.6.1: issued after the domain was validated
+DOMAIN_VALIDATED = x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("2.23.140.1.2.1"), None)])
+# RFC 6962 section 3.3, an empty list inside an OCTET STRING
+TIMESTAMPS = unknown("1.3.6.1.4.1.11129.2.4.2", b"\x04\x02\x00\x00")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder whose `certifi` trusts ROOT alone."""
+    package = tmp_path / "certifi"
+    package.mkdir()
+    (package / "__init__.py").write_text(CERTIFI)
+    (package / "cacert.pem").write_bytes(ROOT.pem)
+    return tmp_path
+
+
+def validated(folder: Path, *chain: Issued) -> Any:
+    """Return what `certsmith validate` says of *chain*, where the public roots are those of *folder*."""
+    (folder / "bundle.pem").write_bytes(bundle(*chain))
+    (folder / "key.pem").write_bytes(chain[0].key_pem)
+    words = ("--bundle", folder / "bundle.pem", "--key", folder / "key.pem", "--at", AT.isoformat(), "--json")
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-m", "shared.cli", "validate", *words]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, timeout=60, check=False)
+    return json.loads(done.stdout)
+
+
+def codes(findings: Any) -> list[str]:
+    return [finding["code"] for finding in findings]
+
+
+def test_a_chain_to_a_public_root_is_publicly_trusted(folder: Path) -> None:
+    answer = validated(folder, issue(by=ISSUER, key=LEAF_KEY, more=[(TIMESTAMPS, False)]), ISSUER)
+
+    assert (answer["verdict"], answer["warnings"]) == ("accept", [])
+    assert (answer["publicly_trusted"], answer["trust_anchor"]) == (True, "CN=Shop Root")
+
+
+def test_browsers_want_timestamps_of_what_is_publicly_trusted(folder: Path) -> None:
+    answer = validated(folder, issue(by=ISSUER, key=LEAF_KEY), ISSUER)
+
+    assert (answer["verdict"], codes(answer["warnings"])) == ("accept", ["no_scts"])
+    assert answer["publicly_trusted"] is True
+
+
+def test_a_flaw_takes_public_trust_away(folder: Path) -> None:
+    expired = authority("Shop Old CA", by=ROOT, not_after=AT - DAY)
+
+    answer = validated(folder, issue(by=expired, key=LEAF_KEY), expired)
+
+    assert codes(answer["reasons"]) == ["chain_expired"]
+    assert answer["publicly_trusted"] is False
+
+
+def test_a_private_root_is_accepted_and_is_said_to_be_private(folder: Path) -> None:
+    private = authority("Private Root")
+
+    answer = validated(folder, issue(by=private, key=LEAF_KEY), private)
+
+    assert answer["verdict"] == "accept"
+    assert (answer["publicly_trusted"], answer["trust_anchor"]) == (False, "CN=Private Root")
+
+
+def test_the_missing_issuer_of_a_public_certificate_is_named(folder: Path) -> None:
+    answer = validated(folder, issue(by=ISSUER, key=LEAF_KEY, more=[(DOMAIN_VALIDATED, False)]))
+
+    assert codes(answer["reasons"]) == ["chain_incomplete"]
+    assert "Shop Issuing CA" in answer["reasons"][0]["message"]

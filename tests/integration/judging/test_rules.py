@@ -1,0 +1,70 @@
+"""Every rule, broken alone, is told alone."""
+
+from collections.abc import Callable
+from typing import Final
+
+import pytest
+
+from shared.judging.catalogue import RULES
+from tests.integration.judging.breaking import armour, bundle, chain, key, leaf
+from tests.integration.judging.upload import Breaches, Upload, good
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` keeps what cryptography warns of to itself
+
+TABLES: Final[tuple[Breaches, ...]] = (
+    armour.BREACHES,
+    bundle.BREACHES,
+    key.BREACHES,
+    leaf.BREACHES,
+    chain.BREACHES,
+)
+# The nets below all other rules: no upload is known that falls into them.
+NETS: Final = {"load_failed", "not_judged"}
+# What is asked of uploads that lead to a public root: see test_public_trust.
+ELSEWHERE: Final = {"no_scts"}
+# Whoever breaks these breaks others too.
+COMPANY: Final = {
+    "bundle_no_certificate": {"bundle_foreign_block"},
+    "chain_no_subject": {"leaf_no_issuer"},
+    "chain_not_version_3": {"chain_not_an_authority"},  # before version 3 there were no extensions
+}
+WARNINGS: Final = {rule.code for rule in RULES if rule.is_warning}
+
+
+def breaches(*, are_warnings: bool) -> list[object]:
+    """Return the cases for reasons, or for warnings."""
+    return [
+        pytest.param(code, upload, id=f"{code}-{how}")
+        for table in TABLES
+        for code, uploads in table.items()
+        for how, upload in uploads.items()
+        if (code in WARNINGS) == are_warnings
+    ]
+
+
+def test_nothing_speaks_against_the_good_upload() -> None:
+    judgement = good().judged()
+
+    assert (judgement.reasons, judgement.warnings) == ((), ())
+
+
+def test_every_rule_is_broken() -> None:
+    broken = {code for table in TABLES for code in table}
+
+    assert broken | NETS | ELSEWHERE == {rule.code for rule in RULES}
+    assert not broken & (NETS | ELSEWHERE)
+
+
+@pytest.mark.parametrize(("code", "upload"), breaches(are_warnings=False))
+def test_a_rule_that_is_broken_alone_is_the_only_reason(code: str, upload: Callable[[], Upload]) -> None:
+    reasons = upload().judged().reasons
+
+    assert {reason.code for reason in reasons} == {code} | COMPANY.get(code, set())
+
+
+@pytest.mark.parametrize(("code", "upload"), breaches(are_warnings=True))
+def test_a_warning_comes_alone_and_refuses_nothing(code: str, upload: Callable[[], Upload]) -> None:
+    judgement = upload().judged()
+
+    assert {warning.code for warning in judgement.warnings} == {code}
+    assert judgement.reasons == ()
