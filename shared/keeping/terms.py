@@ -13,6 +13,7 @@ from shared.vault.rings import utc_now
 
 ACTIVATE_SECONDS: Final = 60.0
 _LEAST_SETTLING_SECONDS: Final = 2 * LOOK_SECONDS
+_MOST_SETTLING_SECONDS: Final = 60.0  # no statement of a service takes so long
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
 """Gives a connection with the keeper's rights."""
@@ -41,7 +42,7 @@ class Terms:
     @property
     def settle_seconds(self) -> float:
         """How long after the new key became active what was sealed or signed just before may take to be stored."""
-        return max(self.activate_seconds, _LEAST_SETTLING_SECONDS)
+        return min(max(self.activate_seconds, _LEAST_SETTLING_SECONDS), _MOST_SETTLING_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

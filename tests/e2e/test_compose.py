@@ -186,5 +186,5 @@ def metrics_of_alerts() -> set[str]:
     """Return the names of all metrics that alerts look at."""
     groups = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())["groups"]
     expressions = " ".join(rule["expr"] for group in groups for rule in group["rules"])
-    names = re.findall(r"\b(?:up\b|(?:messaging|provisioner|validator|terminator|rabbitmq)_\w+)", expressions)
+    names = re.findall(r"\b(?:up\b|(?:messaging|provisioner|validator|terminator|vault|rabbitmq)_\w+)", expressions)
     return {name.removesuffix("_bucket") for name in names}

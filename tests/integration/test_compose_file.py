@@ -10,7 +10,7 @@ import yaml
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.terminator.settings import TerminatorSettings
 from services.validator.settings import ValidatorSettings
-from shared.cli.settings import MigrationSettings, OperatorSettings, PublisherSettings
+from shared.cli.settings import KeeperSettings, MigrationSettings, OperatorSettings, PublisherSettings
 from shared.settings import LogSettings, Settings, environment_names
 from shared.vault import KeyFiles
 from tests.e2e.compose_file import ROOT, SECRETS, ComposeFile, read_settings
@@ -30,6 +30,7 @@ READS: Final[Mapping[str, tuple[type[Settings], ...]]] = {
     "second-terminator": (TerminatorSettings, KeyFiles, LogSettings),
     "migrate": (MigrationSettings, LogSettings),
     "keys": (KeyFiles,),
+    "keeper": (KeeperSettings, KeyFiles),
     "cli": (OperatorSettings, PublisherSettings, MigrationSettings, KeyFiles),
     "hello": (),
 }
@@ -150,7 +151,7 @@ def test_the_servers_are_in_networks_without_a_way_out() -> None:
 
 
 def test_who_opens_keys_is_never_swapped_to_a_disk() -> None:
-    for name in ("validator", "terminator", "second-terminator"):
+    for name in ("validator", "terminator", "second-terminator", "keeper"):
         assert SERVICES[name].definition["memswap_limit"] == SERVICES[name].definition["mem_limit"], name
         assert SERVICES[name].definition["ulimits"]["core"] == 0, name
 
@@ -191,6 +192,7 @@ def test_everybody_sees_his_own_secrets_only() -> None:
         "terminator_database_url": {"migrate", *terminators},
         "terminator_amqp_url": {"migrate", *terminators},
         "operator_database_url": {"migrate", "cli"},
+        "keeper_database_url": {"migrate", "keeper"},
         "publisher_amqp_url": {"migrate", "cli"},
         "intake_public": {"cli"},
         "intake_secret": {"validator"},
@@ -246,7 +248,7 @@ def test_every_variable_of_an_example_is_a_setting(name: str) -> None:
 def test_what_is_mounted_is_there() -> None:
     for service in SERVICES.values():
         for target, path in service.files.items():
-            assert target in service.secrets or service.name == "keys" or path.exists(), path
+            assert target in service.secrets or service.name in ("keys", "keeper") or path.exists(), path
 
 
 def test_the_document_has_no_key_twice() -> None:

@@ -54,7 +54,7 @@ def test_no_password_is_used_twice(made: Path) -> None:
     urls = [path.read_text() for path in made.glob("*_url")]
     passwords = [url.split("@")[0].rpartition(":")[2] for url in urls]
 
-    assert len({*passwords}) == len(urls) == 10
+    assert len({*passwords}) == len(urls) == 11
     assert all(len(password) == 48 for password in passwords)
 
 
