@@ -7,7 +7,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from shared.judging import constraints
+from shared.judging import constraints, policies
 from shared.judging.model import Finding, Rule
 from shared.judging.reading import extension, is_self_issued, serial_number, value
 from shared.judging.signing import key_flaw
@@ -66,6 +66,11 @@ TOO_MANY_CONSTRAINTS: Final = Rule(
     source="product rule",
     summary=f"names and name constraints take at most {constraints.MAX_COMPARISONS:,} comparisons",
 )
+NO_POLICY: Final = Rule(
+    code="chain_no_policy",
+    source="RFC 5280 section 6.1.5 (g)",
+    summary="where an authority demands a certificate policy of all below it, there is one",
+)
 STRICT_CLIENTS: Final = Rule(
     code="strict_clients",
     source="RFC 5280 sections 4.2.1.1 to 4.2.1.3",
@@ -84,6 +89,7 @@ RULES: Final = (
     BAD_CONSTRAINTS,
     FORBIDDEN_NAME,
     TOO_MANY_CONSTRAINTS,
+    NO_POLICY,
     STRICT_CLIENTS,
 )
 
@@ -114,6 +120,13 @@ def examine(path: Path) -> list[Finding]:
             findings += _niceties(certificate, name, where)
     findings += _key_identifiers(path)
     findings += _names(path)
+    lacking = policies.unmet(path.certificates)
+    if lacking is not None:
+        text = (
+            f"{path.called(lacking)} is under no certificate policy that the authorities above it allow, and one of"
+            " them demands one (policyConstraints); have it issued anew under one"
+        )
+        findings.append(NO_POLICY.found(text, where=path.places[lacking]))
     return findings
 
 

@@ -19,7 +19,7 @@ from shared.judging.model import Finding, Rule
 from shared.judging.order import MISSING, Line
 from shared.judging.reading import is_self_issued
 from shared.judging.signing import key_flaw, signs
-from shared.judging.wording import named, shown
+from shared.judging.wording import named, publication, shown
 from shared.names import Name
 
 UNTRUSTED: Final = Rule(
@@ -102,7 +102,7 @@ def examine(
         found = order.examine(line, reaches_root=False)
         return ChainVerdict(findings=(*found, *(finding for findings in damaged for finding in findings)))
     known = roots.public() if trust is None else roots.index(trust)
-    tried = [_try(path, at=at, domain=domain) for path in _paths(line, known)]
+    tried = list(_tries(line, known, at=at, domain=domain))
     found = order.examine(line, reaches_root=bool(tried))
     if not tried:
         return _without_root(line, found, at=at, domain=domain, trust=trust)
@@ -126,6 +126,15 @@ def _paths(line: Line, known: roots.Index) -> Iterator[Path]:
                 is_next = end < len(certificates) and certificates[end] == root
                 place = places[end] if is_next else f"root ({named(root.subject)})"
                 yield Path(certificates=[*certificates[:end], root], places=[*places[:end], place], is_anchored=True)
+
+
+def _tries(line: Line, known: roots.Index, *, at: datetime, domain: Name | None) -> Iterator[_Tried]:
+    """Yield the paths with what speaks against each, up to the first that is good."""
+    for path in _paths(line, known):
+        tried = _try(path, at=at, domain=domain)
+        yield tried
+        if not tried.reasons:
+            return
 
 
 def _try(path: Path, *, at: datetime, domain: Name | None) -> _Tried:
@@ -191,7 +200,7 @@ def _untrusted(line: Line, trust: Sequence[x509.Certificate]) -> Finding:
         return UNTRUSTED.found(text, where=where)
     text = (
         f"the chain ends with {line.called(last)}, issued by {named(end.issuer)}, which is none of {given}; add the"
-        " certificate of that issuer to the end of the bundle"
+        f" certificate of that issuer to the end of the bundle{publication(end)}"
     )
     return MISSING.found(text, where=where)
 
@@ -201,14 +210,14 @@ def _incomplete(line: Line) -> Finding:
     end = line.certificates[last]
     text = (
         f"the chain ends with {line.called(last)}, issued by {named(end.issuer)}, which is no public root; add the"
-        " certificate of that issuer to the end of the bundle, as the authority gives it out with the server's (of a"
-        " private authority, all up to its root)"
+        f" certificate of that issuer to the end of the bundle{publication(end)}, or all up to the root of a private"
+        " authority"
     )
     return MISSING.found(text, where=line.places[last])
 
 
 def _leads_to_public_root(line: Line, *, at: datetime, domain: Name | None) -> bool:
-    return any(not _try(path, at=at, domain=domain).reasons for path in _paths(line, roots.public()))
+    return any(not tried.reasons for tried in _tries(line, roots.public(), at=at, domain=domain))
 
 
 def _behind(line: Line, path: Path, at: datetime) -> Iterator[Finding]:

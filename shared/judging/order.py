@@ -10,7 +10,7 @@ from cryptography import x509
 from shared.judging.model import Finding, Rule
 from shared.judging.reading import UNREADABLE, is_self_issued, value
 from shared.judging.signing import bears_name_of, signs
-from shared.judging.wording import called, named
+from shared.judging.wording import called, named, publication
 
 ORDER: Final = Rule(
     code="chain_wrong_order",
@@ -166,7 +166,7 @@ def _left_over(line: Line, index: int, *, reaches_root: bool) -> Finding:
         return STRANGER.found(text, where=place)
     text = (
         f"{line.called(index)} did not sign {line.called(last)}; that was {named(end.issuer)}, whose certificate is"
-        f" missing. Put it in between, or remove {_number(place)} if it does not belong here"
+        f" missing. Put it in between{publication(end)}, or remove {_number(place)} if it does not belong here"
     )
     return MISSING.found(text, where=place)
 

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, ObjectIdentifier
 
 from shared.judging.model import Finding, Rule
+from shared.judging.policies import MAPPINGS
 from shared.judging.reading import UNREADABLE, is_self_issued, names_one_algorithm, serial_number
 from shared.judging.signing import algorithm_flaw
 from shared.judging.wording import called, dated, shown
@@ -73,7 +74,7 @@ PAIRS: Final = (
 _MAX_SERIAL_BITS: Final = 160  # 20 octets
 _SECOND: Final = timedelta(seconds=1)
 
-# What is looked at here or by cryptography, or what leaves the judgement as it is for who accepts every policy.
+# What is looked at here, and CRL distribution points, for revocation is not.
 _UNDERSTOOD: Final = frozenset(
     {
         ExtensionOID.KEY_USAGE,
@@ -85,7 +86,7 @@ _UNDERSTOOD: Final = frozenset(
         ExtensionOID.POLICY_CONSTRAINTS,
         ExtensionOID.INHIBIT_ANY_POLICY,
         ExtensionOID.CRL_DISTRIBUTION_POINTS,
-        ObjectIdentifier("2.5.29.33"),  # policy mappings
+        MAPPINGS,
     }
 )
 # RFC 5280 sections 4.2.1.1, 4.2.1.2, 4.2.2.1, 4.2.2.2, 4.2.1.15: "MUST mark this extension as non-critical"

@@ -16,10 +16,10 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from shared.judging.policies import MAPPINGS
 from shared.judging.reading import is_self_issued, value
 from shared.names import Name, is_wildcard
 
-POLICY_MAPPINGS: Final = x509.ObjectIdentifier("2.5.29.33")
 _ED25519: Final = {SignatureAlgorithmOID.ED25519, PublicKeyAlgorithmOID.ED25519}
 _MAX_DEPTH: Final = 16
 
@@ -71,7 +71,7 @@ def refusal(path: Sequence[x509.Certificate], *, at: datetime, domain: Name | No
 
 def _is_unknown_to_it(certificate: x509.Certificate) -> bool:
     oids = {certificate.signature_algorithm_oid, certificate.public_key_algorithm_oid}
-    mappings = (extension.oid == POLICY_MAPPINGS and extension.critical for extension in certificate.extensions)
+    mappings = (extension.oid == MAPPINGS and extension.critical for extension in certificate.extensions)
     return not oids.isdisjoint(_ED25519) or any(mappings)
 
 

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from shared.judging.reading import UNREADABLE, value
 
 _LONGEST: Final = 80  # what a line holds beside the rest of a sentence
 
@@ -30,6 +32,21 @@ def named(name: x509.Name) -> str:
 def called(certificate: x509.Certificate, where: str) -> str:
     """Return how *certificate* is called: its number (of *where* it stands, without the line) and its subject."""
     return f"{where.partition(' (')[0]} ({named(certificate.subject)})"
+
+
+def publication(certificate: x509.Certificate) -> str:
+    """Return where *certificate* says that its issuer's is to be had, to be put into a sentence; maybe nothing."""
+    try:
+        ways = value(certificate, x509.AuthorityInformationAccess) or ()
+    except UNREADABLE:
+        return ""
+    for way in ways:
+        place = way.access_location
+        if way.access_method == AuthorityInformationAccessOID.CA_ISSUERS and isinstance(
+            place, x509.UniformResourceIdentifier
+        ):
+            return f" (it is published at {shown(place.value)})"
+    return ""
 
 
 def listed(names: list[str], most: int = 10) -> str:
