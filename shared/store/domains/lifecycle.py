@@ -2,28 +2,18 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final, Unpack
+from typing import Unpack
 
 from shared.events import TerminateTls
-from shared.identifiers import CertificateId, DomainId, new_domain_id
+from shared.identifiers import CertificateId, DomainId
 from shared.names import Name
 from shared.store.connection import Connection
 from shared.store.domains import attaching
 from shared.store.domains.attaching import Attachment
 from shared.store.domains.locking import begin, lock_name
 from shared.store.domains.model import Applied, Changes, Configuration, Domain, Outcome, UnknownDomainError
-from shared.store.domains.rows import COLUMNS, domain_of, find_locked, get, holder_of
-
-_INSERT: Final = (
-    "INSERT INTO registry.domains (id, tenant, name, holds_name, requested_at, deleted_at, upstream, policy, "  # noqa: S608
-    "terminate_tls, attached_certificate_id, attachment_requested_at, description, metadata) "
-    f"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {COLUMNS}"
-)
-_UPDATE: Final = (
-    "UPDATE registry.domains SET holds_name = $2, requested_at = $3, deleted_at = $4, upstream = $5, policy = $6, "  # noqa: S608
-    "terminate_tls = $7, attached_certificate_id = $8, attachment_requested_at = $9, description = $10, metadata = $11 "
-    f"WHERE id = $1 RETURNING {COLUMNS}"
-)
+from shared.store.domains.rows import find_locked, get, holder_of
+from shared.store.domains.writing import insert, set_holding, write
 
 
 async def register(
@@ -62,7 +52,7 @@ async def register(
     await _require_fit(connection, tenant, name, to_attach, configuration.terminate_tls)
     holder = await holder_of(connection, name)
     if before is None:
-        created = await _insert(
+        created = await insert(
             connection,
             tenant=tenant,
             name=name,
@@ -80,7 +70,7 @@ async def register(
         attachment_requested_at=attachment.requested_at,
         deleted_at=None,
     )
-    return await _write(connection, before, after, Outcome.REVIVED if before.is_deleted else Outcome.CHANGED)
+    return await write(connection, before, after, Outcome.REVIVED if before.is_deleted else Outcome.CHANGED)
 
 
 async def update(
@@ -113,7 +103,7 @@ async def update(
         requested_at=requested_at,
         attachment_requested_at=attachment.requested_at,
     )
-    return await _write(connection, before, after, Outcome.CHANGED)
+    return await write(connection, before, after, Outcome.CHANGED)
 
 
 async def delete(connection: Connection, *, tenant: str, name: Name, requested_at: datetime) -> Applied:
@@ -128,7 +118,7 @@ async def delete(connection: Connection, *, tenant: str, name: Name, requested_a
         return Applied(outcome=Outcome.STALE, domain=before)
     await attaching.forget_awaited(connection, tenant=tenant, name=name, until=requested_at)
     if before is None:
-        tombstone = await _insert(
+        tombstone = await insert(
             connection,
             tenant=tenant,
             name=name,
@@ -146,7 +136,7 @@ async def delete(connection: Connection, *, tenant: str, name: Name, requested_a
         attachment_requested_at=requested_at,
         deleted_at=before.deleted_at or now,
     )
-    return await _write(connection, before, after, Outcome.DELETED)
+    return await write(connection, before, after, Outcome.DELETED)
 
 
 async def transfer_name(connection: Connection, domain_id: DomainId, *, from_holder: bool = True) -> tuple[Domain, ...]:
@@ -164,8 +154,8 @@ async def transfer_name(connection: Connection, domain_id: DomainId, *, from_hol
     holder = await holder_of(connection, domain.name)
     if holder is not None and not from_holder:
         return ()
-    lost = () if holder is None else (await _set_holding(connection, holder, holds_name=False),)
-    return (*lost, await _set_holding(connection, domain, holds_name=True))
+    lost = () if holder is None else (await set_holding(connection, holder, holds_name=False),)
+    return (*lost, await set_holding(connection, domain, holds_name=True))
 
 
 async def set_automatic_certificate(connection: Connection, domain_id: DomainId, certificate_id: CertificateId) -> int:
@@ -221,72 +211,3 @@ async def _require_fit(
     brought = (to_attach, None if named is None else CertificateId(named))
     for certificate_id in filter(None, brought):
         await attaching.require_fit(connection, tenant=tenant, name=name, certificate_id=certificate_id)
-
-
-async def _insert(
-    connection: Connection,
-    *,
-    tenant: str,
-    name: Name,
-    holds_name: bool,
-    requested_at: datetime,
-    attachment_requested_at: datetime | None,
-    configuration: Configuration = Configuration(),  # noqa: B008 - frozen
-    deleted_at: datetime | None = None,
-) -> Domain:
-    domain_id = new_domain_id()
-    row = await connection.fetchrow(
-        _INSERT,
-        domain_id,
-        tenant,
-        name,
-        holds_name,
-        requested_at,
-        deleted_at,
-        *_values(configuration, attachment_requested_at),
-    )
-    assert row is not None  # an INSERT returns its row
-    return domain_of(row)
-
-
-async def _write(connection: Connection, before: Domain, after: Domain, outcome: Outcome) -> Applied:
-    """Write *after* over *before* if they differ; that a newer request came is remembered, but is no change."""
-    if after == before:
-        return Applied(outcome=Outcome.UNCHANGED, domain=before)
-    row = await connection.fetchrow(
-        _UPDATE,
-        after.id,
-        after.holds_name,
-        after.requested_at,
-        after.deleted_at,
-        *_values(after.configuration, after.attachment_requested_at),
-    )
-    assert row is not None  # it is locked
-    is_change = after != replace(
-        before, requested_at=after.requested_at, attachment_requested_at=after.attachment_requested_at
-    )
-    return Applied(outcome=outcome if is_change else Outcome.UNCHANGED, domain=domain_of(row))
-
-
-async def _set_holding(connection: Connection, domain: Domain, *, holds_name: bool) -> Domain:
-    row = await connection.fetchrow(
-        f"UPDATE registry.domains SET holds_name = $2 WHERE id = $1 RETURNING {COLUMNS}",  # noqa: S608 - constants only
-        domain.id,
-        holds_name,
-    )
-    assert row is not None  # rows are never deleted
-    return domain_of(row)
-
-
-def _values(configuration: Configuration, attachment_requested_at: datetime | None) -> tuple[object, ...]:
-    """Return what is configured in the order in which it is stored."""
-    policy, terminate_tls = configuration.policy, configuration.terminate_tls
-    return (
-        configuration.upstream,
-        None if policy is None else policy.model_dump(mode="json"),
-        None if terminate_tls is None else terminate_tls.model_dump(mode="json"),
-        configuration.attached_certificate_id,
-        attachment_requested_at,
-        configuration.description,
-        configuration.metadata,
-    )
