@@ -7,7 +7,7 @@ for a name that is not permitted is not permitted.
 import ipaddress
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from cryptography import x509
@@ -49,14 +49,15 @@ def violations(path: Sequence[x509.Certificate]) -> Iterator[tuple[int, int, str
 
 
 def comparisons(path: Sequence[x509.Certificate]) -> int:
-    """Return how many comparisons of a name with a subtree *path* asks for, at most."""
-    subtrees = names = total = 0
+    """Return how many comparisons of (a part of) a name with (a part of) a subtree *path* asks for, at most."""
+    names = total = 0
     for certificate in path:
         constraints = value(certificate, x509.NameConstraints)
         if constraints is not None:
-            subtrees = len(constraints.permitted_subtrees or ()) + len(constraints.excluded_subtrees or ())
-            total += subtrees * names
-        names += len(certificate.subject.rdns) + len(value(certificate, x509.SubjectAlternativeName) or ())
+            total += names * _weight((*(constraints.permitted_subtrees or ()), *(constraints.excluded_subtrees or ())))
+        names += _weight(
+            (x509.DirectoryName(certificate.subject), *(value(certificate, x509.SubjectAlternativeName) or ()))
+        )
     return total
 
 
@@ -85,6 +86,11 @@ def check(constraints: x509.NameConstraints, certificate: x509.Certificate) -> N
         for subtree in excluded.get(_kind(name), ()):
             if _is_within(name, subtree, every=False):
                 raise Violation(f"{_shown(name)} is among the names it excludes ({_shown(subtree)})")
+
+
+def _weight(names: Iterable[x509.GeneralName]) -> int:
+    """Return how much there is to compare in *names*: a directory name has many parts."""
+    return sum(len(name.value.rdns) if isinstance(name, x509.DirectoryName) else 1 for name in names)
 
 
 def _names(certificate: x509.Certificate) -> list[x509.GeneralName]:
