@@ -26,7 +26,8 @@ _MAX_FINDINGS: Final = 16  # who broke more has broken one thing
 _MAX_BLANK_LINE: Final = 254  # OpenSSL reads longer lines in pieces, and fails if one of them is blank
 _MAX_BOUNDARY: Final = 200  # a longer line is no boundary: there is no such label
 
-_LINE_END: Final = re.compile(rb"\r*\n|\r")  # CR CR LF is CRLF, translated once too often
+# CR CR LF is CRLF, translated once too often. The look-behind keeps a row of CR from costing its square.
+_LINE_END: Final = re.compile(rb"(?<!\r)\r*\n|\r")
 _LABEL: Final = rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)"
 _BOUNDARY: Final = re.compile(rb"-----(BEGIN|END) " + _LABEL + rb"-----[ \t]*")  # RFC 7468 section 3
 _SOMEWHERE: Final = re.compile(rb"-----(BEGIN|END) " + _LABEL + rb"-----")

@@ -58,6 +58,7 @@ BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
     "beginnings without ends": lambda: Bomb(_filled("-----BEGIN CERTIFICATE-----\n"), LEAF_KEY, "bundle_"),
     "hyphens": lambda: Bomb("-" * _LIMIT, LEAF_KEY, "bundle_"),
     "carriage returns": lambda: Bomb("\r" * _LIMIT, LEAF_KEY, "bundle_"),
+    "carriage returns and a letter": lambda: Bomb("\r" * (_LIMIT - 1) + "x", LEAF_KEY, "bundle_"),
     "dashes and blanks": lambda: Bomb(_filled("-- "), LEAF_KEY, "bundle_"),
     "a label that does not end": lambda: Bomb("-----BEGIN " + "A " * (_LIMIT // 2 - 20), LEAF_KEY, "bundle_"),
     "blanks": lambda: Bomb(leaf() + " " * 200_000 + "x", LEAF_KEY, None),
