@@ -34,10 +34,7 @@ def validate_files(words: Words, terminal: Terminal) -> ExitCode:
         CommandError: a file cannot be read, or an option says nothing sensible.
     """
     request = _request(words)
-    try:
-        judgement = request.judged()
-    except RequestError as error:
-        raise CommandError(str(error), code=error.code) from error
+    judgement = request.judged()
     terminal.show(document_of(judgement), *lines_of(judgement, at=request.at))
     return ExitCode.DONE if judgement.is_accepted else ExitCode.REFUSED
 

@@ -1,17 +1,18 @@
 """What is asked of `certsmith validate`, checked before anything is judged.
 
 What is wrong with the question itself has codes of its own, beside those of the rules: `request_invalid`,
-`request_too_large`, `base64_invalid`, `domain_invalid`, `trust_invalid`, `at_invalid`; and `judging_failed` tells of a
-defect of ours.
+`request_too_large`, `base64_invalid`, `domain_invalid`, `trust_invalid`, `at_invalid`.
 """
 
 import ipaddress
 import re
+import warnings
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
 
 from shared.errors import PermanentError
 from shared.judging import Judgement, judge
@@ -25,7 +26,7 @@ _NAME: Final = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 
 
 class RequestError(Exception):
-    """There is no judgement; *code* says why to programs, *where* names the field or option at fault."""
+    """The question cannot be judged; *code* says why to programs, *where* names the field or option at fault."""
 
     def __init__(self, code: str, message: str, *, where: str) -> None:
         super().__init__(message)
@@ -44,18 +45,8 @@ class Request:
     trust: tuple[x509.Certificate, ...] | None = None
 
     def judged(self) -> Judgement:
-        """Return the judgement.
-
-        Raises:
-            RequestError: there is a defect in the rules; what they stumbled over is not shown, for it may be the key.
-        """
-        try:
-            return judge(self.bundle, self.key, at=self.at, domain=self.domain, trust=self.trust)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # the edge: what Rust code panics with is no Exception
-            message = f"unexpected {type(error).__name__} while judging: a defect of certsmith, not of the certificate"
-            raise RequestError("judging_failed", message, where="request") from error
+        """Return the judgement."""
+        return judge(self.bundle, self.key, at=self.at, domain=self.domain, trust=self.trust)
 
 
 def instant_of(text: str, *, where: str) -> datetime:
@@ -98,7 +89,9 @@ def roots_of(pem: bytes, *, where: str) -> tuple[x509.Certificate, ...]:
         RequestError: it has none, or something else.
     """
     try:
-        return read_trust(pem)
+        with warnings.catch_warnings():  # of serial numbers of old roots, of which nobody here can make others
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            return read_trust(pem)
     except PermanentError as error:
         raise RequestError("trust_invalid", str(error), where=where) from None
 

@@ -16,45 +16,48 @@ from shared.certificates import CertificateFacts
 from shared.cli.terminal import printable
 from shared.judging import Finding, Judgement, Link
 
-_CERTIFICATE: Final = re.compile(r"certificate (\d{1,3})\b")  # where a finding is
+_PLACE: Final = re.compile(r"certificate \d+|root|key")  # what a finding is about; else it is the bundle as a whole
 _NAMES: Final = 8  # of a certificate are shown; it may have hundreds
+
+_Places = dict[str, list[Finding]]
 
 
 def lines_of(judgement: Judgement, *, at: datetime) -> Iterator[RenderableType]:
     """Give what people read of *judgement*, which is for the instant *at*; the verdict comes last."""
-    of_links, of_places = _sorted(judgement)
-    yield from _trees(judgement, [_node(link, judgement, of_links[link.number], at=at) for link in judgement.links])
-    for place, findings in of_places.items():
-        yield Text("\n").join([Text(printable(place), "bold"), *(Text("  ") + _finding(each) for each in findings)])
+    places = _places(judgement)
+    yield from _trees(judgement, places, at=at)
+    for place, findings in places.items():  # that the trees have not taken
+        yield Text("\n").join([Text(place, "bold"), *(Text("  ") + _finding(each) for each in findings)])
     yield ""
-    yield _trust(judgement)
+    if judgement.links:
+        yield _trust(judgement)
     yield _verdict(judgement)
 
 
-def _sorted(judgement: Judgement) -> tuple[dict[int, list[Finding]], dict[str, list[Finding]]]:
-    """Return all findings by the number of the certificate that they are about, and the others by their places."""
-    of_links: dict[int, list[Finding]] = {link.number: [] for link in judgement.links}
-    of_places: dict[str, list[Finding]] = {}
+def _places(judgement: Judgement) -> _Places:
+    """Return all findings by what they are about."""
+    places: _Places = {}
     for finding in (*judgement.reasons, *judgement.warnings):
-        match = _CERTIFICATE.match(finding.where)
-        if match and int(match[1]) in of_links:
-            of_links[int(match[1])].append(finding)
-        else:
-            of_places.setdefault(finding.where, []).append(finding)
-    return of_links, of_places
+        match = _PLACE.match(finding.where)
+        places.setdefault(match[0] if match else "bundle", []).append(finding)
+    return places
 
 
-def _trees(judgement: Judgement, nodes: Sequence[Tree]) -> Iterator[Tree]:
-    """Give a tree for each certificate whose issuer is not in the bundle: one, if all is well."""
-    parents = _parents(judgement.links)
+def _trees(judgement: Judgement, places: _Places, *, at: datetime) -> Iterator[Tree]:
+    """Give a tree for each certificate whose issuer is not in the bundle: one, if all is well.
+
+    What is found about those that are shown is taken out of *places*.
+    """
+    links = judgement.links
+    nodes = [_node(link, judgement, places.pop(f"certificate {link.number}", ()), at=at) for link in links]
     tops = []
-    for link, node, parent in zip(judgement.links, nodes, parents, strict=True):
+    for link, node, parent in zip(links, nodes, _parents(links), strict=True):
         if parent is not None:
             nodes[parent].add(node)
         elif link.is_self_signed:
             tops.append(node)
         else:
-            tops.append(_absent_issuer(link, judgement))
+            tops.append(_absent_issuer(link, judgement, places))
             tops[-1].add(node)
     yield from tops
 
@@ -77,10 +80,11 @@ def _line_of(index: int | None, parents: Sequence[int | None]) -> Iterator[int]:
         index = parents[index]
 
 
-def _absent_issuer(link: Link, judgement: Judgement) -> Tree:
-    is_known = judgement.trust_anchor == link.issuer
-    told = "a trusted root, not in the bundle" if is_known else "not in the bundle"
-    return Tree(Text.assemble((printable(link.issuer), "bold" if is_known else ""), (f"  {told}", "dim")))
+def _absent_issuer(link: Link, judgement: Judgement, places: _Places) -> Tree:
+    if judgement.trust_anchor != link.issuer:
+        return Tree(Text.assemble(printable(link.issuer), ("  not in the bundle", "dim")))
+    anchor = Text.assemble((printable(link.issuer), "bold"), ("  a trusted root, not in the bundle", "dim"))
+    return Tree(Text("\n").join([anchor, *(_finding(each) for each in places.pop("root", ()))]))
 
 
 def _node(link: Link, judgement: Judgement, findings: Sequence[Finding], *, at: datetime) -> Tree:

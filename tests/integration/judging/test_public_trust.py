@@ -38,7 +38,7 @@ def validated(folder: Path, *chain: Issued) -> Any:
     (folder / "key.pem").write_bytes(chain[0].key_pem)
     words = ("--bundle", folder / "bundle.pem", "--key", folder / "key.pem", "--at", AT.isoformat(), "--json")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-m", "shared.cli", "validate", *words]
+    command = [sys.executable, "-m", "shared.cli", "validate", *map(str, words)]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, timeout=60, check=False)
     return json.loads(done.stdout)
 

@@ -1,7 +1,9 @@
 """What can be asked of `certsmith validate`."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
+import certifi
 import pytest
 
 from dev.certificates import Authority
@@ -64,6 +66,10 @@ def test_trusted_roots_may_be_many() -> None:
     first, second = Authority.create("one"), Authority.create("two")
 
     assert roots_of(first.pem + second.pem, where="trust_pem") == (first.certificate, second.certificate)
+
+
+def test_the_roots_of_browsers_can_be_given_without_a_word() -> None:
+    assert len(roots_of(Path(certifi.where()).read_bytes(), where="trust_pem")) > 100
 
 
 @pytest.mark.parametrize("pem", [b"", b"a root", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])

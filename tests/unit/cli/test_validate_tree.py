@@ -114,7 +114,38 @@ def test_what_is_wrong_with_a_certificate_that_is_not_shown_is_shown_all_the_sam
 ) -> None:
     judgement = a_judgement(reasons=(WRONG.found("it is torn", where="certificate 1 (line 1)"),))
 
-    assert shown(judgement, capsys)[:2] == ["certificate 1 (line 1)", "  error[something_wrong]: it is torn"]
+    assert shown(judgement, capsys)[:2] == ["certificate 1", "  error[something_wrong]: it is torn"]
+
+
+def test_what_is_wrong_with_bundle_and_key_stands_under_them(capsys: pytest.CaptureFixture[str]) -> None:
+    places = ("block 3 (line 7)", "key, block 1 (line 1)", "line 9", "key", "bundle")
+    judgement = a_judgement(reasons=tuple(WRONG.found(place, where=place) for place in places))
+
+    assert shown(judgement, capsys)[:-2] == [
+        "bundle",
+        "  error[something_wrong]: block 3 (line 7)",
+        "  error[something_wrong]: line 9",
+        "  error[something_wrong]: bundle",
+        "key",
+        "  error[something_wrong]: key, block 1 (line 1)",
+        "  error[something_wrong]: key",
+    ]
+
+
+def test_what_is_wrong_with_a_root_that_was_given_stands_under_it(capsys: pytest.CaptureFixture[str]) -> None:
+    old = WRONG.found("it is old", where="root (CN=ca)")
+
+    lines = shown(a_judgement(LEAF, trust_anchor="CN=ca", reasons=(old,)), capsys)
+
+    assert lines[:3] == [
+        "CN=ca  a trusted root, not in the bundle",
+        "error[something_wrong]: it is old",
+        "└── certificate 1  CN=leaf",
+    ]
+
+
+def test_of_what_cannot_be_read_no_trust_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(a_judgement(reasons=(WRONG.found("?", where="bundle"),)), capsys)[-2:] == ["", "refused: 1 error"]
 
 
 def test_the_leaf_is_shown_with_its_names(capsys: pytest.CaptureFixture[str]) -> None:
