@@ -4,17 +4,22 @@ A container has a mounted file by its inode: a rename over it is seen after the 
 written into the file, under a lock that readers share, and never without a complete copy beside it: what is cut off in
 the middle, by a kill or by the loss of power, `recover` ends.
 
-Locks are advisory, and there are file systems without them: a reader must still expect half a file.
+Locks are advisory, there are file systems without them, and nobody waits for one for long: who may read a file could
+hold its lock for ever. So a reader must still expect half a file.
 """
 
 import fcntl
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _SPARE_MODE: Final = 0o600
+_READER_SECONDS: Final = 0.1  # a file is written in a fraction of a millisecond
+_WRITER_SECONDS: Final = 2.0
+_PAUSE_SECONDS: Final = 0.002
 
 
 def read(path: Path) -> bytes:
@@ -24,7 +29,7 @@ def read(path: Path) -> bytes:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        _lock(file.fileno(), fcntl.LOCK_SH)
+        _lock(file.fileno(), fcntl.LOCK_SH, seconds=_READER_SECONDS)
         return file.read()
 
 
@@ -72,11 +77,12 @@ def _end_overwrite(path: Path, spare: Path) -> None:
         path.chmod(mode | stat.S_IWUSR)
     try:
         with path.open("r+b") as file:
-            _lock(file.fileno(), fcntl.LOCK_EX)
+            _lock(file.fileno(), fcntl.LOCK_EX, seconds=_WRITER_SECONDS)
             file.write(content)
             file.truncate()  # at the end of what was written
             file.flush()
-            _lock(file.fileno(), fcntl.LOCK_UN)  # readers need not wait for the disk
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)  # readers need not wait for the disk
             os.fsync(file.fileno())
     finally:
         if not mode & stat.S_IWUSR:
@@ -85,9 +91,20 @@ def _end_overwrite(path: Path, spare: Path) -> None:
     _sync_folder(path)
 
 
-def _lock(descriptor: int, kind: int) -> None:
-    with suppress(OSError):  # a file system without locks
-        fcntl.flock(descriptor, kind)
+def _lock(descriptor: int, kind: int, *, seconds: float) -> None:
+    """Take the lock, or go on without it after *seconds*, or where there are no locks."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(_PAUSE_SECONDS)
+        except OSError:
+            return
+        else:
+            return
 
 
 def _sync_folder(path: Path) -> None:

@@ -187,6 +187,7 @@ class RingFiles:
             if key.writer != pair.writer or (pair.signs and key.id not in ids and key.id not in without)
         )
         public = replace(self._public, keys=(*others, *shown))
+        (secret if pair.signs else replace(public, keys=shown)).current_at(now)  # work goes on, or nothing is written
         writes = [(pair.secret, secret), (pair.public, public)]
         if readers_first == pair.signs:  # who reads what is signed has the public halves
             writes.reverse()

@@ -101,3 +101,14 @@ def test_readers_never_see_half_a_file(path: Path) -> None:
 
     assert seen <= {OLD, NEW}
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("kind", [fcntl.LOCK_SH, fcntl.LOCK_EX])
+def test_who_holds_the_lock_for_ever_hinders_nobody(path: Path, kind: int) -> None:
+    with path.open("rb") as hostile:
+        fcntl.flock(hostile, kind)
+
+        before = in_place.read(path)
+        in_place.overwrite(path, NEW)
+
+        assert (before, in_place.read(path)) == (OLD, NEW)
