@@ -125,16 +125,16 @@ async def require_fit(connection: Connection, *, tenant: str, name: Name, certif
     )
     if row is None:
         raise UnfitCertificateError(
-            f"there is no certificate {certificate_id!r} of this tenant to attach to {name}; upload it first"
+            f"there is no certificate {certificate_id!r} of this tenant to show for {name}; upload it first"
         )
     if row["source"] != "uploaded":
         raise UnfitCertificateError(
             f"the certificate {certificate_id} is an automatic one, which is replaced when it is renewed; only an "
-            f"uploaded certificate can be attached to {name}"
+            f"uploaded certificate can be attached to {name}, or named in its terminate_tls"
         )
     if not covers(row["names"], name):
         raise UnfitCertificateError(
-            f"the certificate {certificate_id} is for {_listed(row['names'])}, not for {name}; attach one that has "
+            f"the certificate {certificate_id} is for {_listed(row['names'])}, not for {name}; give one that has "
             "this name"
         )
 

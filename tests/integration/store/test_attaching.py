@@ -12,7 +12,7 @@ import pytest_asyncio
 from shared.events import TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
-from shared.store import Connection, Pool, domains, open_pool
+from shared.store import Connection, Pool, certificates, domains, open_pool
 from shared.store.domains import Attached, Configuration, Outcome
 from tests.integration.store import stored
 
@@ -75,6 +75,11 @@ async def attach(
         return await domains.attach(
             connection, tenant=tenant, name=name, certificate_id=certificate_id, requested_at=at(minute)
         )
+
+
+async def forget(validator: Pool, certificate_id: CertificateId, *, tenant: str = "") -> tuple[Name, ...] | None:
+    async with validator.transaction() as connection:
+        return await certificates.delete_uploaded(connection, certificate_id, tenant=tenant)
 
 
 async def attached_to(pool: Pool, *, tenant: str = "") -> CertificateId | None:
@@ -348,24 +353,48 @@ async def test_a_certificate_is_attached_or_deleted_but_never_both(
     for minute in range(1, 21):
         certificate_id = await uploaded(owner, NAME)
 
-        async def forget(unwanted: CertificateId = certificate_id) -> list[str] | None:
-            async with validator.transaction() as connection:
-                users: list[str] | None = await connection.fetchval(
-                    "SELECT registry.delete_uploaded_certificate($1, '')", unwanted
-                )
-                return users
-
         asked, users = await asyncio.gather(
             register(pool, minute, terminate_tls=TerminateTls(server_certificate_id=certificate_id)),
-            forget(),
+            forget(validator, certificate_id),
             return_exceptions=True,
         )
 
         if isinstance(asked, domains.UnfitCertificateError):
-            assert users == []
+            assert users == ()
         else:
             assert not isinstance(asked, BaseException)
-            assert users == [NAME]
+            assert users == (NAME,)
+
+
+async def test_an_upload_and_the_registration_of_its_domain_meet_whoever_is_first(
+    pool: Pool, validator: Pool, owner: Connection
+) -> None:
+    for number in range(30):
+        tenant = f"tenant {number}"
+        certificate_id = await uploaded(owner, NAME, tenant=tenant)
+
+        await asyncio.gather(
+            attach(validator, certificate_id, number % 3, tenant=tenant), register(pool, 1, tenant=tenant)
+        )
+
+        assert await attached_to(pool, tenant=tenant) == certificate_id
+        assert await awaited(owner, tenant=tenant) == []
+
+
+async def test_what_is_awaited_is_found_or_deleted_but_never_both(
+    pool: Pool, validator: Pool, owner: Connection
+) -> None:
+    for number in range(30):
+        tenant = f"tenant {number}"
+        certificate_id = await uploaded(owner, NAME, tenant=tenant)
+        await attach(validator, certificate_id, 1, tenant=tenant)
+
+        _, users = await asyncio.gather(
+            register(pool, 2, tenant=tenant), forget(validator, certificate_id, tenant=tenant)
+        )
+
+        served = await attached_to(pool, tenant=tenant)
+        assert (served, users) in [(certificate_id, (NAME,)), (None, ())]
 
 
 async def test_an_awaited_certificate_that_is_deleted_is_awaited_no_more(
@@ -373,8 +402,7 @@ async def test_an_awaited_certificate_that_is_deleted_is_awaited_no_more(
 ) -> None:
     certificate_id = await uploaded(owner, NAME)
     await attach(validator, certificate_id, 1)
-    async with validator.transaction() as connection:
-        await connection.fetchval("SELECT registry.delete_uploaded_certificate($1, '')", certificate_id)
+    await forget(validator, certificate_id)
 
     created = await register(pool, 2)
 
