@@ -3,17 +3,31 @@
 import os
 import socket
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from services.validator import wire
 from services.validator.judge import limits
 from shared.frames import Message, encode, receive
-from shared.judging import Finding, judge
+from shared.judging import Finding, Judgement
+from shared.judging import judge as judge_upload
+
+_NOTHING: Final = wire.Assignment(bundle=b"", key=b"", at=0.0)
 
 
-def run(descriptor: int) -> None:
-    """Judge what comes on the socket *descriptor* until the other side closes it."""
+Judge = Callable[[bytes, bytes, datetime], Judgement]
+
+
+def ordinary(bundle: bytes, key: bytes, at: datetime) -> Judgement:
+    """Return what there is to say of *bundle* and *key* at the instant *at*."""
+    return judge_upload(bundle, key, at=at)
+
+
+def run(descriptor: int, judge: Judge = ordinary) -> None:
+    """Have *judge* judge what comes on the socket *descriptor* until the other side closes it."""
     limits.die_with_parent()
     with socket.socket(fileno=descriptor) as validator:
         begin = receive(validator, wire.FROM_VALIDATOR)
@@ -21,23 +35,19 @@ def run(descriptor: int) -> None:
             return
         _close_standard_error()
         limits.confine()
-        _warm_up()
+        _opinion(judge, _NOTHING)  # so that what is done once is done
         validator.sendall(encode(wire.Waiting()))
         while isinstance(assignment := receive(validator, wire.FROM_VALIDATOR), wire.Assignment):
             limits.begin_to_count(begin.seconds)
-            said = limits.stepping_back_when_slow(lambda: _opinion(assignment), quick_seconds=begin.quick_seconds)
+            opinion = partial(_opinion, judge, assignment)
+            said = limits.stepping_back_when_slow(opinion, quick_seconds=begin.quick_seconds)
             limits.begin_to_count(0)
             validator.sendall(encode(said))
 
 
-def _warm_up() -> None:
-    """Have done what is done once, before anybody waits for it."""
-    _opinion(wire.Assignment(bundle=b"", key=b"", at=0.0))
-
-
-def _opinion(assignment: wire.Assignment) -> Message:
+def _opinion(judge: Judge, assignment: wire.Assignment) -> Message:
     try:
-        judgement = judge(assignment.bundle, assignment.key, at=datetime.fromtimestamp(assignment.at, tz=UTC))
+        judgement = judge(assignment.bundle, assignment.key, datetime.fromtimestamp(assignment.at, tz=UTC))
         if not judgement.is_accepted:
             return wire.Rejected(_remarks(judgement.reasons), _remarks(judgement.warnings))
         assert judgement.private_key is not None  # it is accepted

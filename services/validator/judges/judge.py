@@ -73,11 +73,11 @@ class Judge:
                 judge._connection.say(wire.Begin(seconds=seconds, quick_seconds=quick_seconds))
                 await judge._connection.hear(wire.Waiting)
         except (JudgeEndedError, TimeoutError) as error:
-            judge.kill()
+            await judge.end()
             reason = str(error) or f"it takes more than {_START_SECONDS:g} s"
             raise JudgeNotStartedError(f"a judge did not start: {reason}") from error
         except BaseException:
-            judge.kill()
+            await judge.end()
             raise
         return judge
 
@@ -102,7 +102,7 @@ class Judge:
             self._connection.say(assignment)
             return await self._connection.hear(wire.Accepted, wire.Rejected, wire.Failed)
         except JudgeEndedError as error:
-            code = await self.end()
+            code = await self._exit_code()
             if code == -signal.SIGPROF:
                 raise TookTooLongError from error
             raise JudgeEndedError(f"{error}; its exit code was {code}") from error
@@ -113,8 +113,13 @@ class Judge:
             return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3), as the C library makes it
         return 0.0
 
+    async def end(self) -> None:
+        """End the process, whatever it does; return when it is gone."""
+        self.kill()
+        await self._process.wait()
+
     def kill(self) -> None:
-        """End the process now, whatever it does."""
+        """End the process, whatever it does."""
         self._connection.close()
         if self._pidfd is not None:  # not by its id: when it has ended, that may be another's
             with suppress(ProcessLookupError):
@@ -122,13 +127,13 @@ class Judge:
             os.close(self._pidfd)
             self._pidfd = None
 
-    async def end(self) -> int:
-        """End the process; return its exit code, negative for a signal."""
+    async def _exit_code(self) -> int:
+        """Return the exit code of a judge that says nothing any more, negative for a signal; end it if it must be."""
         self._connection.close()
-        with suppress(TimeoutError):  # one that has no upload in hand ends by itself
+        with suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
-                return await self._process.wait()
-        self.kill()
+                await self._process.wait()
+        await self.end()
         return await self._process.wait()
 
 

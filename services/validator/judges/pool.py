@@ -25,7 +25,7 @@ QUICK_SECONDS: Final = 0.05  # of processor time; what is ordinary takes 2 to 20
 _QUIET_SECONDS: Final = 1.0  # one that has used less in so long waits for something, which none should
 _LOOK_EVERY_SECONDS: Final = 0.02
 _SLOW_FOR_EACH: Final = 2  # so many may be slow beside each that is quick
-_PATIENCE: Final = 6  # who has the lowest priority gets little of a busy machine: so many times its processor time
+_PATIENCE: Final = 24  # who has the lowest priority gets little of a busy machine: so many times its processor time
 
 
 class TooManySlowError(TransientError):
@@ -89,6 +89,7 @@ class Judges:
             starting.cancel()
         for judge in self._living:
             judge.kill()
+            self._tasks.create_task(judge.end())
 
     @asynccontextmanager
     async def _turn(self, assignment: wire.Assignment) -> AsyncIterator["_Turn"]:
@@ -100,7 +101,7 @@ class Judges:
             with JUDGE_SECONDS.time():
                 yield turn
         finally:
-            if turn.asking.done() and not judge.has_ended:
+            if turn.has_answered and not judge.has_ended:
                 self._waiting.put_nowait(judge)
             else:
                 self._dismiss(judge)
@@ -123,9 +124,7 @@ class Judges:
     def _replenish(self) -> None:
         """Start as many as are missing: one for each seat and one for each that is slow."""
         for _ in range(self._count + self._slow - len(self._living) - len(self._starting)):
-            starting = self._tasks.create_task(self._start_one())
-            self._starting.add(starting)
-            starting.add_done_callback(self._starting.discard)
+            self._starting.add(self._tasks.create_task(self._start_one()))
 
     async def _start_one(self) -> None:
         """Add a judge to those that wait for work, however often that must be tried."""
@@ -135,6 +134,9 @@ class Judges:
             await asyncio.sleep(backoff.delay())
             judge = await self._started()
         self.trouble = None
+        starting = asyncio.current_task()
+        assert starting is not None  # this very task
+        self._starting.remove(starting)  # at once, or it would count twice
         self._living.add(judge)
         JUDGES.inc()
         self._waiting.put_nowait(judge)
@@ -150,6 +152,7 @@ class Judges:
     def _dismiss(self, judge: Judge) -> None:
         """End a judge that has ended already, or is not waited for any more."""
         judge.kill()
+        self._tasks.create_task(judge.end())
         self._living.remove(judge)
         JUDGES.dec()
         JUDGES_ENDED.inc()
@@ -163,6 +166,11 @@ class _Turn:
 
     judge: Judge
     asking: "asyncio.Future[wire.Opinion]"
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the judge has nothing in hand any more; a wait that was given up says nothing about that."""
+        return self.asking.done() and not self.asking.cancelled()
 
     async def is_quick(self) -> bool:
         """Return True as soon as the judge has answered or ended, False as soon as it is slow."""
@@ -179,9 +187,14 @@ class _Turn:
 @asynccontextmanager
 async def open_judges(*, count: int, seconds: float, command: Sequence[str] = COMMAND) -> AsyncIterator[Judges]:
     """Give *count* judges that give each upload *seconds* of processor time; end all of them with the block."""
+    failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         judges = Judges(tasks, count=count, seconds=seconds, command=command)
         try:
             yield judges
+        except Exception as error:  # noqa: BLE001 - raised again below, out of the group, where it is understood
+            failure = error
         finally:
             judges.end()
+    if failure is not None:
+        raise failure

@@ -1,6 +1,7 @@
 """What becomes of an upload: it is stored with its key sealed to the vault, or refused with every reason."""
 
 from shared.certificates import parse
+from shared.identifiers import CertificateId
 from shared.store import certificates, open_pool
 from tests.e2e.authority import Authority, pkcs8
 from tests.integration.validator.rig import Rig
@@ -15,7 +16,7 @@ async def test_a_good_upload_is_stored_with_its_key_sealed_to_the_vault(rig: Rig
         ready = await rig.fact("certificate.ready")
 
     async with open_pool(rig.database_url, role="terminator") as pool, pool.acquire() as connection:
-        stored = await certificates.find(connection, "cert_1")
+        stored = await certificates.find(connection, CertificateId("cert_1"))
         assert stored is not None
         sealed = await certificates.sealed_key(connection, stored.key_id)
     assert sealed is not None

@@ -1,0 +1,43 @@
+"""A judge that does what the bundle says: `python -m tests.integration.validator.odd_judge FD`.
+
+Everything about it is the product's but its opinion of these few bundles.
+"""
+
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+
+from services.validator.judge.process import ordinary, run
+from shared.judging import Judgement
+
+COMMAND = (sys.executable, "-m", "tests.integration.validator.odd_judge")
+
+
+def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
+    """Do what *bundle* says, or judge it."""
+    match bundle.split():
+        case [b"spin", seconds]:
+            until = time.thread_time() + float(seconds)
+            while time.thread_time() < until:
+                pass
+        case [b"sleep"]:
+            time.sleep(3600)
+        case [b"crash"]:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case [b"crash", b"once", marker] if not os.path.exists(marker):  # noqa: PTH110 - bytes
+            os.link(__file__, marker)
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case [b"grow"]:
+            bytearray(1 << 30)
+        case [b"fail"]:
+            raise ValueError(f"a message with {key!r} in it")
+        case [b"write", path]:
+            with open(path, "wb") as file:  # noqa: PTH123 - bytes
+                file.write(key)
+    return ordinary(bundle, key, at)
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]), judge)
