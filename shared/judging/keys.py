@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from cryptography.exceptions import InternalError
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from shared.judging import der, reading
 from shared.judging.armour import Armour
 from shared.judging.der import INTEGER, OCTET_STRING, SEQUENCE, NotDerError
+from shared.judging.disguises import recognise_der
 from shared.judging.kinds import EXPLICIT, KeyKind, curve_of, kind_of_pkcs1, kind_of_pkcs8, kind_of_sec1
 from shared.judging.model import Finding, Rule
 from shared.judging.pem import Block, scan
@@ -174,7 +176,7 @@ def _load(block: Block, content: bytes, findings: list[Finding]) -> Key | None:
     try:
         private = load_der_private_key(content, None, unsafe_skip_rsa_key_validation=True)
         flaw = _contradiction(private.private_numbers()) if isinstance(private, rsa.RSAPrivateKey) else None
-    except reading.UNREADABLE:  # whose text might show parts of the key
+    except (*reading.UNREADABLE, InternalError):  # whose text might show parts of the key
         pass
     if flaw is not None:
         findings.append(INCONSISTENT.found(f"{what} has {flaw}; export the key again where it was made", where=where))
@@ -196,7 +198,12 @@ def _kind(label: str, content: bytes) -> KeyKind:
             if bytes(elements[0].contents) != b"\x00":
                 raise NotDerError("PKCS #8 in its second version, RFC 5958, which OpenSSL does not read")
             return kind_of_pkcs8(elements)
-    raise NotDerError("another structure")
+    raise NotDerError(f"it is {_name_of(content)}")
+
+
+def _name_of(content: bytes) -> str:
+    what = (recognise_der(content) or "another structure").partition(" in DER")[0].partition(", not PEM")[0]
+    return "a private key in another form" if what == "a private key" else what
 
 
 def _contradiction(numbers: rsa.RSAPrivateNumbers) -> str | None:

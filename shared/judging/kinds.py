@@ -38,6 +38,9 @@ _CURVES: Final = {
     bytes.fromhex("2b240303020801010d"): "brainpoolP512r1",
     bytes.fromhex("2a811ccf5501822d"): "SM2",
 }
+_SCALAR_OCTETS: Final = {"P-256": 32, "P-384": 48, "P-521": 66}
+_ED25519_OCTETS: Final = 32  # RFC 8410 section 7
+_UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3; the other forms are read by few (RFC 8422 section 5.4.1)
 EXPLICIT: Final = "explicit parameters"
 
 MANY: Final = 1 << 64  # stands for all exponents that are as large or larger
@@ -83,7 +86,10 @@ def kind_of_public_key(info: Element) -> KeyKind:
     if identifier in {RSA, RSA_PSS}:
         octets = key.expect(BIT_STRING).contents[1:]
         return _rsa_kind(identifier, der.whole(octets).expect(SEQUENCE).elements())
-    return _other_kind(identifier, parameters)
+    kind = _other_kind(identifier, parameters)
+    if identifier == EC and bytes(key.expect(BIT_STRING).contents[1:2]) != _UNCOMPRESSED:
+        return KeyKind(algorithm="ECDSA", curve=f"{kind.curve} with a compressed point")
+    return kind
 
 
 def kind_of_pkcs8(elements: list[Element]) -> KeyKind:
@@ -95,10 +101,15 @@ def kind_of_pkcs8(elements: list[Element]) -> KeyKind:
     if len(elements) < 3:  # noqa: PLR2004 - version, algorithm, key
         raise der.NotDerError("the structure is cut off")
     identifier, parameters = _algorithm(elements[1])
+    inner = elements[2].expect(OCTET_STRING).contents
     if identifier in {RSA, RSA_PSS}:
-        inner = der.whole(elements[2].expect(OCTET_STRING).contents).expect(SEQUENCE).elements()
-        return _rsa_kind(identifier, inner[1:])
-    return _other_kind(identifier, parameters)
+        return _rsa_kind(identifier, der.whole(inner).expect(SEQUENCE).elements()[1:])
+    kind = _other_kind(identifier, parameters)
+    if kind.curve in _SCALAR_OCTETS:
+        _expect_scalar(der.whole(inner).expect(SEQUENCE).elements(), kind.curve)
+    elif identifier == ED25519:
+        _expect_octets(der.whole(inner), _ED25519_OCTETS)
+    return kind
 
 
 def kind_of_pkcs1(elements: list[Element]) -> KeyKind:
@@ -118,7 +129,9 @@ def kind_of_sec1(elements: list[Element]) -> KeyKind:
     """
     for element in elements[2:]:
         if element.tag == EXPLICIT_0:
-            return KeyKind(algorithm="ECDSA", curve=curve_of(_exactly(element.elements(), 1)[0]))
+            curve = curve_of(_exactly(element.elements(), 1)[0])
+            _expect_scalar(elements, curve)
+            return KeyKind(algorithm="ECDSA", curve=curve)
     raise der.NotDerError("the key does not name its curve")
 
 
@@ -128,6 +141,18 @@ def curve_of(parameters: Element) -> str:
         return EXPLICIT
     identifier = bytes(parameters.contents)
     return _CURVES.get(identifier) or f"on the curve {der.dotted(identifier)}"
+
+
+def _expect_scalar(elements: list[Element], curve: str) -> None:
+    """Check the number in an ECPrivateKey, whose length says nothing of the number (RFC 5915 section 3)."""
+    if curve in _SCALAR_OCTETS:
+        _expect_octets(elements[1] if len(elements) > 1 else elements[0], _SCALAR_OCTETS[curve])
+
+
+def _expect_octets(number: Element, count: int) -> None:
+    given = len(number.expect(OCTET_STRING).contents)
+    if given != count:
+        raise der.NotDerError(f"its number has {given} octets; {count} are expected")
 
 
 def _algorithm(element: Element) -> tuple[bytes, Element | None]:
