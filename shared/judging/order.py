@@ -133,40 +133,57 @@ def _misplaced(line: Line) -> Finding:
 
 
 def _left_over(line: Line, index: int, *, reaches_root: bool) -> Finding:
-    certificate, place = line.certificates[index], line.places[index]
-    last = line.true[-1]
-    end = line.certificates[last]
+    """Return what to do about the certificate at *index*, which is not on the way from the leaf upwards."""
+    certificate, place, name = line.certificates[index], line.places[index], line.called(index)
+    signed = next((step for step, other in enumerate(line.true) if signs(certificate, line.certificates[other])), None)
     if not _is_authority(certificate):
         text = (
-            f"{line.called(index)} is another server's certificate; a bundle is for one server, so remove it (or give"
-            " it in a bundle of its own, with its own key)"
+            f"{name} is another server's certificate; a bundle is for one server, so remove it (or give it in a bundle"
+            " of its own, with its own key)"
         )
         return SECOND_LEAF.found(text, where=place)
-    if is_self_issued(end) or reaches_root:
-        text = f"{line.called(index)} signed none of the certificates that lead from the leaf to its root; remove it"
+    if signed is not None:
+        text = (
+            f"{name} signed {_number(line.places[line.true[signed]])} too, but the bundle goes on with"
+            f" {line.called(line.true[signed + 1])}; one way to a root is enough, so remove it"
+        )
         return STRANGER.found(text, where=place)
+    if reaches_root or is_self_issued(line.certificates[line.true[-1]]):
+        text = (
+            f"{name} signed neither {line.called(index - 1)} nor another one on the way from the leaf to its root;"
+            " remove it"
+        )
+        return STRANGER.found(text, where=place)
+    return _instead_of_issuer(line, index)
+
+
+def _instead_of_issuer(line: Line, index: int) -> Finding:
+    """Return what is wrong with the certificate at *index*, which stands where the issuer of the last true one would."""
+    certificate, place, name = line.certificates[index], line.places[index], line.called(index)
+    last = line.true[-1]
+    end = line.certificates[last]
     if bears_name_of(certificate, end):
         text = (
-            f"{line.called(index)} has the name of who issued {line.called(last)}, but its key did not make that"
-            f" signature: either it is another authority's under the same name, or {_number(line.places[last])} was"
-            " altered; get both anew from where they were issued"
+            f"{name} has the name of who issued {line.called(last)}, but its key did not make that signature: either"
+            f" it is another authority's under the same name, or {_number(line.places[last])} was altered; get both anew"
+            " from where they were issued"
         )
         return BAD_SIGNATURE.found(text, where=place)
     if end.issuer == certificate.subject:
         text = (
-            f"{line.called(index)} has its name written in another way than {line.called(last)} names its issuer, and"
-            " clients compare byte for byte; ask the authority for the certificate that belongs to this chain"
+            f"{name} has its name written in another way than {line.called(last)} names its issuer, and clients compare"
+            " byte for byte; ask the authority for the certificate that belongs to this chain"
         )
         return BAD_SIGNATURE.found(text, where=place)
     if is_self_issued(certificate) and last > 0:
         text = (
-            f"{line.called(index)} is a root, but not this chain's: {line.called(last)} was issued by"
-            f" {named(end.issuer)}. Put that one in its place, or leave it out, as a root may be"
+            f"{name} is a root, but not this chain's: {line.called(last)} was issued by {named(end.issuer)}. Put that"
+            " one in its place, or leave it out, as a root may be"
         )
         return STRANGER.found(text, where=place)
     text = (
-        f"{line.called(index)} did not sign {line.called(last)}; that was {named(end.issuer)}, whose certificate is"
-        f" missing. Put it in between{publication(end)}, or remove {_number(place)} if it does not belong here"
+        f"{name} did not sign {line.called(last)}; that was {named(end.issuer)}, whose certificate is missing. Put it"
+        f" in between{publication(end)}, or remove {_number(place)} if it does not belong here"
     )
     return MISSING.found(text, where=place)
 

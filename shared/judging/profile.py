@@ -160,7 +160,10 @@ def _unreadable_extension(certificate: x509.Certificate, where: str, *, leaf: bo
         )
         return DUPLICATE_EXTENSION.of(leaf=leaf).found(text, where=where)
     except UNREADABLE as error:
-        text = f"{name} has an extension that cannot be read ({shown(str(error))}); have it issued anew"
+        text = (
+            f"{name} has an extension whose content is not what its standard describes (its reader says:"
+            f" {shown(str(error))}), so clients refuse it or misread it; have it issued anew"
+        )
         return UNREADABLE_PART.of(leaf=leaf).found(text, where=where)
     return None
 

@@ -148,6 +148,16 @@ def test_strangers_that_belong_together_are_told_once() -> None:
     assert reasons(LEAF, INTER, ROOT, authority("Stranger", by=FOREIGN), FOREIGN) == ["chain_stranger"]
 
 
+def test_of_two_ways_to_a_root_one_is_enough() -> None:
+    crossed = authority("Inter", by=FOREIGN, key=INTER.key)
+
+    assert reasons(LEAF, INTER, crossed) == ["chain_stranger"]
+    assert "signed certificate 1 too, but the bundle goes on with certificate 2 (CN=Inter)" in told(
+        LEAF, INTER, crossed
+    )
+    assert reasons(LEAF, crossed, FOREIGN, INTER, ROOT) == ["chain_stranger"]
+
+
 def test_a_missing_intermediate_is_named() -> None:
     assert reasons(LEAF, ROOT) == ["chain_incomplete"]
     assert told(LEAF, ROOT) == (
