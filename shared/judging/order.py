@@ -158,15 +158,15 @@ def _left_over(line: Line, index: int, *, reaches_root: bool) -> Finding:
 
 
 def _instead_of_issuer(line: Line, index: int) -> Finding:
-    """Return what is wrong with the certificate at *index*, which stands where the issuer of the last true one would."""
+    """Return what is wrong with the certificate at *index*, which stands where an issuer belongs."""
     certificate, place, name = line.certificates[index], line.places[index], line.called(index)
     last = line.true[-1]
     end = line.certificates[last]
     if bears_name_of(certificate, end):
         text = (
             f"{name} has the name of who issued {line.called(last)}, but its key did not make that signature: either"
-            f" it is another authority's under the same name, or {_number(line.places[last])} was altered; get both anew"
-            " from where they were issued"
+            f" it is another authority's under the same name, or {_number(line.places[last])} was altered; get both"
+            " anew from where they were issued"
         )
         return BAD_SIGNATURE.found(text, where=place)
     if end.issuer == certificate.subject:
