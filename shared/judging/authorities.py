@@ -120,7 +120,9 @@ def examine(path: Path) -> list[Finding]:
             findings += _niceties(certificate, name, where)
     findings += _key_identifiers(path)
     findings += _names(path)
-    lacking = policies.unmet(path.certificates)
+    top = path.certificates[-1]
+    has_root = path.is_anchored or is_self_issued(top)  # who stands in for one that is elsewhere says nothing
+    lacking = policies.unmet(path.certificates if has_root else [*path.certificates, top])
     if lacking is not None:
         text = (
             f"{path.called(lacking)} is under no certificate policy that the authorities above it allow, and one of"

@@ -197,6 +197,9 @@ BREACHES: Final[Breaches] = {
         "a wildcard over an excluded name": _limited(constraints(excluded=["a.example.com"]), names=["*.example.com"]),
         "a common name in another organization": _limited(constraints(permitted=[x509.DirectoryName(named("Shop"))])),
     },
+    "chain_no_policy": {
+        "the intermediate demands one at once": _issuer(more=[(x509.PolicyConstraints(0, None), True)]),
+    },
     "chain_too_many_constraints": {
         "a thousand by a hundred": _limited(
             constraints(excluded=[f"n{number}.example.net" for number in range(200)]),
