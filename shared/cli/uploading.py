@@ -127,7 +127,7 @@ def upload_event(
         "description": wanted.description or "",
         "metadata": wanted.metadata or "",
     }
-    said = {name: value for name, value in data.items() if value}
+    said: JsonObject = {name: value for name, value in data.items() if value}
     if holds_private_key(json.dumps(said).encode()):
         raise RefusedError(_KEY_IN_THE_CLEAR)
     own_id = new_event_id() if event_id is None else event_id
