@@ -3,6 +3,7 @@
 #   PYTHON   the interpreter to use, as PYTHON=python3.13; each has a virtual environment of its own
 #   JOBS     how many tests run side by side
 #   ARGS     more options for pytest, as ARGS='-k outbox -x'
+#   FUZZ_RUNS  how many inputs each target of `make fuzz` gets
 #   KEEP     KEEP=1 lets the demo run on
 #   AMQP_URL, DATABASE_URL, AUTOCERT_CA   servers to use instead of private ones
 
@@ -10,6 +11,7 @@ PYTHON ?= python3
 JOBS ?= 2
 KEEP ?=
 ARGS ?=
+FUZZ_RUNS ?= 50000
 
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(patsubst python%,%,$(subst /,-,$(patsubst /%,%,$(PYTHON)))))
 BIN := $(VENV)/bin
@@ -58,9 +60,15 @@ bench: ## measure, and write bench/results.json
 	@$(BIN)/python -m bench
 
 .PHONY: soak
-soak: ## run the tests that take many minutes
+soak: fuzz ## run the tests that take many minutes, fuzzing too
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## fuzz scanner, key loader and judgement, FUZZ_RUNS inputs each
+	@$(BOOTSTRAP) lint
+	@for target in scanner key_loader whole_judge; do \
+		$(BIN)/python -m tests.fuzz $$target -runs=$(FUZZ_RUNS) $(ARGS) || exit 1; done
 
 .PHONY: requirements
 requirements: ## pin the newest dependencies that pyproject.toml allows

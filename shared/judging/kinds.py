@@ -67,7 +67,8 @@ def kind_in_certificate(certificate: bytes) -> KeyKind:
     Raises:
         NotDerError: the structure is another one.
     """
-    to_be_signed = der.whole(certificate).expect(SEQUENCE).elements()[0].expect(SEQUENCE).elements()
+    contents, _, _ = _exactly(der.whole(certificate).expect(SEQUENCE).elements(), 3)
+    to_be_signed = contents.expect(SEQUENCE).elements()
     if to_be_signed and to_be_signed[0].tag == EXPLICIT_0:  # version
         del to_be_signed[0]
     if len(to_be_signed) < 6:  # noqa: PLR2004 - serial, algorithm, issuer, validity, subject, public key

@@ -1,0 +1,280 @@
+"""Uploads made from bytes: a valid bundle or key is chosen and altered as the bytes say, its DER as its text.
+
+The same bytes make the same upload. Whoever chooses the bytes (hypothesis, or libFuzzer by coverage) needs to know
+nothing of PEM or DER to get deep.
+"""
+
+import copy
+import functools
+import json
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.fuzz.trees import Node, parse
+from tests.unit.judging import builders, der
+
+_LIMBO: Final = Path(__file__).parents[1] / "data" / "limbo" / "cases.json"
+_BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----\n(.*?)-----END", re.DOTALL)
+_MOST_CHANGES: Final = 6
+_LONGEST: Final = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of PEM."""
+
+    label: str
+    content: bytes
+
+
+class Dice:
+    """Numbers out of bytes, and zeros when there are no more."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data: Final = data
+        self._position = 0
+
+    def below(self, limit: int) -> int:
+        """Return a number from 0 to *limit* - 1."""
+        size = max(1, ((limit - 1).bit_length() + 7) // 8)
+        return int.from_bytes(self.some(size).ljust(size, b"\0")) % limit if limit > 1 else 0
+
+    def some(self, size: int) -> bytes:
+        """Return the next bytes, *size* at most."""
+        taken = self._data[self._position : self._position + size]
+        self._position += size
+        return taken
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing but zeros comes."""
+        return self._position >= len(self._data)
+
+
+def bundle_from(dice: Dice) -> bytes:
+    """Return a bundle."""
+    return _text(dice, _changed(dice, list(_pick(dice, _bundles()))))
+
+
+def key_from(dice: Dice) -> bytes:
+    """Return a key file."""
+    return _text(dice, _changed(dice, list(_pick(dice, _keys()))))
+
+
+def upload_from(dice: Dice) -> tuple[bytes, bytes]:
+    """Return a bundle and a key that belonged to each other, one of them altered or both."""
+    number = dice.below(len(_bundles()))
+    bundle, key = list(_bundles()[number]), list(_keys()[number])
+    which = dice.below(3)
+    if which != 1:
+        bundle = _changed(dice, bundle)
+    if which != 0:
+        key = _changed(dice, key)
+    return _text(dice, bundle), _text(dice, key)
+
+
+def _pick(dice: Dice, choices: tuple[tuple[Block, ...], ...]) -> tuple[Block, ...]:
+    return choices[dice.below(len(choices))]
+
+
+@functools.cache
+def _pairs() -> tuple[tuple[str, str], ...]:
+    """Return valid and less valid pairs of bundle and key, PEM: of every kind of key, and those of x509-limbo."""
+    root = builders.authority("Root")
+    issuing = builders.authority("Issuing", by=root)
+    own = []
+    for key in (builders.ec_key(1), builders.rsa_key(), builders.ed25519_key(1)):
+        leaf = builders.issue(by=issuing, key=key)
+        encoded = der.pem("PRIVATE KEY", key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
+        own.append((builders.bundle(leaf, issuing, root).decode(), encoded))
+    limbo = [(case["bundle_pem"], case["key_pem"]) for case in json.loads(_LIMBO.read_text())]
+    return (*own, *limbo)
+
+
+@functools.cache
+def _bundles() -> tuple[tuple[Block, ...], ...]:
+    return tuple(_blocks(bundle) for bundle, _ in _pairs())
+
+
+@functools.cache
+def _keys() -> tuple[tuple[Block, ...], ...]:
+    return tuple(_blocks(key) for _, key in _pairs())
+
+
+def _blocks(text: str) -> tuple[Block, ...]:
+    return tuple(Block(label, b64decode(body)) for label, body in _BLOCK.findall(text))
+
+
+def _changed(dice: Dice, blocks: list[Block]) -> list[Block]:
+    """Return *blocks* with up to `_MOST_CHANGES` changes."""
+    for _ in range(dice.below(_MOST_CHANGES + 1)):
+        if not blocks or sum(len(block.content) for block in blocks) > _LONGEST:
+            break
+        at = dice.below(len(blocks))
+        match dice.below(8):
+            case 0:
+                del blocks[at]
+            case 1:
+                blocks.insert(dice.below(len(blocks) + 1), blocks[at])
+            case 2:
+                blocks[at] = replace(blocks[at], label=_LABELS[dice.below(len(_LABELS))])
+            case 3 | 4:
+                blocks[at] = replace(blocks[at], content=_altered(dice, blocks[at].content))
+            case _:
+                other = blocks[dice.below(len(blocks))].content
+                blocks[at] = replace(blocks[at], content=_restructured(dice, blocks[at].content, other))
+    return blocks
+
+
+_LABELS: Final = (
+    "CERTIFICATE",
+    "PRIVATE KEY",
+    "RSA PRIVATE KEY",
+    "EC PRIVATE KEY",
+    "EC PARAMETERS",
+    "ENCRYPTED PRIVATE KEY",
+    "TRUSTED CERTIFICATE",
+    "PUBLIC KEY",
+    "CERTIFICATE REQUEST",
+    "PKCS7",
+)
+
+
+def _altered(dice: Dice, data: bytes) -> bytes:
+    """Return *data* with bytes changed, whatever they mean."""
+    at = dice.below(len(data) + 1)
+    match dice.below(6):
+        case 0:
+            return data[:at] + bytes([dice.below(256)]) + data[at + 1 :]
+        case 1:
+            return data[:at]
+        case 2:
+            return data[:at] + data[at + 1 + dice.below(16) :]
+        case 3:
+            return data[:at] + dice.some(dice.below(32)) + data[at:]
+        case 4:
+            return data + data[at:] * dice.below(8)
+        case _:
+            return data[:at] + bytes(value ^ 1 << dice.below(8) for value in data[at : at + 2]) + data[at + 2 :]
+
+
+def _restructured(dice: Dice, data: bytes, other: bytes) -> bytes:
+    """Return *data* with an element changed, and all lengths around it right again."""
+    tree, theirs = parse(data), parse(other)
+    if tree is None or theirs is None:
+        return _altered(dice, data)
+    nodes = list(tree.nodes())
+    node = nodes[dice.below(len(nodes))]
+    donors = list(theirs.nodes())
+    donor = copy.deepcopy(donors[dice.below(len(donors))])
+    _CHANGES[dice.below(len(_CHANGES))](dice, node, donor)
+    return tree.encoded()
+
+
+def _retag(dice: Dice, node: Node, _donor: Node) -> None:
+    node.tag = dice.below(256)
+
+
+def _fill(dice: Dice, node: Node, _donor: Node) -> None:
+    node.children, node.before = [], dice.some(dice.below(40))
+
+
+def _grow(dice: Dice, node: Node, _donor: Node) -> None:
+    node.before = (node.before or dice.some(4)) * (1 << dice.below(8))
+
+
+def _empty(_dice: Dice, node: Node, _donor: Node) -> None:
+    node.children, node.before = [], b""
+
+
+def _lose(dice: Dice, node: Node, _donor: Node) -> None:
+    if node.children:
+        del node.children[dice.below(len(node.children))]
+
+
+def _repeat(dice: Dice, node: Node, _donor: Node) -> None:
+    if node.children:
+        node.children += [node.children[dice.below(len(node.children))]] * (1 << dice.below(6))
+
+
+def _exchange(dice: Dice, node: Node, _donor: Node) -> None:
+    if node.children:
+        first, second = dice.below(len(node.children)), dice.below(len(node.children))
+        node.children[first], node.children[second] = node.children[second], node.children[first]
+
+
+def _graft(dice: Dice, node: Node, donor: Node) -> None:
+    node.children.insert(dice.below(len(node.children) + 1), donor)
+
+
+def _replace(_dice: Dice, node: Node, donor: Node) -> None:
+    node.tag, node.before, node.children = donor.tag, donor.before, donor.children
+
+
+def _wrap(dice: Dice, node: Node, _donor: Node) -> None:
+    inner = replace(node, children=list(node.children))
+    for _ in range(dice.below(60)):
+        inner = Node(0x30, b"", [inner])
+    node.tag, node.before, node.children = inner.tag, inner.before, inner.children
+
+
+_CHANGES: Final[tuple[Callable[[Dice, Node, Node], None], ...]] = (
+    _retag,
+    _fill,
+    _grow,
+    _empty,
+    _lose,
+    _repeat,
+    _exchange,
+    _graft,
+    _replace,
+    _wrap,
+)
+
+
+def _text(dice: Dice, blocks: list[Block]) -> bytes:
+    """Return *blocks* as PEM, and that with a few bytes changed."""
+    text = "".join(der.pem(block.label, block.content) for block in blocks).encode()
+    for _ in range(dice.below(4)):
+        at = dice.below(len(text) + 1)
+        match dice.below(7):
+            case 0:
+                text = text[:at] + dice.some(dice.below(24)) + text[at:]
+            case 1:
+                text = text[:at] + text[at + 1 + dice.below(70) :]
+            case 2:
+                text = text.replace(b"\n", (b"\r\n", b"\r", b"\r\r\n", b" \n", b"\n\n")[dice.below(5)])
+            case 3:
+                text = text[:at]
+            case 4:
+                text = text[:at] + _ODD[dice.below(len(_ODD))] + text[at:]
+            case 5:
+                text += text[at:] * dice.below(8)
+            case _:
+                text = text[:at] + bytes([dice.below(256)]) + text[at + 1 :]
+    return text
+
+
+_ODD: Final = (
+    b"\xef\xbb\xbf",
+    b"\0",
+    b"-----",
+    b"=",
+    b"====",
+    b"\n",
+    b"-----BEGIN CERTIFICATE-----\n",
+    b"-----END CERTIFICATE-----\n",
+    b"-----END PRIVATE KEY-----",
+    b"Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n",
+    "—".encode(),
+    b"\xff\xfe",
+    b" " * 300,
+    b"\r" * 300,
+    b"-" * 300,
+)

@@ -1,0 +1,51 @@
+"""Whatever is sent: no error, no more than a second of CPU. `make fuzz` goes on where this ends, led by coverage."""
+
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.judging import judge
+from tests.fuzz import targets
+from tests.unit.judging.builders import AT
+
+RUNS: Final = 600  # of each target; a few seconds
+
+
+@pytest.fixture(scope="module", params=targets.TARGETS)
+def target(request: pytest.FixtureRequest) -> str:
+    """Return the name of a target, which has been run before: what is made once is no input's cost."""
+    name: str = request.param
+    targets.run(name, b"")
+    return name
+
+
+@settings(
+    max_examples=RUNS,
+    deadline=None,  # of CPU a target counts itself; the machine may be busy
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.binary(min_size=8, max_size=120))
+def test_nothing_that_is_sent_is_too_much(target: str, data: bytes) -> None:
+    targets.run(target, data)
+
+
+@settings(max_examples=RUNS, deadline=None, derandomize=True, database=None)
+@given(bundle=st.text(max_size=400), key=st.text(max_size=400))
+def test_no_text_is_too_much(bundle: str, key: str) -> None:
+    assert not judge(bundle.encode(errors="replace"), key.encode(errors="replace"), at=AT).is_accepted
+
+
+# Found by fuzzing, each mended since.
+FOUND: Final = {
+    "a certificate of nothing": ("scanner", b"R-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
+    "carriage returns and a letter": ("scanner", b"R" + b"\r" * 262_000 + b"x"),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_was_too_much_once_is_not_any_more(name: str) -> None:
+    targets.run(*FOUND[name])
