@@ -192,7 +192,7 @@ def _unreadable(content: bytes, error: Exception, where: str) -> Finding:
     what = (recognise_der(content) or "").partition(" in DER")[0].partition(", not PEM")[0]
     if what == "a private key":
         return PRIVATE_KEY.found(f"{where} {_IS_PRIVATE}", where=where)
-    if what and what != "a certificate":
+    if what and what not in {"a certificate", "DER of an unknown kind"}:
         return UNREADABLE.found(f"{where} is labelled as a certificate, but is {what}", where=where)
     message = f"{where} cannot be read as X.509 ({error}); export it again from where it was issued"
     return UNREADABLE.found(message, where=where)
