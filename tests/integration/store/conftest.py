@@ -31,3 +31,10 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     """Yield a pool with the provisioner's rights."""
     async with open_pool(database_url, role="provisioner", max_size=8) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture
+async def validator(database_url: str) -> AsyncIterator[Pool]:
+    """Yield a pool with the validator's rights."""
+    async with open_pool(database_url, role="validator", max_size=8) as opened:
+        yield opened

@@ -1,97 +1,25 @@
-"""Customers' own certificates are attached by requests that come twice, at once, late and before their domain."""
+"""Customers' own certificates are attached by requests that come twice, late and before their domain."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 import pytest
-import pytest_asyncio
 
 from shared.events import TerminateTls
-from shared.identifiers import CertificateId
-from shared.names import Name
-from shared.store import Connection, Pool, certificates, domains, open_pool
-from shared.store.domains import Attached, Configuration, Outcome
+from shared.store import Connection, Pool, domains
+from shared.store.domains import Outcome
 from tests.integration.store import stored
-
-NAME = Name("shop.example.com")
-EARLY = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest_asyncio.fixture
-async def validator(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the validator's rights."""
-    async with open_pool(database_url, role="validator", max_size=8) as opened:
-        yield opened
-
-
-def at(minute: int) -> datetime:
-    return EARLY + timedelta(minutes=minute)
-
-
-async def uploaded(owner: Connection, *names: str, tenant: str = "") -> CertificateId:
-    return await stored.store(owner, stored.make(*names, tenant=tenant), tenant=tenant, source="uploaded")
-
-
-async def register(
-    pool: Pool,
-    minute: int = 0,
-    *,
-    tenant: str = "",
-    name: Name = NAME,
-    certificate_id: CertificateId | None = None,
-    terminate_tls: TerminateTls | None = None,
-    detaches: bool = False,
-) -> domains.Applied:
-    async with pool.transaction() as connection:
-        return await domains.register(
-            connection,
-            tenant=tenant,
-            name=name,
-            requested_at=at(minute),
-            configuration=Configuration(attached_certificate_id=certificate_id, terminate_tls=terminate_tls),
-            detaches=detaches,
-        )
-
-
-async def delete(pool: Pool, minute: int, *, tenant: str = "") -> domains.Applied:
-    async with pool.transaction() as connection:
-        return await domains.delete(connection, tenant=tenant, name=NAME, requested_at=at(minute))
-
-
-async def update(pool: Pool, minute: int, certificate_id: CertificateId | None) -> domains.Applied | None:
-    async with pool.transaction() as connection:
-        return await domains.update(
-            connection, tenant="", name=NAME, requested_at=at(minute), attached_certificate_id=certificate_id
-        )
-
-
-async def attach(
-    validator: Pool, certificate_id: CertificateId, minute: int, *, tenant: str = "", name: Name = NAME
-) -> Attached:
-    async with validator.transaction() as connection:
-        return await domains.attach(
-            connection, tenant=tenant, name=name, certificate_id=certificate_id, requested_at=at(minute)
-        )
-
-
-async def forget(validator: Pool, certificate_id: CertificateId, *, tenant: str = "") -> tuple[Name, ...] | None:
-    async with validator.transaction() as connection:
-        return await certificates.delete_uploaded(connection, certificate_id, tenant=tenant)
-
-
-async def attached_to(pool: Pool, *, tenant: str = "") -> CertificateId | None:
-    async with pool.acquire() as connection:
-        domain = await domains.find(connection, tenant=tenant, name=NAME)
-    assert domain is not None
-    return domain.configuration.attached_certificate_id
-
-
-async def awaited(owner: Connection, *, tenant: str = "") -> list[CertificateId]:
-    rows = await owner.fetch("SELECT certificate_id FROM registry.awaited_attachments WHERE tenant = $1", tenant)
-    return [row["certificate_id"] for row in rows]
+from tests.integration.store.attachments import (
+    NAME,
+    attach,
+    attached_to,
+    awaited,
+    delete,
+    forget,
+    register,
+    update,
+    uploaded,
+)
 
 
 async def test_an_upload_is_attached_to_a_registered_domain(pool: Pool, validator: Pool, owner: Connection) -> None:
@@ -318,83 +246,6 @@ async def test_an_automatic_certificate_cannot_be_attached(pool: Pool, owner: Co
 async def test_a_certificate_that_the_tls_policy_names_must_be_there(pool: Pool) -> None:
     with pytest.raises(domains.UnfitCertificateError, match="there is no certificate 'cert_gone'"):
         await register(pool, terminate_tls=TerminateTls(server_certificate_id="cert_gone"))
-
-
-async def test_uploads_that_attach_to_the_same_names_at_once_wait_for_each_other_and_not_for_ever(
-    pool: Pool, validator: Pool, owner: Connection
-) -> None:
-    names = [Name(f"s{number}.example.com") for number in range(12)]
-    certificate_ids = [await uploaded(owner, "*.example.com") for _ in range(6)]
-    for name in names[::2]:  # the others are awaited
-        await register(pool, name=name)
-
-    async def upload(number: int) -> None:
-        async with validator.transaction() as connection:
-            await domains.attach_to_all(
-                connection,
-                tenant="",
-                names=names if number % 2 else names[::-1],
-                certificate_id=certificate_ids[number],
-                requested_at=at(number),
-            )
-
-    async with asyncio.timeout(30):
-        await asyncio.gather(*(upload(number) for number in range(6)))
-
-    attached = await owner.fetch("SELECT DISTINCT attached_certificate_id AS id FROM registry.domains")
-    assert [row["id"] for row in attached] == [certificate_ids[5]]
-    assert set(await awaited(owner)) == {certificate_ids[5]}
-
-
-async def test_a_certificate_is_attached_or_deleted_but_never_both(
-    pool: Pool, validator: Pool, owner: Connection
-) -> None:
-    await register(pool, terminate_tls=None)
-    for minute in range(1, 21):
-        certificate_id = await uploaded(owner, NAME)
-
-        asked, users = await asyncio.gather(
-            register(pool, minute, terminate_tls=TerminateTls(server_certificate_id=certificate_id)),
-            forget(validator, certificate_id),
-            return_exceptions=True,
-        )
-
-        if isinstance(asked, domains.UnfitCertificateError):
-            assert users == ()
-        else:
-            assert not isinstance(asked, BaseException)
-            assert users == (NAME,)
-
-
-async def test_an_upload_and_the_registration_of_its_domain_meet_whoever_is_first(
-    pool: Pool, validator: Pool, owner: Connection
-) -> None:
-    for number in range(30):
-        tenant = f"tenant {number}"
-        certificate_id = await uploaded(owner, NAME, tenant=tenant)
-
-        await asyncio.gather(
-            attach(validator, certificate_id, number % 3, tenant=tenant), register(pool, 1, tenant=tenant)
-        )
-
-        assert await attached_to(pool, tenant=tenant) == certificate_id
-        assert await awaited(owner, tenant=tenant) == []
-
-
-async def test_what_is_awaited_is_found_or_deleted_but_never_both(
-    pool: Pool, validator: Pool, owner: Connection
-) -> None:
-    for number in range(30):
-        tenant = f"tenant {number}"
-        certificate_id = await uploaded(owner, NAME, tenant=tenant)
-        await attach(validator, certificate_id, 1, tenant=tenant)
-
-        _, users = await asyncio.gather(
-            register(pool, 2, tenant=tenant), forget(validator, certificate_id, tenant=tenant)
-        )
-
-        served = await attached_to(pool, tenant=tenant)
-        assert (served, users) in [(certificate_id, (NAME,)), (None, ())]
 
 
 async def test_an_awaited_certificate_that_is_deleted_is_awaited_no_more(

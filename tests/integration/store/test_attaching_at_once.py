@@ -1,0 +1,121 @@
+"""What attaches, registers and deletes at once: nobody waits for ever, and the outcome is one of those that may be."""
+
+import asyncio
+from contextlib import suppress
+from random import Random
+
+from shared.events import TerminateTls
+from shared.names import Name
+from shared.store import Connection, Pool, domains
+from tests.integration.store.attachments import (
+    NAME,
+    attach,
+    attach_to,
+    attached_to,
+    awaited,
+    delete,
+    forget,
+    register,
+    uploaded,
+)
+
+
+async def test_uploads_that_attach_to_the_same_names_at_once_wait_for_each_other_and_not_for_ever(
+    pool: Pool, validator: Pool, owner: Connection
+) -> None:
+    names = [Name(f"s{number}.example.com") for number in range(12)]
+    certificate_ids = [await uploaded(owner, "*.example.com") for _ in range(6)]
+    for name in names[::2]:  # the others are awaited
+        await register(pool, name=name)
+
+    async def upload(number: int) -> None:
+        await attach_to(validator, names if number % 2 else names[::-1], certificate_ids[number], number)
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(upload(number) for number in range(6)))
+
+    attached = await owner.fetch("SELECT DISTINCT attached_certificate_id AS id FROM registry.domains")
+    assert [row["id"] for row in attached] == [certificate_ids[5]]
+    assert set(await awaited(owner)) == {certificate_ids[5]}
+
+
+async def test_a_certificate_is_attached_or_deleted_but_never_both(
+    pool: Pool, validator: Pool, owner: Connection
+) -> None:
+    await register(pool, terminate_tls=None)
+    for minute in range(1, 21):
+        certificate_id = await uploaded(owner, NAME)
+
+        asked, users = await asyncio.gather(
+            register(pool, minute, terminate_tls=TerminateTls(server_certificate_id=certificate_id)),
+            forget(validator, certificate_id),
+            return_exceptions=True,
+        )
+
+        if isinstance(asked, domains.UnfitCertificateError):
+            assert users == ()
+        else:
+            assert not isinstance(asked, BaseException)
+            assert users == (NAME,)
+
+
+async def test_an_upload_and_the_registration_of_its_domain_meet_whoever_is_first(
+    pool: Pool, validator: Pool, owner: Connection
+) -> None:
+    for number in range(30):
+        tenant = f"tenant {number}"
+        certificate_id = await uploaded(owner, NAME, tenant=tenant)
+
+        await asyncio.gather(
+            attach(validator, certificate_id, number % 3, tenant=tenant), register(pool, 1, tenant=tenant)
+        )
+
+        assert await attached_to(pool, tenant=tenant) == certificate_id
+        assert await awaited(owner, tenant=tenant) == []
+
+
+async def test_what_is_awaited_is_found_or_deleted_but_never_both(
+    pool: Pool, validator: Pool, owner: Connection
+) -> None:
+    for number in range(30):
+        tenant = f"tenant {number}"
+        certificate_id = await uploaded(owner, NAME, tenant=tenant)
+        await attach(validator, certificate_id, 1, tenant=tenant)
+
+        _, users = await asyncio.gather(
+            register(pool, 2, tenant=tenant), forget(validator, certificate_id, tenant=tenant)
+        )
+
+        served = await attached_to(pool, tenant=tenant)
+        assert (served, users) in [(certificate_id, (NAME,)), (None, ())]
+
+
+async def test_whatever_meets_nobody_waits_for_ever_and_no_living_domain_waits_for_its_certificate(
+    pool: Pool, validator: Pool, owner: Connection
+) -> None:
+    names = [Name(f"s{number}.example.com") for number in range(4)]
+    certificate_ids = [await uploaded(owner, "*.example.com") for _ in range(8)]
+    dice = Random(7)
+
+    async def work() -> None:
+        for _ in range(60):
+            name, certificate_id, minute = dice.choice(names), dice.choice(certificate_ids), dice.randrange(20)
+            with suppress(domains.UnfitCertificateError):  # it is deleted by now
+                match dice.randrange(5):
+                    case 0:
+                        await register(pool, minute, name=name)
+                    case 1:
+                        await register(pool, minute, name=name, certificate_id=certificate_id)
+                    case 2:
+                        await delete(pool, minute, name=name)
+                    case 3:
+                        await attach_to(validator, dice.sample(names, 3), certificate_id, minute)
+                    case _:
+                        await forget(validator, certificate_id)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(work() for _ in range(6)))
+
+    living = await owner.fetch("SELECT name FROM registry.domains WHERE deleted_at IS NULL")
+    waiting = await owner.fetch("SELECT name FROM registry.awaited_attachments")
+    assert {row["name"] for row in living}.isdisjoint(row["name"] for row in waiting)
