@@ -56,9 +56,11 @@ class Stock:
 
     async def stored(self) -> list[SealedKey]:
         """Return all stored keys whose wraps are not erased."""
-        ids = [row["key_id"] for row in await self.owner.fetch("SELECT key_id FROM registry.key_wraps ORDER BY 1")]
-        found = [await certificates.sealed_key(self.owner, KeyId(key_id)) for key_id in ids]
-        return [each for each in found if each is not None]
+        rows = await self.owner.fetch(
+            "SELECT id, writer, format, signing_key_id, public_key, ciphertext, signature, vault_key_id, wrap "
+            "FROM registry.keys JOIN registry.key_wraps ON key_id = id ORDER BY id"
+        )
+        return [SealedKey(key_id=KeyId(row["id"]), **dict(list(row.items())[1:])) for row in rows]
 
     async def unopenable(self, reader: KeyReader | None = None) -> list[str]:
         """Return the stored keys that *reader*, by default a process that starts now, cannot open."""

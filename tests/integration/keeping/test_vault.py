@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -236,3 +237,26 @@ async def test_rings_that_do_not_belong_together_are_not_touched(stock: Stock, t
 
     with pytest.raises(SettingsError, match="do not belong together"):
         await stock.turn(stock.vault())
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_wherever_it_is_killed_all_opens_and_the_next_run_ends_it(stock: Stock, seed: int) -> None:
+    dice = random.Random(seed)
+    await stock.add(800)
+    kept = stock.files.key_reader()
+    for _ in range(3):
+        process = await stock.begin_command("vault", "--activate-after=0", "--forget-now")
+        await asyncio.sleep(dice.uniform(0.3, 4.0))  # not a wait for anything: any moment will do
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+        assert await stock.unopenable() == []
+        assert await stock.unopenable(kept) == []
+
+    answer = await stock.command("vault", "--activate-after=0", "--finish", "--forget-now", "--json")
+
+    (ring,) = answer.document["rings"]
+    assert await stock.wrapped_to() == {ring["current"]: 800}
+    assert [key.id for key in stock.files.load(files.VAULT_SECRET).keys] == [ring["current"]]
+    assert [key.id for key in stock.files.load(files.VAULT_PUBLIC).keys] == [ring["current"]]
