@@ -138,9 +138,10 @@ def read_bundle(text: bytes) -> Bundle:
         if not block.label or block.label.upper() in _OLD_LABELS:
             entries.append(None)  # it may have been a certificate
     if scanned.blocks and not entries:
-        findings.append(
-            NO_CERTIFICATE.found("the bundle has no certificate; at least the leaf is expected", where="bundle")
-        )
+        is_key = any(block.label.endswith("PRIVATE KEY") for block in scanned.blocks)
+        instead = " but a private key (are the two files swapped?)" if is_key else ""
+        message = f"the bundle has no certificate{instead}; at least the leaf is expected"
+        findings.append(NO_CERTIFICATE.found(message, where="bundle"))
     return Bundle(
         entries=tuple(_without_duplicates(entries, findings)),
         findings=tuple(findings),

@@ -232,5 +232,5 @@ def read_by_openssl(text: bytes) -> int | None:
     try:
         context.load_verify_locations(cadata=text.decode("ascii"))
     except ssl.SSLError as error:
-        return 0 if error.library == "PEM" or error.reason == "NO_START_LINE" else None
+        return 0 if error.library == "PEM" and "ASN1" not in str(error) else None
     return context.cert_store_stats()["x509"]
