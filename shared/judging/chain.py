@@ -19,7 +19,7 @@ from shared.judging.model import Finding, Rule
 from shared.judging.order import MISSING, Line
 from shared.judging.reading import is_self_issued
 from shared.judging.signing import key_flaw, signs
-from shared.judging.wording import named, publication, shown
+from shared.judging.wording import listed, named, publication, shown
 from shared.names import Name
 
 UNTRUSTED: Final = Rule(
@@ -93,8 +93,8 @@ def examine(
 ) -> ChainVerdict:
     """Return what there is to say of *certificates*, leaf first, of which *places* says where each stands.
 
-    What the leaf says about itself is for `leaf.examine` to judge; here it is only the end of a path. With *trust*,
-    the chain must lead to one of these roots.
+    Their names can be read. What the leaf says about itself is for `leaf.examine` to judge; here it is only the end of
+    a path. With *trust*, the chain must lead to one of these roots.
     """
     line = Line(certificates, places)
     damaged = [_profile(line, index, at) for index in line.true if not profile.is_readable(certificates[index])]
@@ -105,7 +105,7 @@ def examine(
     tried = list(_tries(line, known, at=at, domain=domain))
     found = order.examine(line, reaches_root=bool(tried))
     if not tried:
-        return _without_root(line, found, at=at, domain=domain, trust=trust)
+        return _without_root(line, found, at=at, domain=domain, given=None if trust is None else known)
     best = min(tried, key=lambda one: one.reasons)
     is_public = not found and not best.reasons and (trust is None or _leads_to_public_root(line, at=at, domain=domain))
     return ChainVerdict(
@@ -166,40 +166,41 @@ def _without_root(
     *,
     at: datetime,
     domain: Name | None,
-    trust: Sequence[x509.Certificate] | None,
+    given: roots.Index | None,
 ) -> ChainVerdict:
-    """Return the verdict on a chain that leads to no known root."""
+    """Return the verdict on a chain that leads to none of the *given* roots, or without them to no public one."""
     certificates, places = _in_true_order(line)
     tried = _try(Path(certificates=certificates, places=places, is_anchored=False), at=at, domain=domain)
     ends_itself = _is_root(certificates[-1])
     has_gap = any(finding.rule in {MISSING, order.BAD_SIGNATURE} for finding in found)
-    if trust is not None and not has_gap:
-        found.append(_untrusted(line, trust))
+    if given is not None and not has_gap:
+        found.append(_untrusted(line, given))
     elif not ends_itself and not has_gap and leaf.claims_to_be_public(certificates[0]):
         found.append(_incomplete(line))
     return ChainVerdict(
         findings=(*found, *tried.findings, *_remarks(line, is_public=False)),
         trust_anchor=_whole_name(certificates[-1])
-        if trust is None and (ends_itself or len(certificates) > 1)
+        if given is None and (ends_itself or len(certificates) > 1)
         else None,
     )
 
 
-def _untrusted(line: Line, trust: Sequence[x509.Certificate]) -> Finding:
+def _untrusted(line: Line, given: roots.Index) -> Finding:
     last = line.true[-1]
     end, where = line.certificates[last], line.places[last]
-    given = f"the roots that were given ({', '.join(named(root.subject) for root in trust[:3]) or 'none'})"
+    names = [named(namesakes[0].subject) for namesakes in given.values()]
+    those = f"the roots that were given ({listed(names, most=3)})"
     if _is_root(end):
-        text = f"{line.called(last)} is a root, but none of {given}; give the root that is meant, or another chain"
+        text = f"{line.called(last)} is a root, but none of {those}; give the root that is meant, or another chain"
         return UNTRUSTED.found(text, where=where)
-    if any(root.subject == end.issuer for root in trust):
+    if end.issuer.public_bytes() in given:
         text = (
             f"{line.called(last)} names {named(end.issuer)} as its issuer, but the root of that name that was given"
             " did not sign it"
         )
         return UNTRUSTED.found(text, where=where)
     text = (
-        f"the chain ends with {line.called(last)}, issued by {named(end.issuer)}, which is none of {given}; add the"
+        f"the chain ends with {line.called(last)}, issued by {named(end.issuer)}, which is none of {those}; add the"
         f" certificate of that issuer to the end of the bundle{publication(end)}"
     )
     return MISSING.found(text, where=where)

@@ -41,7 +41,7 @@ class _Walk:
 
     def leave(self, certificate: x509.Certificate) -> None:
         """Take over what *certificate* demands of those below it (section 6.1.4 (a) to (j))."""
-        for policy, others in _mappings(certificate).items():
+        for policy, others in mappings(certificate).items():
             if self.no_mapping > 0 and (policy in self.possible or _ANY in self.possible):
                 self.possible = self.possible - {policy} | others
             else:
@@ -89,8 +89,12 @@ def unmet(path: Sequence[x509.Certificate]) -> int | None:
     return 0 if walk.fails else None
 
 
-def _mappings(certificate: x509.Certificate) -> Mapping[str, Policies]:
-    """Return which policies below *certificate* stand for one of its own (RFC 5280 section 4.2.1.5)."""
+def mappings(certificate: x509.Certificate) -> Mapping[str, Policies]:
+    """Return which policies below *certificate* stand for one of its own (RFC 5280 section 4.2.1.5).
+
+    Raises:
+        NotDerError: the extension is damaged.
+    """
     found: dict[str, Policies] = {}
     for own, other in _pairs(certificate):
         found[own] = found.get(own, frozenset()) | {other}

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, ObjectIdentifier
 
 from shared.judging.model import Finding, Rule
-from shared.judging.policies import MAPPINGS
+from shared.judging.policies import MAPPINGS, mappings
 from shared.judging.reading import UNREADABLE, is_self_issued, names_one_algorithm, serial_number
 from shared.judging.signing import algorithm_flaw
 from shared.judging.wording import called, dated, shown
@@ -152,7 +152,7 @@ def _unreadable(certificate: x509.Certificate, where: str, *, leaf: bool) -> Fin
 def _unreadable_extension(certificate: x509.Certificate, where: str, *, leaf: bool) -> Finding | None:
     name = called(certificate, where)
     try:
-        len(certificate.extensions)
+        _ = mappings(certificate)  # the first to read the extensions, and the only one to read this one
     except x509.DuplicateExtension as error:
         text = (
             f"{name} has the extension {_titled(error.oid)} twice; clients refuse that, or each reads another of the"

@@ -17,10 +17,11 @@ Index = Mapping[bytes, Sequence[x509.Certificate]]  # roots by their subject (DE
 
 
 def index(roots: Sequence[x509.Certificate]) -> Index:
-    """Return *roots* as an index; one whose subject cannot be read is left out, for nothing can name it."""
+    """Return *roots* as an index; one whose names cannot be read is left out."""
     found = defaultdict(list)
     for root in roots:
         with suppress(*UNREADABLE):
+            _ = root.issuer
             found[root.subject.public_bytes()].append(root)
     return dict(found)
 

@@ -237,6 +237,7 @@ def broken(code: str, **other: Any) -> Any:
         broken("chain_forbidden_name", more=[(constraints(excluded=["example.com"]), False)]),
         broken("chain_bad_name_constraints", more=[(constraints(excluded=[x509.DNSName("example..com")]), True)]),
         broken("chain_malformed", more=[(unknown("2.5.29.30", b"\x30\x00"), True)]),
+        broken("chain_malformed", more=[(unknown("2.5.29.33", b"\x30\x01"), False)]),
         broken(
             "chain_too_many_constraints",
             more=[(constraints(excluded=[f"h{number}.test" for number in range(60_000)]), True)],
@@ -439,6 +440,14 @@ def test_of_two_paths_the_good_one_counts() -> None:
 
     assert reasons(LEAF, INTER, trust=[old, ROOT]) == []
     assert reasons(LEAF, INTER, trust=[old]) == ["chain_expired"]
+
+
+def test_a_given_root_whose_names_cannot_be_read_is_none() -> None:
+    unnamed = der.sequence(der.tlv(0x31, der.sequence(der.oid("2.5.4.3"), der.tlv(0x0C, b"\xff"))))
+    broken_roots = [rewritten(ROOT, issuer=unnamed), rewritten(ROOT, subject=unnamed)]
+
+    assert reasons(LEAF, INTER, trust=[*broken_roots, ROOT]) == []
+    assert reasons(LEAF, INTER, trust=broken_roots) == ["chain_incomplete"]
 
 
 def test_a_flawed_root_that_is_not_on_the_path_says_nothing() -> None:
