@@ -6,8 +6,8 @@ What a container engine would provide is provided by hand, and only that:
   names of the other containers, `0.0.0.0` and `127.0.0.1` become such addresses;
 * ports 80 and 443, which only root may open, become two others everywhere;
 * RabbitMQ and PostgreSQL are real servers that run already; their names and ports lead to them;
-* what is mounted into a container is copied to a folder of its own, with addresses in it translated likewise, and paths
-  lead there;
+* what is mounted into a container is in a folder of its own, and paths lead there: the file itself, or a copy with
+  addresses in it translated likewise;
 * what the image sets is set, what it installs is the code of this checkout.
 """
 
@@ -134,6 +134,9 @@ class Container:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         text = self._texts.sub(self._meaning, source.read_text())
+        if target in self.service.secrets and text == source.read_text():  # rings change while mounted
+            path.hardlink_to(source)
+            return
         if target not in self.service.secrets:  # keys and certificates are full of digits
             text = re.sub(r"(?<=: )(80|443)\b", lambda found: self._around.ports[found[0]], text)
         path.write_text(text)

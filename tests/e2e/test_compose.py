@@ -58,6 +58,8 @@ async def test_what_compose_runs_serves_domains_and_uploads_and_stops(server_fol
         uploaded = await cli.run("publish", "certificate-uploaded", *files, "--attach", DOMAIN, "--wait", "--json")
         own_root = ssl.create_default_context(cadata=customers.pem.decode())
         own_pages = [await visited(deployment, name, own_root) for name in TERMINATORS]
+        rotated = await deployment.tool("keeper").run("rotate", "vault", "--activate-after=2", "--forget-now", "--json")
+        later_pages = [await visited(deployment, name, own_root) for name in TERMINATORS]
         measured = await measured_by(deployment, broker)
         statuses = await deployment.down()
 
@@ -65,6 +67,9 @@ async def test_what_compose_runs_serves_domains_and_uploads_and_stops(server_fol
     assert uploaded[0] == 0, uploaded[1]
     assert json.loads(uploaded[1])["domains"] == [DOMAIN]
     assert all("Hello from the upstream" in page for page in own_pages), own_pages
+    assert rotated[0] == 0, rotated[1]
+    assert json.loads(rotated[1])["rings"][0]["renewed"] > 1
+    assert all("Hello from the upstream" in page for page in later_pages), later_pages
     assert json.loads(queues[1]).keys() >= {"queues"}, queues
     assert all("Hello from the upstream" in page for page in pages), pages
     assert metrics_of_alerts() - measured == set()
