@@ -20,13 +20,14 @@ from shared.judging.kinds import KeyKind, kind_in_certificate
 from shared.judging.model import Finding, Rule
 from shared.judging.pem import Block, scan
 from shared.judging.taken import issuer_flaw
+from shared.judging.wording import shown
 
 MAX_BYTES: Final = 256 * 1024
 MAX_CERTIFICATES: Final = 16
 _MAX_TRUST_BYTES: Final = 1024 * 1024  # all the roots of a browser fit
 
 ARMOUR: Final = Armour.of("bundle", max_bytes=MAX_BYTES)
-_TRUST_ARMOUR: Final = Armour.of("trust", max_bytes=_MAX_TRUST_BYTES, max_blocks=1024)
+_TRUST_ARMOUR: Final = Armour.of("file", max_bytes=_MAX_TRUST_BYTES, max_blocks=1024)
 
 NO_CERTIFICATE: Final = Rule(
     code="bundle_no_certificate",
@@ -142,8 +143,9 @@ def read_bundle(text: bytes) -> Bundle:
         instead = " but a private key (are the two files swapped?)" if is_key else ""
         message = f"the bundle has no certificate{instead}; at least the leaf is expected"
         findings.append(NO_CERTIFICATE.found(message, where="bundle"))
+    readable = tuple(_without_duplicates(entries, findings))
     return Bundle(
-        entries=tuple(_without_duplicates(entries, findings)),
+        entries=readable,
         findings=tuple(findings),
         leaf=entries[0] if entries else None,
         is_whole=bool(entries) and None not in entries and not scanned.findings,
@@ -164,7 +166,7 @@ def read_trust(text: bytes) -> tuple[x509.Certificate, ...]:
             entry = _entry(block, len(roots) + 1, findings)
             roots += [] if entry is None else [entry.certificate]
         elif block.label:
-            raise PermanentError(f"{block} of the trusted roots is {block.label[:80]}; give certificates only")
+            raise PermanentError(f"trusted roots: {block} of the file is {block.label[:80]}; give certificates only")
     if findings:
         raise PermanentError(f"trusted roots: {findings[0].message}")
     return tuple(roots)
@@ -195,7 +197,7 @@ def _unreadable(content: bytes, error: Exception, where: str) -> Finding:
         return PRIVATE_KEY.found(f"{where} {_IS_PRIVATE}", where=where)
     if what and what not in {"a certificate", "DER of an unknown kind"}:
         return UNREADABLE.found(f"{where} is labelled as a certificate, but is {what}", where=where)
-    message = f"{where} cannot be read as X.509 ({error}); export it again from where it was issued"
+    message = f"{where} cannot be read as X.509 ({shown(str(error))}); export it again from where it was issued"
     return UNREADABLE.found(message, where=where)
 
 

@@ -25,6 +25,7 @@ from shared.judging.order import LEAF_NOT_FIRST
 from shared.judging.signing import signs
 from shared.judging.taken import LEAF, warnings_of
 from shared.judging.weakness import private_weaknesses, weaknesses
+from shared.judging.wording import shown
 from shared.names import Name
 
 NOT_JUDGED: Final = Rule(
@@ -170,7 +171,9 @@ def _link(entry: Entry) -> Link:
 
 
 def _unreadable(error: Exception, *, where: str) -> Finding:
-    return UNREADABLE.found(f"{where} cannot be read ({error}); export it again from where it was issued", where=where)
+    return UNREADABLE.found(
+        f"{where} cannot be read ({shown(str(error))}); export it again from where it was issued", where=where
+    )
 
 
 def _not_judged(error: BaseException) -> Judgement:

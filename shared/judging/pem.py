@@ -140,7 +140,8 @@ class _Scanner:
             predicate = f"ends a block ({label}) that has no BEGIN line; paste the whole file again"
             self._find(Flaw.TRUNCATED, predicate, f"line {number}")
             self._begun += 1
-            self.blocks.append(Block(label="", number=self._begun, line=number))
+            lost = label if label.endswith("PRIVATE KEY") else ""  # to be told of in any case
+            self.blocks.append(Block(label=lost, number=self._begun, line=number))
         elif not opened.label:
             self.blocks.append(opened.closed())
         elif opened.label != label:
@@ -170,7 +171,7 @@ class _Scanner:
                 self._skip(line, number)
 
     def _skip(self, line: bytes, number: int) -> None:
-        """Take a line of which it cannot be told what it begins or ends."""
+        """Take a line of which it cannot be told what it begins or ends, unless it is a private key."""
         if b"BEGIN" in line:
             self._begin("PRIVATE KEY" if b"PRIVATE KEY" in line else "", number, is_broken=True)
         if b"END" in line and self._open is not None:

@@ -97,6 +97,9 @@ def test_all_reasons_are_collected() -> None:
             LEAF_KEY.replace("PRIVATE KEY", "CERTIFICATE"), LEAF_KEY, ["bundle_private_key"], id="a key's content"
         ),
         pytest.param(
+            LEAF_KEY[28:] + _CHAIN, LEAF_KEY, ["bundle_truncated_block", "bundle_private_key"], id="the end of a key"
+        ),
+        pytest.param(
             " " + LEAF_KEY + _CHAIN, LEAF_KEY, ["bundle_broken_boundary", "bundle_private_key"], id="indented"
         ),
     ],
@@ -219,7 +222,7 @@ def test_roots_are_read_with_text_around_them() -> None:
     ("text", "why"),
     [
         ("", "is empty"),
-        (LEAF_KEY, "PRIVATE KEY; give certificates only"),
+        (LEAF_KEY, "block 1 .line 1. of the file is PRIVATE KEY; give certificates only"),
         (_ISSUER[:200], "cut off"),
         ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "cannot be read"),
     ],
