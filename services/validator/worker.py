@@ -23,7 +23,7 @@ from shared.store import Pool
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 MAX_FAILURES: Final = 3
-_WAITS: Final = (timedelta(seconds=1), timedelta(seconds=10))  # after the first failure, the second
+_WAITS: Final = (timedelta(seconds=1), timedelta(seconds=5))  # after the first failure, the second
 _POLL_SECONDS: Final = 1.0  # how late a retry may be; a new upload is told by NOTIFY
 _STORE_AWAY_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 1.0

@@ -86,6 +86,18 @@ class Rig:
             )
             await exchange.publish(message, routing_key=event_type)
 
+    async def put(self, queue: str, data: object, *, death: Any, **headers: str) -> None:
+        """Put a CloudEvent into *queue* as the broker does with what it gives up."""
+        connection = await aio_pika.connect(self.amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            message = aio_pika.Message(
+                json.dumps(data).encode(),
+                content_type="application/json",
+                headers={"x-death": [death], **{f"ce-{name}": value for name, value in headers.items()}},
+            )
+            await channel.default_exchange.publish(message, routing_key=queue)
+
     async def until(self, query: str, *args: object) -> Any:
         """Return the first value of *query* that is true, asked again and again."""
         async with asyncio.timeout(DEADLINE_SECONDS):
