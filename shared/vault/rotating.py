@@ -17,10 +17,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from shared.errors import SettingsError
+from shared.errors import SettingsError, TransientError
 from shared.vault import files, halves, in_place, rings
 from shared.vault.files import KeyFiles, RingFile, Writer
 from shared.vault.rings import Ring, RingKey
+
+
+class RotationUnderWayError(TransientError):
+    """Somebody else rotates rings in the same folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +206,8 @@ def alone(key_files: KeyFiles, pair: Pair) -> Iterator[None]:
     """Be the only one who rotates rings in the folder of this one, for the length of the block.
 
     Raises:
-        SettingsError: somebody else does, or there is no such folder.
+        RotationUnderWayError: somebody else does.
+        SettingsError: there is no such folder.
     """
     folder = key_files.path_of(pair.secret).resolve().parent
     try:
@@ -231,6 +236,6 @@ def _lock(descriptor: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise SettingsError(f"{folder}: another rotation is under way; wait for its end, or stop it") from None
+        raise RotationUnderWayError(f"{folder}: another rotation is under way; wait for its end, or stop it") from None
     except OSError:
         return  # a file system without locks

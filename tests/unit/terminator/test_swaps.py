@@ -13,7 +13,9 @@ from services.terminator.control.catalogue import Catalogue
 from services.terminator.control.offers import Offers
 from services.terminator.control.swaps import Swaps
 from services.terminator.control.telling import Telling
+from shared.vault import KeyFiles
 from tests.unit.terminator.fakes import Issuer, MemoryStore, a_domain
+from tests.unit.terminator.rotation import have_looked, turn_vault
 
 SHOP = "shop.example.com"
 WILDCARD = "*.example.com"
@@ -274,3 +276,22 @@ async def test_what_cannot_be_told_is_told_later_the_newest_of_each_domain(issue
         await settle(lambda: bool(here.told()))
 
         assert len(here.told()) == 1
+
+
+async def test_a_key_that_was_sealed_anew_while_workers_dropped_is_told_of(issuer: Issuer, tmp_path: Path) -> None:
+    async with swapping(issuer) as here:
+        here.store.put(issuer.domain(SHOP))
+        await here.catalogue.find(SHOP)
+        here.audience.may.clear()
+        new = here.store.put(issuer.domain(SHOP))
+        here.swaps.hint(SHOP)
+        while not here.audience.dropped:
+            await asyncio.sleep(0)
+
+        here.store.rows[SHOP] = turn_vault(KeyFiles(keys_dir=tmp_path / "keys"), new)
+        have_looked(issuer, new)
+        here.audience.may.set()
+
+        assert new.automatic is not None
+        told = (SHOP, new.automatic.id, new.version)
+        await settle(lambda: told in here.told())

@@ -18,7 +18,7 @@ from shared.vault import KeyFiles, KeyReader, KeyWriter, SealedKey, UploadReader
 from shared.vault.files import RingFile
 from shared.vault.generating import generate, status
 from shared.vault.rings import utc_now
-from shared.vault.rotating import INTAKE, SIGNING, VAULT, Pair, RingFiles, alone
+from shared.vault.rotating import INTAKE, SIGNING, VAULT, Pair, RingFiles, RotationUnderWayError, alone
 
 NOW = utc_now() + timedelta(hours=1)  # later than the rings are made
 MINUTE = timedelta(minutes=1)
@@ -118,7 +118,7 @@ def test_a_missing_file_is_named(keys: KeyFiles) -> None:
 
 
 def test_only_one_at_a_time_rotates_what_is_in_a_folder(keys: KeyFiles) -> None:
-    with alone(keys, VAULT), pytest.raises(SettingsError, match="another rotation"), alone(keys, INTAKE):
+    with alone(keys, VAULT), pytest.raises(RotationUnderWayError), alone(keys, INTAKE):
         pass
     with alone(keys, INTAKE):
         pass
