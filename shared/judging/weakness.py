@@ -29,7 +29,7 @@ CHECKS: Final[Mapping[str, str]] = {
     "smalld": "its private exponent is so small that Wiener's method finds it",
     "smallfactors": "its modulus has a small factor",
 }
-_MIN_SCALAR_BITS: Final = 128  # a random number below that on P-256 happens once in 2^128
+_MIN_SCALAR_BITS: Final = 128  # of P-256's random numbers, one in 2^128 has no more
 
 _Check = Callable[..., object]
 
@@ -46,11 +46,8 @@ def weaknesses(key: rsa.RSAPublicKey | object, *, what: str, where: str) -> list
 
 def private_weaknesses(key: object, *, what: str, where: str) -> list[Finding]:
     """Return what makes the private *key* weak that its public half does not show."""
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        order = key.key_size
-        scalar = key.private_numbers().private_value
-        if scalar.bit_length() < min(_MIN_SCALAR_BITS, order):
-            return [_found("its private number is so small that it can be guessed", what, where)]
+    if isinstance(key, ec.EllipticCurvePrivateKey) and not key.private_numbers().private_value >> _MIN_SCALAR_BITS:
+        return [_found("its private number is so small that it can be guessed", what, where)]
     return []
 
 
