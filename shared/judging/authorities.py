@@ -153,9 +153,11 @@ def _powers(certificate: x509.Certificate, name: str, where: str) -> Iterator[Fi
 
 def _purposes(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
     purposes = value(certificate, x509.ExtendedKeyUsage)
-    taken = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-    if purposes is not None and taken.isdisjoint(purposes):
-        text = f"{name} may not vouch for servers: its extendedKeyUsage lacks serverAuth"
+    if purposes is not None and ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
+        also = ""
+        if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes:
+            also = " (anyExtendedKeyUsage does not stand for it: OpenSSL and Firefox refuse such a chain)"
+        text = f"{name} may not vouch for servers: its extendedKeyUsage lacks serverAuth{also}"
         yield NOT_FOR_SERVERS.found(text, where=where)
 
 

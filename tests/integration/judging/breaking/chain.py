@@ -169,6 +169,7 @@ BREACHES: Final[Breaches] = {
     "chain_may_not_sign": {"lists of revocations only": _with(_USAGE, usage("crl_sign"))},
     "chain_not_for_servers": {
         "for clients": _with(_PURPOSES, purposes(ExtendedKeyUsageOID.CLIENT_AUTH), critical=False),
+        "for anything": _with(_PURPOSES, purposes(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE), critical=False),
     },
     "chain_too_long": {
         "the policy's allows none": lambda: _chain(
