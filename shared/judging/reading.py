@@ -1,6 +1,7 @@
 """Reading a certificate that a stranger made: what is asked of it, and what may be raised by the asking."""
 
 import warnings
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from cryptography import x509
@@ -58,6 +59,7 @@ def serial_number(certificate: x509.Certificate) -> int:
         return certificate.serial_number
 
 
+@lru_cache(maxsize=64)  # it is asked for again and again
 def names_one_algorithm(certificate: x509.Certificate) -> bool:
     """Say whether the algorithm inside the signed part is the one beside the signature (RFC 5280 section 4.1.1.2).
 
