@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -128,6 +129,8 @@ def _is_within(name: x509.GeneralName, subtree: x509.GeneralName, *, every: bool
             return _is_address_within(name.value, subtree.value)
         case x509.DirectoryName(), x509.DirectoryName():
             return _is_directory_within(name.value, subtree.value)
+        case x509.UniformResourceIdentifier(), x509.UniformResourceIdentifier():
+            return _is_host_within(_host_of(name.value), subtree.value.lower())
         case x509.RFC822Name(), x509.RFC822Name():
             return _is_mailbox_within(name.value.lower(), subtree.value.lower())
         case _:
@@ -176,12 +179,24 @@ def _comparable(part: x509.RelativeDistinguishedName) -> frozenset[tuple[str, st
 
 
 def _is_mailbox_within(mailbox: str, constraint: str) -> bool:
-    host = mailbox.rpartition("@")[2]
     if "@" in constraint:
         return mailbox == constraint
-    if constraint.startswith("."):
-        return host.endswith(constraint)
-    return host == constraint
+    return _is_host_within(mailbox.rpartition("@")[2], constraint)
+
+
+def _is_host_within(host: str, constraint: str) -> bool:
+    """Say whether the *host* of a mailbox or a URI is meant: itself, or with a dot in front all below."""
+    return host.endswith(constraint) if constraint.startswith(".") else host == constraint
+
+
+def _host_of(uri: str) -> str:
+    try:
+        host = urlsplit(uri).hostname or ""
+    except ValueError:
+        host = ""
+    if not host or host.replace(".", "").isdigit() or ":" in host:
+        raise Violation(f"{shown(uri)} has no name of a host, which could be compared with what it constrains")
+    return host
 
 
 def _some(names: Sequence[x509.GeneralName]) -> str:

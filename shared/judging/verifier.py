@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
@@ -58,7 +58,7 @@ def refusal(path: Sequence[x509.Certificate], *, at: datetime, domain: Name | No
     builder = (
         PolicyBuilder()
         .store(Store([path[-1]]))
-        .time(at.replace(tzinfo=None))
+        .time(at.astimezone(UTC).replace(tzinfo=None))
         .max_chain_depth(_MAX_DEPTH)
         .extension_policies(ca_policy=_CA, ee_policy=_LEAF)
     )
@@ -76,20 +76,23 @@ def _is_unknown_to_it(certificate: x509.Certificate) -> bool:
 
 
 def _has_constraints_beyond_it(path: Sequence[x509.Certificate]) -> bool:
-    """Say whether *path* has constraints that start with a dot, are empty, or are on other names than hosts' and mail.
+    """Say whether *path* has constraints that it cannot compare, for which `constraints` has the rules of RFC 5280.
 
-    The first two are in OpenSSL's manual and in the wild; for all of them `constraints` has the rules of RFC 5280.
+    It takes no names with underscores, no constraints that are empty or start with a dot, as OpenSSL's manual has them,
+    and none on directory names and URIs.
     """
-    for certificate in path[1:]:
-        limits = value(certificate, x509.NameConstraints)
-        for subtree in (*(limits.permitted_subtrees or ()), *(limits.excluded_subtrees or ())) if limits else ():
-            if isinstance(subtree, x509.DNSName) and (
-                not subtree.value or subtree.value[0] == "." or "_" in subtree.value
-            ):
-                return True
-            if isinstance(subtree, x509.DirectoryName | x509.UniformResourceIdentifier):
-                return True
-    return False
+    limits = [subtree for certificate in path[1:] for subtree in _subtrees(certificate)]
+    names = [name for certificate in path for name in value(certificate, x509.SubjectAlternativeName) or ()]
+    hosts = [name.value for name in (*limits, *names) if isinstance(name, x509.DNSName)]
+    return bool(limits) and (
+        any(isinstance(subtree, x509.DirectoryName | x509.UniformResourceIdentifier) for subtree in limits)
+        or any(not host or host.startswith(".") or "_" in host for host in hosts)
+    )
+
+
+def _subtrees(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    limits = value(certificate, x509.NameConstraints)
+    return [*(limits.permitted_subtrees or ()), *(limits.excluded_subtrees or ())] if limits else []
 
 
 def _subject(leaf: x509.Certificate, domain: Name | None) -> Subject | None:

@@ -1,6 +1,6 @@
 """How certificates are called in sentences for people: short, on one line, nothing in it that a terminal obeys."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
@@ -59,7 +59,7 @@ def listed(names: list[str], most: int = 10) -> str:
 
 def dated(instant: datetime) -> str:
     """Return *instant* as a person reads it."""
-    return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _text(attribute: x509.NameAttribute[str | bytes]) -> str:

@@ -1,7 +1,7 @@
 """The certificates after the leaf: their order, and the path to a root."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
@@ -282,6 +282,20 @@ def test_what_private_authorities_have_is_taken(how: dict[str, Any]) -> None:
 
     for line, trust in (((leaf, inter), None), ((leaf, inter, ROOT), None), ((leaf, inter), [ROOT])):
         assert reasons(*line, trust=trust) == []
+
+
+def test_a_name_with_an_underscore_may_be_constrained() -> None:
+    inter = authority("Inter", by=ROOT, more=[(constraints(permitted=["example.com"]), True)])
+    leaf = issue(by=inter, names=[HOST, "my_host.example.com"])
+
+    assert reasons(leaf, inter, trust=[ROOT]) == []
+
+
+def test_the_instant_may_be_told_in_any_zone() -> None:
+    zone = timezone(timedelta(hours=14))
+    ends = issue(by=INTER, not_after=AT)
+
+    assert reasons(ends, INTER, at=AT.astimezone(zone)) == []
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,34 @@ def test_a_mailbox_lies_in_a_subtree(subtree: str, name: str, *, is_within: bool
 @pytest.mark.parametrize(
     ("subtree", "name", "is_within"),
     [
+        ("example.com", "spiffe://example.com/shop", True),
+        ("example.com", "https://user@EXAMPLE.com:8443/", True),
+        ("example.com", "https://shop.example.com/", False),
+        (".example.com", "https://shop.example.com/", True),
+        (".example.com", "https://example.com/", False),
+    ],
+)
+def test_a_uri_lies_where_its_host_does(subtree: str, name: str, *, is_within: bool) -> None:
+    certificate = named_for(HOST, x509.UniformResourceIdentifier(name))
+    limit = x509.UniformResourceIdentifier(subtree)
+
+    assert allows(constraints(permitted=[limit]), certificate) == is_within
+    assert allows(constraints(excluded=[limit]), certificate) == (not is_within)
+
+
+@pytest.mark.parametrize(
+    "uri", ["urn:uuid:1", "https:///path", "https://192.0.2.1/", "https://[::1]/", "https://[/", ""]
+)
+def test_a_constrained_uri_without_a_hosts_name_is_forbidden(uri: str) -> None:
+    certificate = named_for(HOST, x509.UniformResourceIdentifier(uri))
+
+    assert not allows(constraints(permitted=[x509.UniformResourceIdentifier("example.com")]), certificate)
+    assert not allows(constraints(excluded=[x509.UniformResourceIdentifier("example.com")]), certificate)
+
+
+@pytest.mark.parametrize(
+    ("subtree", "name", "is_within"),
+    [
         (x509.Name([]), named("shop", O="Shop"), True),
         (named_o := x509.Name(named("x", O="Shop").rdns[:1]), named("shop", O="Shop"), True),
         (named_o, named("shop", O="  sHOP "), True),
@@ -143,9 +171,9 @@ def test_a_kind_of_name_without_constraints_is_free() -> None:
 
 @pytest.mark.parametrize("side", ["permitted", "excluded"])
 def test_a_constrained_name_that_cannot_be_compared_is_forbidden(side: str) -> None:
-    uri, principal = x509.UniformResourceIdentifier("https://x/"), x509.OtherName(PRINCIPAL, der.tlv(0x0C, b"u"))
+    number, principal = x509.RegisteredID(PRINCIPAL), x509.OtherName(PRINCIPAL, der.tlv(0x0C, b"u"))
 
-    for name in (uri, principal):
+    for name in (number, principal):
         assert not allows(constraints(**{side: [name]}), named_for(HOST, name))
         assert allows(constraints(**{side: [name]}), named_for(HOST))
 
