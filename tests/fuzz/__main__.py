@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> None:
         f"-artifact_prefix={corpus}-",
         *arguments[2:],
     ]
-    atheris.Setup([arguments[0], *options, str(corpus)], one)
+    atheris.Setup([arguments[0], *options, *arguments[2:], str(corpus)], one)
     atheris.Fuzz()
 
 

@@ -57,18 +57,8 @@ class Dice:
         return self._position >= len(self._data)
 
 
-def bundle_from(dice: Dice) -> bytes:
-    """Return a bundle."""
-    return _text(dice, _changed(dice, list(_pick(dice, _bundles()))))
-
-
-def key_from(dice: Dice) -> bytes:
-    """Return a key file."""
-    return _text(dice, _changed(dice, list(_pick(dice, _keys()))))
-
-
 def upload_from(dice: Dice) -> tuple[bytes, bytes]:
-    """Return a bundle and a key that belonged to each other, one of them altered or both."""
+    """Return a bundle and a key file that belonged to each other before one of them was altered, or both."""
     number = dice.below(len(_bundles()))
     bundle, key = list(_bundles()[number]), list(_keys()[number])
     which = dice.below(3)
@@ -77,10 +67,6 @@ def upload_from(dice: Dice) -> tuple[bytes, bytes]:
     if which != 0:
         key = _changed(dice, key)
     return _text(dice, bundle), _text(dice, key)
-
-
-def _pick(dice: Dice, choices: tuple[tuple[Block, ...], ...]) -> tuple[Block, ...]:
-    return choices[dice.below(len(choices))]
 
 
 @functools.cache
@@ -115,7 +101,7 @@ def _changed(dice: Dice, blocks: list[Block]) -> list[Block]:
     """Return *blocks* with up to `_MOST_CHANGES` changes."""
     for _ in range(dice.below(_MOST_CHANGES + 1)):
         if not blocks or sum(len(block.content) for block in blocks) > _LONGEST:
-            break
+            return blocks
         at = dice.below(len(blocks))
         match dice.below(8):
             case 0:
@@ -159,7 +145,7 @@ def _altered(dice: Dice, data: bytes) -> bytes:
         case 3:
             return data[:at] + dice.some(dice.below(32)) + data[at:]
         case 4:
-            return data + data[at:] * dice.below(8)
+            return (data + data[at:] * dice.below(8))[:_LONGEST]
         case _:
             return data[:at] + bytes(value ^ 1 << dice.below(8) for value in data[at : at + 2]) + data[at + 2 :]
 
@@ -174,7 +160,7 @@ def _restructured(dice: Dice, data: bytes, other: bytes) -> bytes:
     donors = list(theirs.nodes())
     donor = copy.deepcopy(donors[dice.below(len(donors))])
     _CHANGES[dice.below(len(_CHANGES))](dice, node, donor)
-    return tree.encoded()
+    return tree.encoded()[:_LONGEST]
 
 
 def _retag(dice: Dice, node: Node, _donor: Node) -> None:
@@ -186,7 +172,7 @@ def _fill(dice: Dice, node: Node, _donor: Node) -> None:
 
 
 def _grow(dice: Dice, node: Node, _donor: Node) -> None:
-    node.before = (node.before or dice.some(4)) * (1 << dice.below(8))
+    node.before = ((node.before or dice.some(4)) * (1 << dice.below(8)))[:_LONGEST]
 
 
 def _empty(_dice: Dice, node: Node, _donor: Node) -> None:
@@ -200,7 +186,9 @@ def _lose(dice: Dice, node: Node, _donor: Node) -> None:
 
 def _repeat(dice: Dice, node: Node, _donor: Node) -> None:
     if node.children:
-        node.children += [node.children[dice.below(len(node.children))]] * (1 << dice.below(6))
+        again = node.children[dice.below(len(node.children))]
+        room = _LONGEST // len(again.encoded())
+        node.children += [again] * min(1 << dice.below(6), room)
 
 
 def _exchange(dice: Dice, node: Node, _donor: Node) -> None:
@@ -255,7 +243,7 @@ def _text(dice: Dice, blocks: list[Block]) -> bytes:
             case 4:
                 text = text[:at] + _ODD[dice.below(len(_ODD))] + text[at:]
             case 5:
-                text += text[at:] * dice.below(8)
+                text += text[at:] * dice.below(8 if len(text) < _LONGEST else 1)
             case _:
                 text = text[:at] + bytes([dice.below(256)]) + text[at + 1 :]
     return text
