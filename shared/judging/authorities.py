@@ -10,7 +10,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from shared.judging import constraints, policies
 from shared.judging.model import Finding, Rule
 from shared.judging.reading import extension, is_self_issued, serial_number, value
-from shared.judging.signing import key_flaw
+from shared.judging.signing import key_flaw, signs
 from shared.judging.wording import called
 
 NO_AUTHORITY: Final = Rule(
@@ -121,7 +121,7 @@ def examine(path: Path) -> list[Finding]:
     findings += _key_identifiers(path)
     findings += _names(path)
     top = path.certificates[-1]
-    has_root = path.is_anchored or is_self_issued(top)  # who stands in for one that is elsewhere says nothing
+    has_root = path.is_anchored or signs(top, top)  # who stands in for one that is elsewhere says nothing
     lacking = policies.unmet(path.certificates if has_root else [*path.certificates, top])
     if lacking is not None:
         text = (
@@ -195,7 +195,7 @@ def _key_identifiers(path: Path) -> Iterator[Finding]:
     for index, certificate in enumerate(path.certificates):
         above = index + 1
         if above == len(path.certificates):
-            if not is_self_issued(certificate) or not index:
+            if not index or not signs(certificate, certificate):  # a new key certified by the old one names the old
                 return
             above = index
         wanted, issuer = value(certificate, x509.AuthorityKeyIdentifier), path.certificates[above]

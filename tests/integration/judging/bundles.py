@@ -20,6 +20,7 @@ from tests.unit.judging.builders import (
     authority,
     bundle,
     constraints,
+    ec_key,
     issue,
     named,
     purposes,
@@ -40,6 +41,7 @@ _CA_BELOW_POLICY: Final = authority("Shop Issuing CA 7", by=_POLICY_CA, path_len
 _LIMITED_CA: Final = authority(
     "Shop CA for example.com", by=ROOT, path_length=0, more=[(constraints(permitted=["example.com"]), True)]
 )
+_ROLLED_OVER_CA: Final = authority("Shop Root", by=ROOT, key=ec_key(9))
 
 
 def _under(*above: Issued, by: Issued = ROOT) -> Callable[[bytes], bytes]:
@@ -80,6 +82,7 @@ BUNDLES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "under an intermediate": _under(ISSUER),
     "under an intermediate, with the root": _under(ISSUER, ROOT),
     "under two intermediates": _under(_CA_BELOW_POLICY, _POLICY_CA),
+    "under a root's new key, certified by its old one": _under(_ROLLED_OVER_CA),
     "under an authority for example.com only": _under(_LIMITED_CA),
     **{f"under an authority with {kind}": _signed_by(kind) for kind in Kind},
     "under an authority that signs with PSS": _signed_by(Kind.RSA_3072, pss=True),
