@@ -142,7 +142,8 @@ def _try(path: Path, *, at: datetime, domain: Name | None) -> _Tried:
     last = len(path.certificates) - 1
     for index in range(1, last + 1):
         certificate, where = path.certificates[index], path.places[index]
-        findings += profile.examine(certificate, where=where, at=at, leaf=False, anchor=index == last)
+        is_anchor = index == last and (path.is_anchored or is_self_issued(certificate))
+        findings += profile.examine(certificate, where=where, at=at, leaf=False, anchor=is_anchor)
     if all(profile.is_readable(certificate) for certificate in path.certificates):
         findings += authorities.examine(path)
         findings += _second_opinion(path, findings, at=at, domain=domain)

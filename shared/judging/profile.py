@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtensionOID, ObjectIdentifier
 
 from shared.judging.model import Finding, Rule
 from shared.judging.policies import MAPPINGS, mappings
-from shared.judging.reading import UNREADABLE, is_self_issued, names_one_algorithm, serial_number
+from shared.judging.reading import UNREADABLE, names_one_algorithm, serial_number
 from shared.judging.signing import algorithm_flaw
 from shared.judging.wording import called, dated, shown
 
@@ -118,7 +118,7 @@ def examine(
     if not certificate.issuer.rdns:
         text = f"{name} does not name its issuer; have it issued anew by an authority with a name"
         findings.append(NO_ISSUER.of(leaf=leaf).found(text, where=where))
-    if not anchor or not is_self_issued(certificate):
+    if not anchor:
         findings += _signature(certificate, name, where, leaf=leaf)
     return findings
 
