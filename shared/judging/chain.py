@@ -13,12 +13,12 @@ from typing import Final
 
 from cryptography import x509
 
-from shared.judging import authorities, leaf, order, profile, roots, verifier
+from shared.judging import authorities, leaf, order, profile, remarks, roots, verifier
 from shared.judging.authorities import Path
 from shared.judging.model import Finding, Rule
 from shared.judging.order import MISSING, Line
 from shared.judging.reading import is_self_issued
-from shared.judging.signing import key_flaw, signs
+from shared.judging.signing import is_root, signs
 from shared.judging.wording import listed, named, publication, shown
 from shared.names import Name
 
@@ -32,33 +32,13 @@ INVALID: Final = Rule(
     source="RFC 5280 section 6.1",
     summary="a path validator takes the chain: the last resort, for what no other rule says",
 )
-ROOT_INCLUDED: Final = Rule(
-    code="root_included",
-    source="RFC 8446 section 4.4.2",
-    summary="the bundle has its root, which clients have anyway",
-    is_warning=True,
-)
-UNNEEDED: Final = Rule(
-    code="unneeded_certificate",
-    source="product rule",
-    summary="the bundle goes on behind a root that is known, with certificates that are no good",
-    is_warning=True,
-)
-NO_SCTS: Final = Rule(
-    code="no_scts",
-    source="RFC 6962 section 3.3",
-    summary="a publicly trusted certificate has signed certificate timestamps in it, which browsers want",
-    is_warning=True,
-)
 RULES: Final = (
     *(pair.authority for pair in profile.PAIRS),
     *order.RULES,
     *authorities.RULES,
     UNTRUSTED,
     INVALID,
-    ROOT_INCLUDED,
-    UNNEEDED,
-    NO_SCTS,
+    *remarks.RULES,
 )
 
 
@@ -109,7 +89,11 @@ def examine(
     best = min(tried, key=lambda one: one.reasons)
     is_public = not found and not best.reasons and (trust is None or _leads_to_public_root(line, at=at, domain=domain))
     return ChainVerdict(
-        findings=(*found, *best.findings, *_behind(line, best.path, at), *_remarks(line, is_public=is_public)),
+        findings=(
+            *found,
+            *best.findings,
+            *remarks.examine(line, best.path, at=at, is_whole=not found, is_public=is_public),
+        ),
         publicly_trusted=is_public,
         trust_anchor=_whole_name(best.path.certificates[-1]),
     )
@@ -172,14 +156,18 @@ def _without_root(
     """Return the verdict on a chain that leads to none of the *given* roots, or without them to no public one."""
     certificates, places = _in_true_order(line)
     tried = _try(Path(certificates=certificates, places=places, is_anchored=False), at=at, domain=domain)
-    ends_itself = _is_root(certificates[-1])
+    ends_itself = is_root(certificates[-1])
     has_gap = any(finding.rule in {MISSING, order.BAD_SIGNATURE} for finding in found)
     if given is not None and not has_gap:
         found.append(_untrusted(line, given))
     elif not ends_itself and not has_gap and leaf.claims_to_be_public(certificates[0]):
         found.append(_incomplete(line))
     return ChainVerdict(
-        findings=(*found, *tried.findings, *_remarks(line, is_public=False)),
+        findings=(
+            *found,
+            *tried.findings,
+            *remarks.examine(line, tried.path, at=at, is_whole=not found, is_public=False),
+        ),
         trust_anchor=_whole_name(certificates[-1])
         if given is None and (ends_itself or len(certificates) > 1)
         else None,
@@ -191,7 +179,7 @@ def _untrusted(line: Line, given: roots.Index) -> Finding:
     end, where = line.certificates[last], line.places[last]
     names = [named(namesakes[0].subject) for namesakes in given.values()]
     those = f"the roots that were given ({listed(names, most=3)})"
-    if _is_root(end):
+    if is_root(end):
         text = f"{line.called(last)} is a root, but none of {those}; give the root that is meant, or another chain"
         return UNTRUSTED.found(text, where=where)
     if end.issuer.public_bytes() in given:
@@ -222,28 +210,6 @@ def _leads_to_public_root(line: Line, *, at: datetime, domain: Name | None) -> b
     return any(not tried.reasons for tried in _tries(line, roots.public(), at=at, domain=domain))
 
 
-def _behind(line: Line, path: Path, at: datetime) -> Iterator[Finding]:
-    """Yield what is wrong with the certificates that the bundle has beyond the end of *path*, which needs none."""
-    for index in line.true:
-        certificate = line.certificates[index]
-        if certificate in path.certificates:
-            continue
-        flaw = next((finding.message for finding in _profile(line, index, at)), key_flaw(certificate))
-        if flaw is not None:
-            text = f"{line.called(index)} is not needed to reach {named(path.certificates[-1].subject)}; remove it:"
-            yield UNNEEDED.found(f"{text} {flaw}", where=line.places[index])
-
-
-def _remarks(line: Line, *, is_public: bool) -> Iterator[Finding]:
-    last = len(line.certificates) - 1
-    if last > 0 and line.is_in_order and _is_root(line.certificates[last]):
-        text = f"{line.called(last)} is the root; clients have it, so it costs bytes at each handshake and helps nobody"
-        yield ROOT_INCLUDED.found(text, where=line.places[last])
-    if is_public and not leaf.has_timestamps(line.certificates[0]):
-        text = f"{line.called(0)} has no signed certificate timestamps; Chrome and Safari do not take it without"
-        yield NO_SCTS.found(text, where=line.places[0])
-
-
 def _profile(line: Line, index: int, at: datetime) -> list[Finding]:
     if index == 0:
         return []
@@ -252,10 +218,6 @@ def _profile(line: Line, index: int, at: datetime) -> list[Finding]:
 
 def _in_true_order(line: Line) -> tuple[list[x509.Certificate], list[str]]:
     return [line.certificates[index] for index in line.true], [line.places[index] for index in line.true]
-
-
-def _is_root(certificate: x509.Certificate) -> bool:
-    return is_self_issued(certificate) and signs(certificate, certificate)
 
 
 def _whole_name(certificate: x509.Certificate) -> str:

@@ -37,6 +37,11 @@ def signs(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     return True
 
 
+def is_root(certificate: x509.Certificate) -> bool:
+    """Say whether *certificate* is signed by itself."""
+    return signs(certificate, certificate)
+
+
 def bears_name_of(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     """Say whether *subject* names *issuer* as its issuer, byte for byte (RFC 5280 section 7.1, CABF BR 7.1.4.1)."""
     return issuer.subject.public_bytes() == subject.issuer.public_bytes()

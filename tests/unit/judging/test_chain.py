@@ -93,7 +93,15 @@ def test_a_bundle_in_order_is_good_with_and_without_its_root() -> None:
 
 
 def test_a_leaf_alone_is_taken_from_a_private_authority() -> None:
-    assert examined(LEAF) == ChainVerdict(findings=())
+    assert (reasons(LEAF), warned(LEAF)) == ([], ["issuer_left_out"])
+    assert examined(LEAF).trust_anchor is None
+    assert warned(issue(by=ROOT), trust=[ROOT]) == []
+
+
+def test_an_authority_that_expires_before_the_leaf_is_warned_of() -> None:
+    short = authority("Inter", by=ROOT, not_after=AT + 20 * DAY)
+
+    assert (reasons(issue(by=short), short), warned(issue(by=short), short)) == ([], ["authority_expires_first"])
 
 
 def test_a_leaf_that_signed_itself_is_its_own_anchor() -> None:
