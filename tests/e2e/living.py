@@ -33,6 +33,9 @@ class Life:
         self._visitors: Final = {roots: Visitor(roots) for roots in (platform.roots, self._customers.roots_pem)}
         self._ending: Final = asyncio.Event()
 
+    def __str__(self) -> str:
+        return f"{self.opened} shops opened, {self.uploaded} certificates uploaded, {self.visits} visits"
+
     @property
     def done(self) -> tuple[int, int, int]:
         """How many shops were opened, certificates uploaded, visits made."""
