@@ -222,5 +222,7 @@ BREACHES: Final[Breaches] = {
     "chain_too_large": {"a huge extension": _huge},
     "chain_invalid": {"dates in another form than RFC 5280 asks for": _of_other_dates},
     "root_included": {"behind the intermediate": _chain(ISSUER, ROOT), "behind the leaf": _chain(ROOT, by=ROOT)},
+    "issuer_left_out": {"the leaf alone": _chain()},
+    "authority_expires_first": {"an intermediate": _issuer(not_after=AT + 40 * DAY)},
     "strict_clients": {"no identifiers": _issuer(extensions={_OWN_ID: None}), "no key usage": _with(_USAGE, None)},
 }
