@@ -7,16 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from services.validator import wire
 from services.validator.judge import limits
 from shared.frames import Message, encode, receive
 from shared.judging import Finding, Judgement, warm_up
 from shared.judging import judge as judge_upload
-
-_NOTHING: Final = wire.Assignment(bundle=b"", key=b"", at=0.0)
-
 
 Judge = Callable[[bytes, bytes, datetime], Judgement]
 
@@ -36,7 +32,6 @@ def run(descriptor: int, judge: Judge = ordinary) -> None:
         _close_standard_error()
         limits.confine()
         warm_up()
-        _opinion(judge, _NOTHING)  # so that what is done once is done
         validator.sendall(encode(wire.Waiting()))
         while isinstance(assignment := receive(validator, wire.FROM_VALIDATOR), wire.Assignment):
             limits.begin_to_count(begin.seconds)

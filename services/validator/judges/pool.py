@@ -1,8 +1,8 @@
 """The judges, a bounded number of them, and how an upload that is slow is kept from being in the way of the others.
 
 Nearly every upload is judged in a few milliseconds. One that takes longer than `QUICK_SECONDS` is slow: it goes on at
-the lowest priority, and another takes its seat. Only so many may be slow at a time; what turns out to be slow beyond
-that is ended, and comes again when there is room.
+the lowest priority, and another takes its seat. Only so many may be slow at a time. What is slow beyond that keeps its
+seat for a while; if it takes very long, it is ended, and comes again when there is room.
 """
 
 import asyncio
@@ -22,9 +22,10 @@ from shared.messaging.backoff import Backoff
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 QUICK_SECONDS: Final = 0.05  # of processor time; what is ordinary takes 2 to 20 ms
+_VERY_SLOW_SECONDS: Final = 0.5  # starting another judge takes 0.2
 _QUIET_SECONDS: Final = 1.0  # one that has used less in so long waits for something, which none should
 _LOOK_EVERY_SECONDS: Final = 0.02
-_SLOW_FOR_EACH: Final = 2  # so many may be slow beside each that is quick
+_SLOW_FOR_EACH: Final = 3  # so many may be slow beside each that is quick
 _PATIENCE: Final = 24  # who has the lowest priority gets little of a busy machine: so many times its processor time
 
 
@@ -67,8 +68,8 @@ class Judges:
             async with self._turn(assignment) as turn:
                 if await turn.is_quick():
                     return await turn.asking
-                if self.room_for_slow <= self._count:  # the rest is for those who came back
-                    raise TooManySlowError(f"{self._slow} uploads are slow already")
+                if await self._finishes_without_room(turn):
+                    return await turn.asking
                 seat.close()
                 return await self._slowly(turn, on_slow)
 
@@ -96,7 +97,7 @@ class Judges:
         """Give *assignment* to a judge; one that has not answered by the end of the block is ended."""
         while (judge := await self._waiting.get()).has_ended:
             self._dismiss(judge)
-        turn = _Turn(judge, asyncio.ensure_future(judge.ask(assignment)))
+        turn = _Turn(judge, judge.processor_seconds(), asyncio.ensure_future(judge.ask(assignment)))
         try:
             with JUDGE_SECONDS.time():
                 yield turn
@@ -107,6 +108,19 @@ class Judges:
                 self._dismiss(judge)
                 turn.asking.cancel()
                 await asyncio.gather(turn.asking, return_exceptions=True)
+
+    async def _finishes_without_room(self, turn: "_Turn") -> bool:
+        """Return True when the judge has answered or ended, False as soon as there is room for one more that is slow.
+
+        Raises:
+            TooManySlowError: neither came in the time that is worth more than a new judge.
+        """
+        while self.room_for_slow <= self._count:  # the rest is for those who came back
+            if turn.used_seconds() >= _VERY_SLOW_SECONDS:
+                raise TooManySlowError(f"{self._slow} uploads are slow already")
+            if await turn.answers_in(_LOOK_EVERY_SECONDS):
+                return True
+        return False
 
     async def _slowly(self, turn: "_Turn", on_slow: Callable[[float], None]) -> wire.Opinion:
         longest = _PATIENCE * self._seconds
@@ -165,6 +179,7 @@ class _Turn:
     """A judge with an assignment."""
 
     judge: Judge
+    used_before: float  # seconds of processor time
     asking: "asyncio.Future[wire.Opinion]"
 
     @property
@@ -175,13 +190,20 @@ class _Turn:
     async def is_quick(self) -> bool:
         """Return True as soon as the judge has answered or ended, False as soon as it is slow."""
         loop = asyncio.get_running_loop()
-        used, since = self.judge.processor_seconds(), loop.time()
-        while True:
-            done, _ = await asyncio.wait({self.asking}, timeout=_LOOK_EVERY_SECONDS)
-            if done:
+        until = loop.time() + _QUIET_SECONDS
+        while self.used_seconds() < QUICK_SECONDS and loop.time() < until:
+            if await self.answers_in(_LOOK_EVERY_SECONDS):
                 return True
-            if self.judge.processor_seconds() - used >= QUICK_SECONDS or loop.time() - since >= _QUIET_SECONDS:
-                return False
+        return False
+
+    async def answers_in(self, seconds: float) -> bool:
+        """Return True as soon as the judge has answered or ended, False when that takes longer than *seconds*."""
+        done, _ = await asyncio.wait({self.asking}, timeout=seconds)
+        return bool(done)
+
+    def used_seconds(self) -> float:
+        """Return how much processor time this assignment has taken so far."""
+        return self.judge.processor_seconds() - self.used_before
 
 
 @asynccontextmanager
