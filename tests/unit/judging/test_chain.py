@@ -1,5 +1,6 @@
 """The certificates after the leaf: their order, and the path to a root."""
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -207,6 +208,22 @@ def test_authorities_that_signed_each_other_are_no_endless_path() -> None:
 
     assert reasons(issue(by=one), by_other, by_one) == []
     assert reasons(issue(by=one), by_other, by_one, trust=[ROOT]) == ["chain_incomplete"]
+
+
+def test_of_all_ways_to_put_a_bundle_together_only_those_in_order_are_good() -> None:
+    upper = authority("Upper", by=ROOT)
+    lower = authority("Lower", by=upper)
+    right = (issue(by=lower), lower, upper, ROOT)
+    known = dict(zip(right, ("leaf", "lower", "upper", "root"), strict=True)) | {FOREIGN: "foreign"}
+
+    good = [
+        [known[one] for one in line]
+        for length in range(1, 6)
+        for line in itertools.permutations(known, length)
+        if line[0] is right[0] and not reasons(*line)
+    ]
+
+    assert good == [["leaf"], ["leaf", "lower"], ["leaf", "lower", "upper"], ["leaf", "lower", "upper", "root"]]
 
 
 # The path
