@@ -147,7 +147,9 @@ def curve_of(parameters: Element) -> str:
 def _expect_scalar(elements: list[Element], curve: str) -> None:
     """Check the number in an ECPrivateKey, whose length says nothing of the number (RFC 5915 section 3)."""
     if curve in _SCALAR_OCTETS:
-        _expect_octets(elements[1] if len(elements) > 1 else elements[0], _SCALAR_OCTETS[curve])
+        if len(elements) < 2:  # noqa: PLR2004 - version and number
+            raise der.NotDerError("not an ECPrivateKey")
+        _expect_octets(elements[1], _SCALAR_OCTETS[curve])
 
 
 def _expect_octets(number: Element, count: int) -> None:

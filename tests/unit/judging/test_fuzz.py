@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.judging import judge
 from tests.fuzz import targets
+from tests.unit.judging import der
 from tests.unit.judging.builders import AT
 
 RUNS: Final = 600  # of each target; a few seconds
@@ -39,9 +40,12 @@ def test_no_text_is_too_much(bundle: str, key: str) -> None:
     assert not judge(bundle.encode(errors="replace"), key.encode(errors="replace"), at=AT).is_accepted
 
 
+EMPTY_EC_KEY: Final = "301c020100301306072a8648ce3d020106082a8648ce3d03010704023000"
+
 # Found by fuzzing, each mended since.
 FOUND: Final = {
     "a certificate of nothing": ("scanner", b"R-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
+    "an EC key of nothing": ("key_loader", b"R\0" + der.pem("PRIVATE KEY", bytes.fromhex(EMPTY_EC_KEY)).encode()),
     "carriage returns and a letter": ("scanner", b"R" + b"\r" * 262_000 + b"x"),
 }
 
