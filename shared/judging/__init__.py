@@ -2,6 +2,18 @@
 
 `judge` is the way in. It is pure: the time, the trusted roots and the domain are arguments, nothing is fetched, nothing
 is stored. The validator judges uploads with it, and `certsmith validate` judges files.
+
+In the order in which an upload goes through them::
+
+    armour  pem  disguises          text: blocks of PEM (RFC 7468), and what was given instead
+    der  kinds  taken               which kind of key it is, before anybody computes with it
+    bundle  keys                    the certificates of the bundle; the key
+    leaf  identities                the server's certificate; its names
+    order  chain  authorities       who signed whom, and whether those may
+    constraints  policies  verifier
+    matching  weakness  loading     the pair: one key, not a weak one, and OpenSSL takes both
+    judge                           all of them, one after another
+    catalogue                       all rules, as `docs/validation.md` lists them
 """
 
 from shared.judging.bundle import read_trust

@@ -63,7 +63,7 @@ def whole(data: bytes | memoryview) -> Element:
     """
     element, rest = _read(memoryview(data))
     if rest:
-        raise NotDerError(f"{len(rest)} bytes follow the structure")
+        raise NotDerError("there are more bytes behind the structure")
     return element
 
 

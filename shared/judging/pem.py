@@ -70,7 +70,8 @@ class _Open:
     label: str
     number: int
     line: int
-    is_broken: bool = False  # its BEGIN line was reported; a label of '' could not be read
+    is_broken: bool = False  # its BEGIN line was reported
+    is_whole: bool = True  # False: that line could not be read, or has a part of the content
     lines: list[bytes] = field(default_factory=list, repr=False)
 
     def closed(self, content: bytes | None = None, *, is_encrypted: bool = False) -> Block:
@@ -124,7 +125,7 @@ class _Scanner:
         if self._open is not None and not self.is_full:
             self._cut_off("the text ends")
 
-    def _begin(self, label: str, number: int, *, is_broken: bool = False) -> None:
+    def _begin(self, label: str, number: int, *, is_broken: bool = False, is_whole: bool = True) -> None:
         if self._open is not None:
             self._cut_off(f"the next block begins in line {number}")
         self._begun += 1
@@ -132,7 +133,7 @@ class _Scanner:
             predicate = f"has more than {self._armour.max_blocks} blocks; give only what is asked for"
             self.findings.append(self._armour.found(Flaw.TOO_MANY, predicate))
         else:
-            self._open = _Open(label=label, number=self._begun, line=number, is_broken=is_broken)
+            self._open = _Open(label=label, number=self._begun, line=number, is_broken=is_broken, is_whole=is_whole)
 
     def _end(self, label: str, number: int) -> None:
         opened, self._open = self._open, None
@@ -142,7 +143,7 @@ class _Scanner:
             self._begun += 1
             lost = label if label.endswith("PRIVATE KEY") else ""  # to be told of in any case
             self.blocks.append(Block(label=lost, number=self._begun, line=number))
-        elif not opened.label:
+        elif not opened.is_whole:
             self.blocks.append(opened.closed())
         elif opened.label != label:
             predicate = f"begins as {opened.label} and ends as {label} in line {number}; both must be the same"
@@ -154,32 +155,27 @@ class _Scanner:
     def _mend(self, line: bytes, number: int) -> None:
         """Report a boundary that is broken, and go on as it was probably meant, so that it is reported once."""
         boundaries = [(match[1], match[2].decode("ascii")) for match in _SOMEWHERE.finditer(line)]
+        stripped = line.strip(b" \t")
+        if self._open is None or not self._open.is_broken or b"BEGIN" in line:
+            self._find(Flaw.BOUNDARY, _how_broken(line), f"line {number}")
         match boundaries:
-            case [(b"END", label)] if self._open is not None:
-                if not self._open.is_broken:
-                    self._report(line, number)
+            case [(b"END", label)] if self._open is not None and stripped.startswith(b"-----END"):
                 self._end(label, number)
-            case [(b"BEGIN", label)]:
-                self._report(line, number)
+            case [(b"BEGIN", label)] if stripped.endswith(b"-----"):
                 self._begin(label, number, is_broken=True)
             case [(b"END", ended), (b"BEGIN", label)] if self._open is not None:
-                self._report(line, number)
                 self._end(ended, number)
                 self._begin(label, number, is_broken=True)
             case _:
-                self._report(line, number)
                 self._skip(line, number)
 
     def _skip(self, line: bytes, number: int) -> None:
         """Take a line of which it cannot be told what it begins or ends, unless it is a private key."""
         if b"BEGIN" in line:
-            self._begin("PRIVATE KEY" if b"PRIVATE KEY" in line else "", number, is_broken=True)
+            self._begin("PRIVATE KEY" if b"PRIVATE KEY" in line else "", number, is_broken=True, is_whole=False)
         if b"END" in line and self._open is not None:
             self.blocks.append(self._open.closed())
             self._open = None
-
-    def _report(self, line: bytes, number: int) -> None:
-        self._find(Flaw.BOUNDARY, _how_broken(line), f"line {number}")
 
     def _cut_off(self, how: str) -> None:
         assert self._open is not None

@@ -119,10 +119,24 @@ def test_what_readers_read_differently_is_named_with_its_place(text: bytes, foun
     assert found in findings(text)
 
 
-def test_one_slip_is_one_finding() -> None:
-    text = GOOD.replace(b"-----BEGIN", b" -----BEGIN") + GOOD.rstrip() + GOOD
-
-    assert findings(text) == [("broken_boundary", "line 1"), ("broken_boundary", "line 10")]
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        pytest.param(b" " + GOOD + GOOD, "line 1", id="BEGIN indented"),
+        pytest.param(textwrap.indent(GOOD.decode(), "  ").encode() + GOOD, "line 1", id="a block indented"),
+        pytest.param(GOOD.replace(b"-----\n", b"-----", 1) + GOOD, "line 1", id="no line end behind BEGIN"),
+        pytest.param(GOOD.replace(b"\n-----END", b"-----END") + GOOD, "line 4", id="no line end before END"),
+        pytest.param(GOOD.replace(b"-----\n", b"-----x\n", 1) + GOOD, "line 1", id="text behind BEGIN"),
+        pytest.param(GOOD.rstrip() + GOOD, "line 5", id="no line end between blocks"),
+        pytest.param(GOOD.replace(b"-----BEGIN", b"----BEGIN") + GOOD, "line 1", id="a hyphen missing"),
+        pytest.param(GOOD.replace(b"\n", b" ") + b"\n" + GOOD, "line 1", id="blanks for line ends"),
+        pytest.param(
+            GOOD.replace(b"CERTIFICATE-----\n", b"RSA PRIVATE KEY -----\n", 1) + GOOD, "line 1", id="of a key"
+        ),
+    ],
+)
+def test_one_slip_is_one_finding(text: bytes, where: str) -> None:
+    assert findings(text) == [("broken_boundary", where)]
 
 
 def test_blocks_behind_a_broken_one_keep_their_numbers() -> None:
