@@ -75,14 +75,12 @@ def _explicit() -> bytes:
     return openssl("ec", "-param_enc", "explicit", given=good().key)
 
 
-def _with_the_public_half_of_another() -> bytes:
-    """Return a key in SEC 1 whose public half is another's."""
-    point = ec_key(8).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    number = LEAF_KEY.private_numbers().private_value.to_bytes(32)
-    curve = der.tlv(0xA0, der.oid("1.2.840.10045.3.1.7"))
-    return armoured(
-        "EC PRIVATE KEY", der.sequence(der.integer(1), der.octets(number), curve, der.tlv(0xA1, der.bits(point)))
-    )
+def _halves_of_two(private: ec.EllipticCurvePrivateKey, public: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return a key in SEC 1 that has the private half of one and the public half of another."""
+    point = public.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    number = private.private_numbers().private_value.to_bytes(32)
+    curve, half = der.tlv(0xA0, der.oid("1.2.840.10045.3.1.7")), der.tlv(0xA1, der.bits(point))
+    return armoured("EC PRIVATE KEY", der.sequence(der.integer(1), der.octets(number), curve, half))
 
 
 @cache
@@ -163,7 +161,8 @@ BREACHES: Final[Breaches] = {
         "PKCS #8 under the label of PKCS #1": _given(lambda: good().key.replace(b"PRIVATE", b"RSA PRIVATE")),
     },
     "key_inconsistent": {
-        "another public half": _given(_with_the_public_half_of_another),
+        "another public half": _given(partial(_halves_of_two, LEAF_KEY, ec_key(8))),
+        "the certificate's public half": _given(partial(_halves_of_two, ec_key(8), LEAF_KEY)),
         "another modulus": _given(lambda: _rsa_with(n=_rsa_of(2048).private_numbers().public_numbers.n)),
         "another private exponent": _given(lambda: _rsa_with(d=_rsa().private_numbers().d + 2)),
         "another CRT exponent": _given(lambda: _rsa_with(dmp1=_rsa().private_numbers().dmp1 + 2)),
