@@ -46,7 +46,7 @@ HAS_CONSTRAINTS: Final = Rule(
 )
 MUST_STAPLE: Final = Rule(
     code="leaf_must_staple",
-    source="RFC 7633 section 4.2.3.1",
+    source="RFC 7633 section 4",
     summary="the server's certificate does not demand OCSP stapling, which a terminator does not do",
 )
 EXPIRES_SOON: Final = Rule(

@@ -173,7 +173,7 @@ def _validity(certificate: x509.Certificate, name: str, where: str, at: datetime
         text = f"{name} expired on {dated(certificate.not_valid_after_utc)}; give one that is valid at {dated(at)}"
         yield EXPIRED.of(leaf=leaf).found(text, where=where)
     if begins_after(certificate, at):
-        text = f"{name} is valid only from {dated(certificate.not_valid_before_utc)} on; it is {dated(at)} now"
+        text = f"{name} is valid only from {dated(certificate.not_valid_before_utc)} on, so not yet at {dated(at)}"
         yield NOT_YET_VALID.of(leaf=leaf).found(text, where=where)
 
 
@@ -204,8 +204,8 @@ def _signature(certificate: x509.Certificate, name: str, where: str, *, leaf: bo
         yield TWO_ALGORITHMS.of(leaf=leaf).found(text, where=where)
     number = serial_number(certificate)
     if not 0 < number < 1 << _MAX_SERIAL_BITS:
-        text = f"{name} has the serial number {number:#x}; a positive one of at most 20 octets was expected"
-        yield SERIAL_NUMBER.of(leaf=leaf).found(shown(text) if number < 0 else text, where=where)
+        text = f"{name} has the serial number {shown(hex(number))}; a positive one of at most 20 octets was expected"
+        yield SERIAL_NUMBER.of(leaf=leaf).found(text, where=where)
 
 
 def _titled(oid: ObjectIdentifier) -> str:
