@@ -81,7 +81,7 @@ async def _answer_again(connection: Connection, upload: Upload) -> None:
 async def _reject(
     connection: Connection, upload: Upload, *reasons: EventReason, warnings: tuple[EventReason, ...] = ()
 ) -> None:
-    log.info("upload_rejected", certificate_id=upload.certificate_id, codes=[reason.code for reason in reasons])
+    log.info("upload_rejected", certificate_id=upload.certificate_id, codes=sorted({reason.code for reason in reasons}))
     count_rejection(reasons)
     await news.tell_rejected(
         connection,

@@ -124,7 +124,7 @@ class Judging:
             "upload_rejected",
             certificate_id=upload.certificate_id,
             tenant=upload.tenant,
-            codes=[reason.code for reason in reasons],
+            codes=sorted({reason.code for reason in reasons}),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from services.validator import wire
 from services.validator.judge import limits
@@ -14,6 +15,7 @@ from shared.frames import Message, encode, receive
 from shared.judging import Finding, Judgement, warm_up
 from shared.judging import judge as judge_upload
 
+_MAX_SAID: Final = 2000  # characters of one sentence
 Judge = Callable[[bytes, bytes, datetime], Judgement]
 
 
@@ -62,7 +64,15 @@ def _opinion(judge: Judge, assignment: wire.Assignment) -> Message:
 
 
 def _remarks(findings: tuple[Finding, ...]) -> tuple[wire.Remark, ...]:
-    return tuple(wire.Remark(code=each.code, message=each.message, where=each.where) for each in findings)
+    return tuple(
+        wire.Remark(code=each.code, message=_storable(each.message), where=_storable(each.where)) for each in findings
+    )
+
+
+def _storable(text: str) -> str:
+    """Return *text* as it can be stored and sent: it may quote strangers, and no rule is the only guard."""
+    cut = text if len(text) <= _MAX_SAID else f"{text[:_MAX_SAID]}…"
+    return cut.encode(errors="replace").decode().replace("\x00", "?")
 
 
 def _close_standard_error() -> None:

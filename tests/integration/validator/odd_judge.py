@@ -10,7 +10,7 @@ import time
 from datetime import datetime
 
 from services.validator.judge.process import ordinary, run
-from shared.judging import Judgement
+from shared.judging import Judgement, Rule
 
 COMMAND = (sys.executable, "-m", "tests.integration.validator.odd_judge")
 
@@ -33,6 +33,10 @@ def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
             bytearray(1 << 30)
         case [b"fail"]:
             raise ValueError(f"a message with {key!r} in it")
+        case [b"say"]:
+            rule = Rule(code="odd", source="", summary="")
+            finding = rule.found("\ud800\x00" + 10_000_000 * "x", where="bundle\x00")
+            return Judgement(reasons=(finding,), warnings=())
         case [b"write", path]:
             with open(path, "wb") as file:  # noqa: PTH123 - bytes
                 file.write(key)

@@ -50,6 +50,17 @@ async def test_one_that_crashes_its_judge_each_time_is_given_up(rig: Rig, author
     assert (row["state"], row["bundle"], row["sealed"], row["attempt"]) == ("rejected", None, None, 2)
 
 
+async def test_reasons_that_cannot_be_stored_are_told_as_far_as_they_can(rig: Rig, authority: Authority) -> None:
+    async with rig.validator(outside=ODD):
+        await rig.publish(an_odd_upload(rig, authority, "say", certificate_id="cert_1"))
+        fact = await rig.fact("certificate.rejected", certificate_id="cert_1")
+
+    (reason,) = fact.data["reasons"]
+    assert reason["message"].startswith("??xxx")
+    assert len(reason["message"]) < 3000
+    assert reason["where"] == "bundle?"
+
+
 async def test_one_whose_judge_was_lost_is_judged_by_another(rig: Rig, authority: Authority, tmp_path: Path) -> None:
     async with rig.validator(outside=ODD):
         await rig.publish(an_odd_upload(rig, authority, f"crash once {tmp_path / 'marker'}", certificate_id="cert_1"))
