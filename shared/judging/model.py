@@ -28,7 +28,8 @@ class Rule:
 class Finding:
     """A rule that an upload goes against: a reason to reject it, or a warning.
 
-    *where* names the object at fault as people count it: `bundle`, `block 3 (line 57)`, `certificate 1`, `key`.
+    *where* names the object at fault as people count it: `bundle`, `block 3 (line 57)`,
+    `certificate 1 (line 1)`, `key`, `key, block 1 (line 1)`. The *message* is a whole sentence without it.
     """
 
     rule: Rule
