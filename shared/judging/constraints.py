@@ -69,7 +69,9 @@ def malformed(constraints: x509.NameConstraints) -> str | None:
         return "they have neither a permitted nor an excluded subtree"
     for subtree in subtrees:
         if isinstance(subtree, x509.DNSName) and not _is_dns_constraint(subtree.value.lower()):
-            return f"{subtree.value!a} is no DNS name to which names could be constrained"
+            return f"{shown(subtree.value)!r} is no DNS name to which names could be constrained"
+        if isinstance(subtree, x509.RFC822Name) and not _is_mail_constraint(subtree.value.lower()):
+            return f"{shown(subtree.value)!r} is neither a mailbox nor a host to which mailboxes could be constrained"
     return None
 
 
@@ -145,6 +147,11 @@ def _is_dns_constraint(text: str) -> bool:
     return not text or all(_LABEL.fullmatch(label) for label in labels)
 
 
+def _is_mail_constraint(text: str) -> bool:
+    local, at, host = text.rpartition("@")
+    return _is_dns_constraint(host) and "@" not in local and bool(local) == bool(at)
+
+
 def _is_dns_within(name: str, constraint: str, *, every: bool) -> bool:
     base = constraint.removeprefix(".")
     host = name.removeprefix("*.")
@@ -179,9 +186,10 @@ def _comparable(part: x509.RelativeDistinguishedName) -> frozenset[tuple[str, st
 
 
 def _is_mailbox_within(mailbox: str, constraint: str) -> bool:
-    if "@" in constraint:
-        return mailbox == constraint
-    return _is_host_within(mailbox.rpartition("@")[2], constraint)
+    local, _, host = mailbox.rpartition("@")
+    if not local or "@" in local:
+        raise Violation(f"{shown(mailbox)} is no mailbox, which could be compared with what it constrains")
+    return mailbox == constraint if "@" in constraint else _is_host_within(host, constraint)
 
 
 def _is_host_within(host: str, constraint: str) -> bool:

@@ -157,6 +157,13 @@ def test_a_mailbox_in_the_subject_counts_where_there_are_no_other_names() -> Non
     assert not allows(constraints(excluded=[x509.RFC822Name("example.com")]), bare)
 
 
+@pytest.mark.parametrize("mailbox", ["nobody", "a@b@example.com", "@example.com"])
+def test_a_constrained_mailbox_that_is_none_is_forbidden(mailbox: str) -> None:
+    certificate = named_for(HOST, x509.RFC822Name(mailbox))
+
+    assert not allows(constraints(excluded=[x509.RFC822Name("example.org")]), certificate)
+
+
 def test_what_is_excluded_is_not_permitted_by_being_permitted() -> None:
     limits = constraints(permitted=["example.com"], excluded=["shop.example.com"])
 
@@ -222,6 +229,10 @@ def test_an_authority_with_its_own_name_in_between_is_free() -> None:
         (constraints(permitted=[x509.DNSName("exa mple.com")]), False),
         (constraints(permitted=[x509.DNSName("example..com")]), False),
         (constraints(excluded=[x509.DNSName("example.com.")]), False),
+        (constraints(permitted=[x509.RFC822Name("*@example.com"), x509.RFC822Name(".example.com")]), True),
+        (constraints(permitted=[x509.RFC822Name("a@b@example.com")]), False),
+        (constraints(permitted=[x509.RFC822Name("@example.com")]), False),
+        (constraints(permitted=[x509.RFC822Name("exa mple.com")]), False),
     ],
 )
 def test_a_constraint_has_a_form(limits: x509.NameConstraints, *, is_fine: bool) -> None:
