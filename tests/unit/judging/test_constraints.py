@@ -25,6 +25,11 @@ def named_for(*names: Any, subject: x509.Name | None = None) -> x509.Certificate
     return issue(nobody if subject is None else subject, names=names).certificate
 
 
+def _mailbox(text: str) -> x509.RFC822Name:
+    """Return a mailbox as one that was read: its maker looks at the text, its reader does not."""
+    return x509.RFC822Name._init_without_validation(text)
+
+
 def allows(limits: x509.NameConstraints, certificate: x509.Certificate) -> bool:
     try:
         check(limits, certificate)
@@ -159,7 +164,7 @@ def test_a_mailbox_in_the_subject_counts_where_there_are_no_other_names() -> Non
 
 @pytest.mark.parametrize("mailbox", ["nobody", "a@b@example.com", "@example.com"])
 def test_a_constrained_mailbox_that_is_none_is_forbidden(mailbox: str) -> None:
-    certificate = named_for(HOST, x509.RFC822Name(mailbox))
+    certificate = named_for(HOST, _mailbox(mailbox))
 
     assert not allows(constraints(excluded=[x509.RFC822Name("example.org")]), certificate)
 
@@ -229,10 +234,10 @@ def test_an_authority_with_its_own_name_in_between_is_free() -> None:
         (constraints(permitted=[x509.DNSName("exa mple.com")]), False),
         (constraints(permitted=[x509.DNSName("example..com")]), False),
         (constraints(excluded=[x509.DNSName("example.com.")]), False),
-        (constraints(permitted=[x509.RFC822Name("*@example.com"), x509.RFC822Name(".example.com")]), True),
-        (constraints(permitted=[x509.RFC822Name("a@b@example.com")]), False),
-        (constraints(permitted=[x509.RFC822Name("@example.com")]), False),
-        (constraints(permitted=[x509.RFC822Name("exa mple.com")]), False),
+        (constraints(permitted=[_mailbox("*@example.com"), x509.RFC822Name(".example.com")]), True),
+        (constraints(permitted=[_mailbox("a@b@example.com")]), False),
+        (constraints(permitted=[_mailbox("@example.com")]), False),
+        (constraints(permitted=[_mailbox("exa mple.com")]), False),
     ],
 )
 def test_a_constraint_has_a_form(limits: x509.NameConstraints, *, is_fine: bool) -> None:
