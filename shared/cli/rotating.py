@@ -77,13 +77,13 @@ def _lines(report: Report) -> Iterator[Text]:
     yield Text.assemble((report.ring, "bold"), ": ", report.current, (" is current", "green"))
     if report.renewed:
         yield Text(f"  {report.renewed:,} stored keys renewed")
-    for key_id in report.retired:
-        yield Text(f"  {key_id} is retired")
     for key_id in report.deleted:
         yield Text(f"  {key_id} is deleted")
     for each in report.waiting:
         needing = f", needed by {each.needed_by:,}" if each.needed_by else ""
-        yield Text(f"  {each.id} is kept until {each.until:%Y-%m-%d %H:%M} UTC{needing}; delete it then with --finish")
+        yield Text(
+            f"  {each.id} is retired, and kept until {each.until:%Y-%m-%d %H:%M} UTC{needing}; --finish deletes it"
+        )
     if report.left:
         yield Text(f"  {len(report.left):,} stored keys were left as they are:", "red")
     for left in report.left[:_LEFT_SHOWN]:

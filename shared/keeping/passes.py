@@ -30,8 +30,8 @@ S = TypeVar("S", bound=Stored)
 class Work(Protocol[S]):
     """One kind of what is made anew."""
 
-    verb: str
-    """What is done, for people: re-wrapped."""
+    name: str
+    """What is done, for people: `vault: re-wrapped`."""
 
     async def count(self, connection: Connection) -> int:
         """Return how many are still to do."""
@@ -61,7 +61,7 @@ class Passed:
 async def renew_all(connection: Connection, work: Work[S], tell: Tell) -> Passed:
     """Make anew whatever can be, until nothing is left but what cannot."""
     done = 0
-    pace = _Pace(work.verb, await work.count(connection), tell)
+    pace = _Pace(work.name, await work.count(connection), tell)
     while True:
         left: list[Left] = []
         seen, after = 0, ""
@@ -91,8 +91,8 @@ def _remade(work: Work[S], batch: list[S]) -> tuple[list[tuple[S, bytes]], list[
 class _Pace:
     """Tells how far it is, at most once a second, and at the end."""
 
-    def __init__(self, verb: str, total: int, tell: Tell) -> None:
-        self._verb = verb
+    def __init__(self, name: str, total: int, tell: Tell) -> None:
+        self._name = name
         self._total = total
         self._tell = tell
         self._began_at = self._told_at = time.monotonic()
@@ -108,4 +108,4 @@ class _Pace:
 
     def _say(self, done: int) -> None:
         rate = done / max(time.monotonic() - self._began_at, 1e-3)
-        self._tell(f"{self._verb} {done:,} of {max(done, self._total):,} keys, {rate:,.0f} a second")
+        self._tell(f"{self._name} {done:,} of {max(done, self._total):,} keys, {rate:,.0f} a second")

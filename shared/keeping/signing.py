@@ -59,9 +59,8 @@ class SigningTurn:
 class _Signatures:
     """Signatures of a writer that are not by its newest key."""
 
-    verb = "re-signed"
-
     def __init__(self, ring: RingFiles) -> None:
+        self.name = f"{ring.pair.name}: re-signed"
         assert ring.pair.writer is not None
         self._writer = ring.pair.writer
         self._by = ring.newest

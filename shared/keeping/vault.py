@@ -61,9 +61,8 @@ class VaultTurn:
 class _Wraps:
     """Wraps that are not sealed to the newest key."""
 
-    verb = "re-wrapped"
-
     def __init__(self, ring: RingFiles) -> None:
+        self.name = f"{ring.pair.name}: re-wrapped"
         to = ring.public.find(ring.newest.id)
         assert to is not None  # a ring's files are written together, and repaired
         self._rewrapper = Rewrapper(ring.secret, to=to)

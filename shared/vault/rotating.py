@@ -127,17 +127,16 @@ class RingFiles:
         return tuple(key for key in self.public.keys if key.id not in ids)
 
     def repair(self, *, now: datetime, active_from: datetime) -> bool:
-        """Write public halves that are missing, as after a rotation that was cut off; say whether any was.
+        """Write the newest key's public half if it is missing, as after a cut-off; say whether it was.
 
-        They become active at *active_from*, unless there are no others.
+        It becomes active at *active_from*, unless there is no older one. Of an older key it is not missing: that was
+        about to be retired, and must not come back.
         """
-        known = {key.id for key in self.public.keys}
-        missing = {key.id for key in self._unretired if key.id not in known}
-        if not missing or not self.pair.is_shown_early:
+        newest = self.newest
+        if not self.pair.is_shown_early or self.public.find(newest.id):
             return False
-        stamped = missing if len(missing) < len(self._unretired) else set()
-        keys = (replace(key, active_from=active_from) if key.id in stamped else key for key in self.secret.keys)
-        self._save(tuple(keys), readers_first=True, now=now)
+        stamped = replace(newest, active_from=active_from) if self.older else newest
+        self._save(tuple(stamped if key is newest else key for key in self.secret.keys), readers_first=True, now=now)
         return True
 
     def begin(self, *, now: datetime, active_from: datetime) -> RingKey:

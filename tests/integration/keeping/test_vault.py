@@ -134,7 +134,7 @@ async def test_progress_is_shown(stock: Stock) -> None:
     answer = await stock.command("vault", "--activate-after=0")
 
     assert answer.code == 0, answer.err
-    assert re.search(r"^re-wrapped 2,000 of 2,000 keys, [\d,]+ a second$", answer.err, re.MULTILINE)
+    assert re.search(r"^vault: re-wrapped 2,000 of 2,000 keys, [\d,]+ a second$", answer.err, re.MULTILINE)
     assert "2,000 stored keys renewed" in answer.out
     assert set((await stock.wrapped_to()).values()) == {2000}
 
@@ -260,3 +260,18 @@ async def test_wherever_it_is_killed_all_opens_and_the_next_run_ends_it(stock: S
     assert await stock.wrapped_to() == {ring["current"]: 800}
     assert [key.id for key in stock.files.load(files.VAULT_SECRET).keys] == [ring["current"]]
     assert [key.id for key in stock.files.load(files.VAULT_PUBLIC).keys] == [ring["current"]]
+
+
+async def test_a_retirement_that_is_cut_off_does_not_bring_the_old_key_back(stock: Stock) -> None:
+    await stock.add(3)
+    secret = stock.folder / files.VAULT_SECRET.name
+    ring = stock.vault().ring
+    old, new = ring.newest.id, ring.begin(now=utc_now(), active_from=utc_now()).id
+    content = secret.read_bytes()
+    ring.retire([old], at=utc_now())
+    secret.write_bytes(content)  # the public halves are written first; cut off before the second file
+
+    (report,) = await stock.turn(stock.vault())
+
+    assert (report.current, report.begun, report.retired) == (new, False, (old,))
+    assert await stock.wrapped_to() == {new: 3}
