@@ -114,14 +114,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFile:
-    """What the file of the key holds, and what is wrong with it; *key* is None then."""
+    """What the file of the key holds, and what is wrong with it; *key* is None if there is not one that is taken."""
 
     key: Key | None
     findings: tuple[Finding, ...]
 
 
 def read_key(text: bytes) -> KeyFile:
-    """Return the private key in *text*, PEM, or all that is wrong with it."""
+    """Return the private key in *text*, PEM, and all that is wrong with it or with what stands around it."""
     scanned = scan(text, ARMOUR)
     findings = list(scanned.findings)
     keys = [block for block in scanned.blocks if block.label.endswith("PRIVATE KEY")]
@@ -139,7 +139,7 @@ def read_key(text: bytes) -> KeyFile:
     key = _read_block(keys[0], findings)
     if key is not None:
         findings += _wrong_parameters(parameters, keys[0], key.kind)
-    return KeyFile(key=None if findings else key, findings=tuple(findings))
+    return KeyFile(key=key, findings=tuple(findings))
 
 
 def _read_block(block: Block, findings: list[Finding]) -> Key | None:

@@ -88,6 +88,12 @@ def test_all_reasons_are_collected() -> None:
         pytest.param(_LEAF[:300] + "\n" + _ISSUER, LEAF_KEY, ["bundle_truncated_block"], id="half a leaf"),
         pytest.param(_LEAF + _ISSUER[:300], LEAF_KEY, ["bundle_truncated_block"], id="half an issuer"),
         pytest.param(_CHAIN, LEAF_KEY[:100], ["key_truncated_block"], id="half a key"),
+        pytest.param(
+            _LEAF,
+            minting.key_pem(minting.CA) + _LEAF,
+            ["key_foreign_block", "key_mismatch"],
+            id="another key and more",
+        ),
         pytest.param(_LEAF * 17, LEAF_KEY, ["bundle_too_many_certificates"], id="17"),
         pytest.param(_LEAF + _CHAIN, LEAF_KEY, ["bundle_duplicate_certificate"], id="the leaf twice"),
         pytest.param(

@@ -67,7 +67,7 @@ def parameters(curve: str, encoding: str = "named_curve") -> str:
 
 def codes(text: str) -> list[str]:
     read = read_key(text.encode())
-    assert (read.key is None) == bool(read.findings)
+    assert read.key is not None or read.findings
     return [finding.code for finding in read.findings]
 
 
