@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from bench import issuance, outbox, results
+from bench import issuance, outbox, results, uploads
 from bench.results import Result
 from dev.folders import run_folder
 from tests.e2e.ground import open_ground
@@ -15,6 +15,7 @@ RESULTS: Final = Path(__file__).with_name("results.json")
 BENCHMARKS: Final[tuple[tuple[str, Callable[[Platform], Awaitable[list[Result]]]], ...]] = (
     ("issuance", issuance.measure),
     ("outbox", outbox.measure),
+    ("uploads", uploads.measure),
 )
 
 

@@ -11,18 +11,17 @@ the same look-ups left out, no database, no broker and no serving.
 import asyncio
 import contextlib
 import json
-import os
 import secrets
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import aio_pika
 
 from bench import stock_client
+from bench.processes import cpu_seconds
 from bench.results import Result, of_rounds, percentile
 from tests.e2e.platform import Platform
 
@@ -31,7 +30,6 @@ IN_FLIGHT: Final = 20
 ROUNDS: Final = 3
 PEER_ORDERS: Final = 40
 _PEER: Final = "acme.client.ClientV2"
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 _DEADLINE_SECONDS: Final = 300
 
 
@@ -45,9 +43,9 @@ async def measure(platform: Platform) -> list[Result]:
     async with _listening(platform) as ready:
         await _round(platform, ready, trust, count=IN_FLIGHT)  # account, connections, prepared statements
         for number in range(ROUNDS):
-            before = _cpu_seconds(provisioner.program.pid)
+            before = cpu_seconds(provisioner.program.pid)
             latencies = await _round(platform, ready, trust, count=DOMAINS)
-            cpus.append((_cpu_seconds(provisioner.program.pid) - before) / DOMAINS)
+            cpus.append((cpu_seconds(provisioner.program.pid) - before) / DOMAINS)
             p50s.append(percentile(latencies, 0.5))
             p99s.append(percentile(latencies, 0.99))
             milliseconds = cpus[-1] * 1000
@@ -134,9 +132,3 @@ async def _listening(platform: Platform) -> AsyncIterator[dict[str, asyncio.Even
 
         await queue.consume(hear, no_ack=True)
         yield ready
-
-
-def _cpu_seconds(pid: int) -> float:
-    """Return the user and system time that process *pid* has used (proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
