@@ -61,11 +61,11 @@ async def test_who_needs_no_ring_is_a_wrong_command_line(tmp_path: Path) -> None
 async def test_the_status_shows_what_each_key_is_for_and_how_much_needs_it(tmp_path: Path, database_url: str) -> None:
     await keys("generate", folder=tmp_path)
     vault = RingFiles(KeyFiles(keys_dir=tmp_path), VAULT)
-    now = utc_now()
-    old, older = vault.newest.id, vault.begin(now=now, active_from=now - timedelta(hours=2)).id
-    vault.retire([old], at=now - timedelta(hours=1))
-    current = vault.begin(now=now, active_from=now - timedelta(minutes=1)).id
-    coming = vault.begin(now=now, active_from=now + timedelta(hours=1)).id
+    old = vault.newest.id
+    older = vault.begin(now=utc_now(), active_from=utc_now()).id
+    vault.retire([old], at=utc_now())
+    current = vault.begin(now=utc_now(), active_from=utc_now()).id
+    coming = vault.begin(now=utc_now(), active_from=utc_now() + timedelta(hours=1)).id
     environment = {"CERTSMITH_KEYS_DIR": str(tmp_path), "KEEPER_DATABASE_URL": database_url}
 
     answer = await certsmith("keys", "status", "--for=terminator", "--usage", "--json", environment=environment)
