@@ -6,8 +6,9 @@ forged nor swapped by whoever can write the tables. Uploads travel sealed to the
 validator has (`intake`). The keys of ACME accounts are sealed with a secret of the provisioner's own (`account_box`).
 
 All of them are rings of keys with ids in files (`rings`), so that they rotate; `files` says where the files are, and
-processes follow them while they run (`live`). Public halves come from files too, never from the database. Everything
-but the files is pure.
+processes follow them while they run (`live`). `rotating` has the steps by which a ring's keys follow each other, and
+`resealing` what is done to stored keys meanwhile. Public halves come from files too, never from the database.
+Everything but the files is pure.
 
 Python cannot wipe memory: opened keys live as short as possible, and nothing here shows one in a `repr` or an error.
 """
