@@ -86,7 +86,7 @@ TRADITIONAL: Final = PrivateFormat.TraditionalOpenSSL
         (rsa.generate_private_key(65537, 2056), "RSA 2056"),
         (rsa.generate_private_key(65537, 3072), "RSA 3072"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_each_kind_that_is_taken_is_read_in_each_form(key: Any, kind: str) -> None:
     forms = [PrivateFormat.PKCS8] if isinstance(key, ed25519.Ed25519PrivateKey) else [PrivateFormat.PKCS8, TRADITIONAL]
