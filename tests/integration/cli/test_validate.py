@@ -72,7 +72,8 @@ async def test_a_good_pair_is_accepted(files: Path) -> None:
     answer = await validate("--bundle", files / "bundle.pem", "--key", files / "key.pem", *words)
 
     assert answer.code == 0
-    assert answer.out.startswith("CN=a private root  a trusted root, not in the bundle\n└── certificate 1")
+    assert answer.out.startswith("CN=a private root  a trusted root, not in the bundle\n")
+    assert "\n└── certificate 1  CN=shop.example.com\n" in answer.out
     assert answer.out.splitlines()[-1].startswith("accepted")
 
 
