@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.fuzz.trees import Node, parse
@@ -31,6 +34,7 @@ class Block:
 
     label: str
     content: bytes
+    signer: ec.EllipticCurvePrivateKey | None = None  # who has signed this certificate, if we can do so again
 
 
 class Dice:
@@ -59,8 +63,8 @@ class Dice:
 
 def upload_from(dice: Dice) -> tuple[bytes, bytes]:
     """Return a bundle and a key file that belonged to each other before one of them was altered, or both."""
-    number = dice.below(len(_bundles()))
-    bundle, key = list(_bundles()[number]), list(_keys()[number])
+    original_bundle, original_key = _pairs()[dice.below(len(_pairs()))]
+    bundle, key = list(original_bundle), list(original_key)
     which = dice.below(3)
     if which != 1:
         bundle = _changed(dice, bundle)
@@ -70,27 +74,28 @@ def upload_from(dice: Dice) -> tuple[bytes, bytes]:
 
 
 @functools.cache
-def _pairs() -> tuple[tuple[str, str], ...]:
-    """Return valid and less valid pairs of bundle and key, PEM: of every kind of key, and those of x509-limbo."""
+def _pairs() -> tuple[tuple[tuple[Block, ...], tuple[Block, ...]], ...]:
+    """Return valid and less valid pairs of bundle and key: of every kind of key, and those of x509-limbo."""
     root = builders.authority("Root")
-    issuing = builders.authority("Issuing", by=root)
+    issuing = builders.authority("Issuing", by=root, extensions=_CONSTRAINED)
+    authorities = (_certificate(issuing, root), _certificate(root, root))
     own = []
     for key in (builders.ec_key(1), builders.rsa_key(), builders.ed25519_key(1)):
-        leaf = builders.issue(by=issuing, key=key)
-        encoded = der.pem("PRIVATE KEY", key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()))
-        own.append((builders.bundle(leaf, issuing, root).decode(), encoded))
-    limbo = [(case["bundle_pem"], case["key_pem"]) for case in json.loads(_LIMBO.read_text())]
-    return (*own, *limbo)
+        leaf = _certificate(builders.issue(by=issuing, key=key), issuing)
+        encoded = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        own.append(((leaf, *authorities), (Block("PRIVATE KEY", encoded),)))
+    cases = json.loads(_LIMBO.read_text())
+    limbo = [(_blocks(case["bundle_pem"]), _blocks(case["key_pem"])) for case in cases]
+    return (*own * _OWN_SHARE, *limbo)
 
 
-@functools.cache
-def _bundles() -> tuple[tuple[Block, ...], ...]:
-    return tuple(_blocks(bundle) for bundle, _ in _pairs())
+def _certificate(issued: builders.Issued, by: builders.Issued) -> Block:
+    assert isinstance(by.key, ec.EllipticCurvePrivateKey)
+    return Block("CERTIFICATE", issued.der, by.key)
 
 
-@functools.cache
-def _keys() -> tuple[tuple[Block, ...], ...]:
-    return tuple(_blocks(key) for _, key in _pairs())
+_CONSTRAINED: Final = {x509.NameConstraints: (builders.constraints(["example.com"], ["example.net"]), True)}
+_OWN_SHARE: Final = 30  # of each of ours for each of the others: they can be signed again
 
 
 def _blocks(text: str) -> tuple[Block, ...]:
@@ -115,6 +120,8 @@ def _changed(dice: Dice, blocks: list[Block]) -> list[Block]:
             case _:
                 other = blocks[dice.below(len(blocks))].content
                 blocks[at] = replace(blocks[at], content=_restructured(dice, blocks[at].content, other))
+                if dice.below(4):
+                    blocks[at] = _signed_again(blocks[at])
     return blocks
 
 
@@ -161,6 +168,17 @@ def _restructured(dice: Dice, data: bytes, other: bytes) -> bytes:
     donor = copy.deepcopy(donors[dice.below(len(donors))])
     _CHANGES[dice.below(len(_CHANGES))](dice, node, donor)
     return tree.encoded()[:_LONGEST]
+
+
+def _signed_again(block: Block) -> Block:
+    """Return a certificate whose signature is right again, so that it is read on."""
+    tree = parse(block.content)
+    if block.signer is None or tree is None or len(tree.children) != 3:
+        return block
+    algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
+    signature = block.signer.sign(tree.children[0].encoded(), algorithm)
+    tree.children[2] = Node(0x03, b"\0" + signature)
+    return replace(block, content=tree.encoded())
 
 
 def _retag(dice: Dice, node: Node, _donor: Node) -> None:
@@ -229,7 +247,7 @@ _CHANGES: Final[tuple[Callable[[Dice, Node, Node], None], ...]] = (
 def _text(dice: Dice, blocks: list[Block]) -> bytes:
     """Return *blocks* as PEM, and that with a few bytes changed."""
     text = "".join(der.pem(block.label, block.content) for block in blocks).encode()
-    for _ in range(dice.below(4)):
+    for _ in range(dice.below(8) - 4):  # mostly none: a text that is broken is not read on
         at = dice.below(len(text) + 1)
         match dice.below(7):
             case 0:
