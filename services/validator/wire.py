@@ -4,10 +4,14 @@ A judge looks at what strangers made, so nothing that it says is believed but it
 message of those here ends it.
 """
 
+import signal
 from dataclasses import dataclass, field
 from typing import Final
 
 from shared.frames import Message
+
+ABANDON: Final = signal.SIGUSR1
+"""The signal by which a judge is asked to give up what it has in hand: it is not reading meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +25,10 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Begin(Message):
-    """The first that a judge is told: how much processor time each upload may take, and from when on it is slow."""
+    """The first that a judge is told: how much processor time each upload may take."""
 
     KIND = 1
     seconds: float
-    quick_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,16 @@ class Failed(Message):
     places: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Abandoned(Message):
+    """The assignment was given up, as the validator asked."""
+
+    KIND = 7
+
+
 Opinion = Accepted | Rejected | Failed
 
 FROM_VALIDATOR: Final[dict[int, type[Message]]] = {each.KIND: each for each in (Begin, Assignment)}
-FROM_JUDGE: Final[dict[int, type[Message]]] = {each.KIND: each for each in (Waiting, Accepted, Rejected, Failed)}
+FROM_JUDGE: Final[dict[int, type[Message]]] = {
+    each.KIND: each for each in (Waiting, Accepted, Rejected, Failed, Abandoned)
+}

@@ -39,6 +39,7 @@ class Worker:
     max_in_hand: int
     lease: timedelta
     wake: asyncio.Event
+    _wake_slow: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _quick: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def work(self, stop: asyncio.Event) -> None:
@@ -55,11 +56,14 @@ class Worker:
 
     async def _work_slowly(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """Take what is known to be slow, as far as there is room for it."""
-        while not await wait_at_most(stop, _POLL_SECONDS):
+        while not stop.is_set():
+            await wait_at_most(self._wake_slow, _POLL_SECONDS)
+            self._wake_slow.clear()
             try:
-                if (room := self.judging.judges.room_for_slow) > 0:
+                if not stop.is_set() and (room := self.judging.judges.room_for_slow) > 0:
                     for upload in await self.claims.take(room, slow=True):
-                        group.create_task(self._run(upload))
+                        task = group.create_task(self._run(upload))
+                        task.add_done_callback(lambda _task: self._wake_slow.set())
             except StoreUnavailableError as error:
                 log.debug("store_away", reason=str(error))
 
@@ -95,6 +99,7 @@ class Worker:
             except TooManySlowError as error:
                 log.warning("upload_too_slow_for_now", certificate_id=upload.certificate_id, reason=str(error))
                 await self._hand_back(upload, is_slow=True)
+                self._wake_slow.set()
             except asyncio.CancelledError:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_FAREWELL_SECONDS):

@@ -9,8 +9,10 @@ def main(arguments: list[str]) -> int:
     # The validator decides when a judge ends; a signal to the whole process group reaches it too.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    from services.validator.judge.process import run  # noqa: PLC0415 - see above
+    from services.validator.judge import abandoning  # noqa: PLC0415 - see above
+    from services.validator.judge.process import run  # noqa: PLC0415
 
+    abandoning.listen()
     run(int(arguments[0]))
     return 0
 

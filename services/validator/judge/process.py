@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from services.validator import wire
-from services.validator.judge import limits
+from services.validator.judge import abandoning, limits
 from shared.frames import Message, encode, receive
 from shared.judging import Finding, Judgement, warm_up
 from shared.judging import judge as judge_upload
@@ -37,8 +37,7 @@ def run(descriptor: int, judge: Judge = ordinary) -> None:
         validator.sendall(encode(wire.Waiting()))
         while isinstance(assignment := receive(validator, wire.FROM_VALIDATOR), wire.Assignment):
             limits.begin_to_count(begin.seconds)
-            opinion = partial(_opinion, judge, assignment)
-            said = limits.stepping_back_when_slow(opinion, quick_seconds=begin.quick_seconds)
+            said = abandoning.in_a_thread(partial(_opinion, judge, assignment)) or wire.Abandoned()
             limits.begin_to_count(0)
             validator.sendall(encode(said))
 

@@ -27,6 +27,8 @@ COMMAND: Final = (sys.executable, "-m", "services.validator.judge")
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 5.0
 _CHUNK: Final = 262_144
+# A tenth of an ordinary process's weight (sched(7)). At the lowest, 19, a busy machine would not let it end at all.
+_LOW_PRIORITY: Final = 10
 
 
 class JudgeNotStartedError(TransientError):
@@ -52,10 +54,8 @@ class Judge:
             self._pidfd = os.pidfd_open(process.pid)
 
     @classmethod
-    async def start(cls, *, seconds: float, quick_seconds: float, command: Sequence[str] = COMMAND) -> Self:
-        """Start a judge by *command*; return it when it waits for its first assignment.
-
-        Each upload has *seconds* of processor time, at the lowest priority when it has used *quick_seconds*.
+    async def start(cls, *, seconds: float, command: Sequence[str] = COMMAND) -> Self:
+        """Start a judge by *command*, which gives each upload *seconds* of processor time; return it when it waits.
 
         Raises:
             JudgeNotStartedError: it did not come so far.
@@ -70,7 +70,7 @@ class Judge:
             judge = cls(process, await _Connection.open(ours))
         try:
             async with asyncio.timeout(_START_SECONDS):
-                judge._connection.say(wire.Begin(seconds=seconds, quick_seconds=quick_seconds))
+                judge._connection.say(wire.Begin(seconds))
                 await judge._connection.hear(wire.Waiting)
         except (JudgeEndedError, TimeoutError) as error:
             await judge.end()
@@ -91,8 +91,8 @@ class Judge:
         """Whether the process is gone, or can say nothing any more."""
         return self._connection.is_lost
 
-    async def ask(self, assignment: wire.Assignment) -> wire.Opinion:
-        """Return the judge's opinion.
+    async def ask(self, assignment: wire.Assignment) -> wire.Opinion | wire.Abandoned:
+        """Return the judge's opinion, or that it was told to `abandon` the assignment before it had one.
 
         Raises:
             TookTooLongError: it took all the processor time that it was given.
@@ -100,7 +100,7 @@ class Judge:
         """
         try:
             self._connection.say(assignment)
-            return await self._connection.hear(wire.Accepted, wire.Rejected, wire.Failed)
+            return await self._connection.hear(wire.Accepted, wire.Rejected, wire.Failed, wire.Abandoned)
         except JudgeEndedError as error:
             code = await self._exit_code()
             if code == -signal.SIGPROF:
@@ -113,6 +113,18 @@ class Judge:
             return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3), as the C library makes it
         return 0.0
 
+    def step_back(self) -> None:
+        """Let what it has in hand go on at a low priority; its next assignment does not inherit that."""
+        with suppress(OSError):  # it has ended
+            threads = [int(thread.name) for thread in Path(f"/proc/{self.pid}/task").iterdir()]
+            for thread in threads:
+                if thread != self.pid:  # its main thread starts one for each assignment
+                    os.setpriority(os.PRIO_PROCESS, thread, _LOW_PRIORITY)
+
+    def abandon(self) -> None:
+        """Ask for what it has in hand to be given up, which it may be too busy to hear."""
+        self._send(wire.ABANDON)
+
     async def end(self) -> None:
         """End the process, whatever it does; return when it is gone."""
         self.kill()
@@ -121,11 +133,15 @@ class Judge:
     def kill(self) -> None:
         """End the process, whatever it does."""
         self._connection.close()
-        if self._pidfd is not None:  # not by its id: when it has ended, that may be another's
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        self._send(signal.SIGKILL)
+        if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._pidfd is not None:  # not by its id: when it has ended, that may be another's
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
 
     async def _exit_code(self) -> int:
         """Return the exit code of a judge that says nothing any more, negative for a signal; end it if it must be."""

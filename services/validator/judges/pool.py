@@ -1,8 +1,8 @@
 """The judges, a bounded number of them, and how an upload that is slow is kept from being in the way of the others.
 
 Nearly every upload is judged in a few milliseconds. One that takes longer than `QUICK_SECONDS` is slow: it goes on at
-the lowest priority, and another takes its seat. Only so many may be slow at a time. What is slow beyond that keeps its
-seat for a while; if it takes very long, it is ended, and comes again when there is room.
+a low priority, and another takes its seat. Only so many may be slow at a time. What is slow beyond that is
+given up, and comes again when there is room.
 """
 
 import asyncio
@@ -21,12 +21,12 @@ from shared.messaging.backoff import Backoff
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-QUICK_SECONDS: Final = 0.05  # of processor time; what is ordinary takes 2 to 20 ms
-_VERY_SLOW_SECONDS: Final = 0.5  # starting another judge takes 0.2
+QUICK_SECONDS: Final = 0.025  # of processor time; what is ordinary takes 2 ms, RSA 4096 20 ms
+_ABANDON_SECONDS: Final = 0.5  # until it is given up; else its judge is ended, and another started
 _QUIET_SECONDS: Final = 1.0  # one that has used less in so long waits for something, which none should
-_LOOK_EVERY_SECONDS: Final = 0.02
+_LOOK_EVERY_SECONDS: Final = 0.01
 _SLOW_FOR_EACH: Final = 3  # so many may be slow beside each that is quick
-_PATIENCE: Final = 24  # who has the lowest priority gets little of a busy machine: so many times its processor time
+_PATIENCE: Final = 24  # who has a low priority gets little of a busy machine: so many times its processor time
 
 
 class TooManySlowError(TransientError):
@@ -67,9 +67,9 @@ class Judges:
             seat.callback(self._seats.release)
             async with self._turn(assignment) as turn:
                 if await turn.is_quick():
-                    return await turn.asking
-                if await self._finishes_without_room(turn):
-                    return await turn.asking
+                    return await turn.opinion()
+                if self.room_for_slow <= self._count:  # the rest is for those who came back
+                    return await self._abandoned(turn)
                 seat.close()
                 return await self._slowly(turn, on_slow)
 
@@ -109,27 +109,26 @@ class Judges:
                 turn.asking.cancel()
                 await asyncio.gather(turn.asking, return_exceptions=True)
 
-    async def _finishes_without_room(self, turn: "_Turn") -> bool:
-        """Return True when the judge has answered or ended, False as soon as there is room for one more that is slow.
+    async def _abandoned(self, turn: "_Turn") -> wire.Opinion:
+        """Have the judge give up what it has in hand; return its opinion if it comes to one at this very moment.
 
         Raises:
-            TooManySlowError: neither came in the time that is worth more than a new judge.
+            TooManySlowError: it has given it up, or is ended since it has not.
         """
-        while self.room_for_slow <= self._count:  # the rest is for those who came back
-            if turn.used_seconds() >= _VERY_SLOW_SECONDS:
-                raise TooManySlowError(f"{self._slow} uploads are slow already")
-            if await turn.answers_in(_LOOK_EVERY_SECONDS):
-                return True
-        return False
+        turn.judge.abandon()
+        if await turn.answers_in(_ABANDON_SECONDS):
+            return await turn.opinion()
+        raise TooManySlowError("it could not be given up")
 
     async def _slowly(self, turn: "_Turn", on_slow: Callable[[float], None]) -> wire.Opinion:
         longest = _PATIENCE * self._seconds
         self._slow += 1
         self._replenish()
+        turn.judge.step_back()
         try:
             on_slow(longest)
             async with asyncio.timeout(longest):
-                return await turn.asking
+                return await turn.opinion()
         except TimeoutError:
             raise JudgeEndedError(f"it has not answered in {longest:g} s") from None
         finally:
@@ -157,7 +156,7 @@ class Judges:
 
     async def _started(self) -> Judge | None:
         try:
-            return await Judge.start(seconds=self._seconds, quick_seconds=QUICK_SECONDS, command=self._command)
+            return await Judge.start(seconds=self._seconds, command=self._command)
         except JudgeNotStartedError as error:
             self.trouble = str(error)
             log.warning("judge_not_started", reason=str(error))
@@ -180,12 +179,23 @@ class _Turn:
 
     judge: Judge
     used_before: float  # seconds of processor time
-    asking: "asyncio.Future[wire.Opinion]"
+    asking: "asyncio.Future[wire.Opinion | wire.Abandoned]"
 
     @property
     def has_answered(self) -> bool:
         """Whether the judge has nothing in hand any more; a wait that was given up says nothing about that."""
         return self.asking.done() and not self.asking.cancelled()
+
+    async def opinion(self) -> wire.Opinion:
+        """Return what the judge answers.
+
+        Raises:
+            TooManySlowError: it was asked to give the assignment up.
+        """
+        said = await self.asking
+        if isinstance(said, wire.Abandoned):
+            raise TooManySlowError("it was given up, since others are slow already")
+        return said
 
     async def is_quick(self) -> bool:
         """Return True as soon as the judge has answered or ended, False as soon as it is slow."""

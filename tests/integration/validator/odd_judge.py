@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import datetime
 
+from services.validator.judge import abandoning
 from services.validator.judge.process import ordinary, run
 from shared.judging import Judgement, Rule
 
@@ -44,4 +45,5 @@ def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
 
 
 if __name__ == "__main__":
+    abandoning.listen()
     run(int(sys.argv[1]), judge)

@@ -10,7 +10,7 @@ from tests.integration.validator.odd_judge import COMMAND
 
 async def main() -> None:
     """Wait for the judge's opinion, which never comes."""
-    judge = await Judge.start(seconds=3600, quick_seconds=3600, command=COMMAND)
+    judge = await Judge.start(seconds=3600, command=COMMAND)
     asking = asyncio.ensure_future(judge.ask(wire.Assignment(bundle=b"spin 3600", key=b"", at=time.time())))
     await asyncio.sleep(0)  # it is said
     print(judge.pid, flush=True)  # noqa: T201 - whom to look for

@@ -103,7 +103,7 @@ async def test_a_judge_can_write_no_file(tmp_path: Path) -> None:
 
 async def test_a_judge_has_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VALIDATOR_DATABASE_URL", "postgresql://validator:password@db/certsmith")
-    judge = await Judge.start(seconds=1, quick_seconds=1)
+    judge = await Judge.start(seconds=1)
     try:
         environment = Path(f"/proc/{judge.pid}/environ").read_bytes()
         files = {os.path.realpath(each) for each in Path(f"/proc/{judge.pid}/fd").iterdir()}
@@ -115,7 +115,7 @@ async def test_a_judge_has_nothing_of_our_environment(monkeypatch: pytest.Monkey
     assert len([file for file in files if "socket:" in file]) == 1
 
 
-async def test_quick_ones_go_on_while_a_slow_one_runs_at_the_lowest_priority() -> None:
+async def test_quick_ones_go_on_while_a_slow_one_runs_at_a_low_priority() -> None:
     async with odd_judges(seconds=30) as judges:
         slow = asyncio.Event()
         running = asyncio.create_task(judges.judge(assignment("spin 3600"), on_slow=lambda _: slow.set()))
@@ -123,7 +123,7 @@ async def test_quick_ones_go_on_while_a_slow_one_runs_at_the_lowest_priority() -
 
         assert isinstance(await ask(judges, "nothing"), wire.Rejected)
         priorities = [priority for judge in judges._living for priority in priorities_of(judge.pid)]
-        assert 19 in priorities
+        assert 10 in priorities
         assert not running.done()
         running.cancel()
 
@@ -136,9 +136,11 @@ async def test_of_what_is_slow_only_so_many_run_at_once_and_some_of_those_that_c
             running.append(asyncio.create_task(judges.judge(assignment("spin 3600"), on_slow=lambda _: slow.set())))
             await slow.wait()
             slow.clear()
-        assert isinstance(await ask(judges, "spin 0.2"), wire.Rejected)  # it keeps its seat
         with pytest.raises(TooManySlowError):
             await ask(judges, "spin 3600")
+        living = set(judges._living)
+        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert judges._living == living  # who gave it up goes on
 
         running.append(asyncio.create_task(judges.judge_slow(assignment("spin 3600"), on_slow=lambda _: slow.set())))
         await slow.wait()
@@ -164,7 +166,7 @@ async def test_a_priority_that_was_lowered_for_one_upload_is_not_the_next_ones()
 @pytest.mark.parametrize("program", [DIES, LIES])
 async def test_a_program_that_is_no_judge_is_not_taken_for_one(program: str) -> None:
     with pytest.raises(JudgeNotStartedError):
-        await Judge.start(seconds=1, quick_seconds=1, command=(sys.executable, "-c", program))
+        await Judge.start(seconds=1, command=(sys.executable, "-c", program))
 
 
 async def test_a_judge_ends_with_the_process_that_started_it() -> None:
