@@ -5,7 +5,7 @@ secret half only the terminator's control process has (`sealing`). Who seals a k
 forged nor swapped by whoever can write the tables. Uploads travel sealed to the *intake*, whose secret half only the
 validator has (`intake`). The keys of ACME accounts are sealed with a secret of the provisioner's own (`account_box`).
 
-All of them are rings of keys with ids in files (`rings`), so that they rotate; `files` says where the files are, and
+All of them are rings of keys with ids (`rings`) in files (`ring_files`), so that they rotate; `files` says where, and
 processes follow them while they run (`live`). `rotating` has the steps by which a ring's keys follow each other, and
 `resealing` what is done to stored keys meanwhile. Public halves come from files too, never from the database.
 Everything but the files is pure.

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from shared.settings import KeySettings
-from shared.vault import rings
+from shared.vault import ring_files
 from shared.vault.account_box import AccountKeyBox
 from shared.vault.intake import UploadReader, UploadWriter
 from shared.vault.live import FileRing
@@ -77,7 +77,7 @@ class KeyFiles(KeySettings):
         Raises:
             SettingsError: it is missing, or holds something else.
         """
-        return rings.load(self.path_of(file), ring=file.ring, half=file.half)
+        return ring_files.load(self.path_of(file), ring=file.ring, half=file.half)
 
     def follow(self, file: RingFile) -> FileRing:
         """Return the ring in *file* as it is at any time from now on.

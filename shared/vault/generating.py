@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import SettingsError
-from shared.vault import files, rings
+from shared.vault import files, ring_files
 from shared.vault.files import KeyFiles, RingFile
 from shared.vault.halves import (
     agreement_public,
@@ -51,7 +51,7 @@ def generate(folder: Path) -> tuple[Path, ...]:
         try:
             made = _new_rings(utc_now().replace(microsecond=0))
             for file, ring in made.items():
-                _write(fresh / file.name, rings.dump(ring, half=file.half), secret=file.half == "secret")
+                _write(fresh / file.name, ring_files.dump(ring, half=file.half), secret=file.half == "secret")
             return _publish(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)

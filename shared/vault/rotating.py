@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import SettingsError, TransientError
-from shared.vault import files, halves, in_place, rings
+from shared.vault import files, halves, in_place, ring_files
 from shared.vault.files import KeyFiles, RingFile, Writer
 from shared.vault.rings import Ring, RingKey
 
@@ -196,7 +196,7 @@ class RingFiles:
             writes.reverse()
         for file, ring in writes:
             with _named(self._files, file):
-                in_place.overwrite(self._files.path_of(file), rings.dump(ring, half=file.half))
+                in_place.overwrite(self._files.path_of(file), ring_files.dump(ring, half=file.half))
         self.secret, self._public = secret, public
 
 

@@ -13,7 +13,7 @@ import pytest
 from shared.errors import SettingsError
 from shared.identifiers import KeyId
 from shared.settings import load
-from shared.vault import KeyFiles, Ring, files, rings
+from shared.vault import KeyFiles, Ring, files, ring_files
 from shared.vault.generating import generate, status
 from shared.vault.rings import utc_now
 
@@ -167,7 +167,7 @@ def test_a_file_that_is_no_such_ring_is_named_with_the_reason(tmp_path: Path, co
     path.write_text(content)
 
     with pytest.raises(SettingsError) as caught:
-        rings.load(path, ring="vault", half="public")
+        ring_files.load(path, ring="vault", half="public")
 
     assert str(path) in str(caught.value)
     assert message in str(caught.value)
@@ -189,11 +189,11 @@ def test_an_error_does_not_show_the_secret(folder: Path) -> None:
 def test_a_ring_is_read_as_it_was_written(folder: Path) -> None:
     generate(folder)
     change(folder / "vault.secret.json", retired_at="2026-01-01T00:00:00Z")
-    ring = rings.load(folder / "vault.secret.json", ring="vault", half="secret")
+    ring = ring_files.load(folder / "vault.secret.json", ring="vault", half="secret")
 
-    (folder / "copy").write_bytes(rings.dump(ring, half="secret"))
+    (folder / "copy").write_bytes(ring_files.dump(ring, half="secret"))
 
-    assert rings.load(folder / "copy", ring="vault", half="secret") == ring
+    assert ring_files.load(folder / "copy", ring="vault", half="secret") == ring
 
 
 def test_a_ring_whose_keys_are_all_retired_seals_no_more(folder: Path) -> None:

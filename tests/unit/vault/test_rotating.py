@@ -26,7 +26,7 @@ from shared.vault import (
     UploadWriter,
     files,
     in_place,
-    rings,
+    ring_files,
 )
 from shared.vault.files import RingFile
 from shared.vault.generating import generate, status
@@ -268,7 +268,7 @@ def test_a_ring_with_activation_is_read_as_it_was_written(keys: KeyFiles) -> Non
     ring = RingFiles(keys, VAULT)
     ring.begin(now=NOW, active_from=NOW + MINUTE)
 
-    assert rings.load(keys.path_of(files.VAULT_SECRET), ring="vault", half="secret") == ring.secret
+    assert ring_files.load(keys.path_of(files.VAULT_SECRET), ring="vault", half="secret") == ring.secret
 
 
 def test_nothing_is_written_that_would_leave_no_key_to_work_with(keys: KeyFiles) -> None:
