@@ -11,6 +11,7 @@ from services.validator import wire
 T = TypeVar("T")
 
 _at_work: set[threading.Thread] = set()
+_given_up: set[threading.Thread] = set()
 
 
 class AbandonedError(BaseException):
@@ -26,6 +27,8 @@ def in_a_thread(act: Callable[[], T]) -> T | None:
     """Return what *act* returns, after running it in a thread of its own; None when it was abandoned.
 
     A priority can be lowered and not raised again. It is a thread's own, so the next upload does not inherit it.
+    What was abandoned says nothing even if it comes to an end: cryptography's verifier takes whatever is raised while
+    it checks a signature for a wrong signature.
     """
     results: list[T] = []
 
@@ -40,10 +43,14 @@ def in_a_thread(act: Callable[[], T]) -> T | None:
     thread.start()
     thread.join()
     _at_work.discard(thread)
+    if thread in _given_up:
+        _given_up.discard(thread)
+        return None
     return results[0] if results else None
 
 
 def _abandon() -> None:
     for thread in _at_work:
+        _given_up.add(thread)
         if thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(AbandonedError))

@@ -13,6 +13,7 @@ import threading
 import time
 from typing import Final
 
+from services.validator.judge import abandoning
 from services.validator.judge.process import run
 
 _CHUNK: Final = 1 << 20
@@ -20,6 +21,7 @@ _CHUNK: Final = 1 << 20
 
 def main(moment: str, number: int, seconds: float, descriptor: int) -> None:
     """Relay until one side closes; kill the validator on the way."""
+    abandoning.listen()
     validator = socket.socket(fileno=descriptor)
     ours, judges = socket.socketpair()
     threading.Thread(target=run, args=(judges.detach(),), daemon=True).start()

@@ -1,0 +1,43 @@
+"""What was given up says nothing: somebody on the way may have taken the giving up for a fault of the upload."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from services.validator import wire
+from services.validator.judge import abandoning
+
+
+@pytest.fixture(autouse=True)
+def listening() -> Iterator[None]:
+    before = signal.getsignal(wire.ABANDON)
+    abandoning.listen()
+    yield
+    signal.signal(wire.ABANDON, before)
+
+
+def test_what_is_not_given_up_is_returned() -> None:
+    assert abandoning.in_a_thread(lambda: "opinion") == "opinion"
+
+
+def test_what_is_given_up_says_nothing_though_it_went_on() -> None:
+    begun = threading.Event()
+
+    def act() -> str:
+        try:
+            begun.set()
+            while True:
+                pass
+        except BaseException:  # noqa: BLE001 - as cryptography's verifier does with what its signatures raise
+            return "the signature is wrong"
+
+    def give_up() -> None:
+        begun.wait()
+        os.kill(os.getpid(), wire.ABANDON)
+
+    threading.Thread(target=give_up).start()
+
+    assert abandoning.in_a_thread(act) is None
