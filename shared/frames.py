@@ -146,7 +146,7 @@ def _unpack(payload: bytes, at: int, hint: Any) -> tuple[object, int]:  # noqa: 
         return _INT.unpack_from(payload, at)[0], at + _INT.size
     if hint is float:
         return _FLOAT.unpack_from(payload, at)[0], at + _FLOAT.size
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return _unpack_fields(payload, at, hint)
     length = _LENGTH.unpack_from(payload, at)[0]
     at += _LENGTH.size
