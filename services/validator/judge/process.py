@@ -54,7 +54,9 @@ def _opinion(judge: Judge, assignment: wire.Assignment) -> Message:
             chain=judgement.chain,
             key=judgement.private_key,
         )
-    except Exception as error:  # noqa: BLE001 - told to whoever asked; MemoryError is one of them
+    except abandoning.AbandonedError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - told to whoever asked; a panic in cryptography's core is no Exception
         # Not its text, which may quote a secret.
         frames = traceback.extract_tb(error.__traceback__)
         return wire.Failed(

@@ -25,7 +25,6 @@ QUICK_SECONDS: Final = 0.025  # of processor time; what is ordinary takes 2 ms, 
 _ABANDON_SECONDS: Final = 0.5  # until it is given up; else its judge is ended, and another started
 _QUIET_SECONDS: Final = 1.0  # one that has used less in so long waits for something, which none should
 _LOOK_EVERY_SECONDS: Final = 0.01
-_SLOW_FOR_EACH: Final = 3  # so many may be slow beside each that is quick
 _PATIENCE: Final = 24  # who has a low priority gets little of a busy machine: so many times its processor time
 
 
@@ -34,7 +33,7 @@ class TooManySlowError(TransientError):
 
 
 class Judges:
-    """*count* seats for quick judges, and room for some slow ones beside them."""
+    """*count* seats for quick judges, and beside them room for so many slow ones and one more."""
 
     def __init__(self, tasks: asyncio.TaskGroup, *, count: int, seconds: float, command: Sequence[str]) -> None:
         self._tasks = tasks
@@ -44,7 +43,8 @@ class Judges:
         self._seats = asyncio.Semaphore(count)
         self._waiting: asyncio.LifoQueue[Judge] = asyncio.LifoQueue()  # who has been at work last is warm
         self._living: set[Judge] = set()
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting = 0
+        self._is_ending = False
         self._slow = 0
         self.trouble: str | None = "the judges have not started yet"
         self._replenish()
@@ -52,7 +52,7 @@ class Judges:
     @property
     def room_for_slow(self) -> int:
         """How many more may be slow."""
-        return _SLOW_FOR_EACH * self._count - self._slow
+        return self._count + 1 - self._slow
 
     async def judge(self, assignment: wire.Assignment, *, on_slow: Callable[[float], None]) -> wire.Opinion:
         """Return a judge's opinion; *on_slow* is called once it takes long, with the seconds that it may take yet.
@@ -68,7 +68,7 @@ class Judges:
             async with self._turn(assignment) as turn:
                 if await turn.is_quick():
                     return await turn.opinion()
-                if self.room_for_slow <= self._count:  # the rest is for those who came back
+                if self.room_for_slow <= (self._count + 1) // 2:  # the rest is for those who came back
                     return await self._abandoned(turn)
                 seat.close()
                 return await self._slowly(turn, on_slow)
@@ -86,8 +86,7 @@ class Judges:
 
     def end(self) -> None:
         """End every judge, whatever it does, and start no other."""
-        for starting in self._starting:
-            starting.cancel()
+        self._is_ending = True
         for judge in self._living:
             judge.kill()
             self._tasks.create_task(judge.end())
@@ -123,7 +122,6 @@ class Judges:
     async def _slowly(self, turn: "_Turn", on_slow: Callable[[float], None]) -> wire.Opinion:
         longest = _PATIENCE * self._seconds
         self._slow += 1
-        self._replenish()
         turn.judge.step_back()
         try:
             on_slow(longest)
@@ -135,21 +133,26 @@ class Judges:
             self._slow -= 1
 
     def _replenish(self) -> None:
-        """Start as many as are missing: one for each seat and one for each that is slow."""
-        for _ in range(self._count + self._slow - len(self._living) - len(self._starting)):
-            self._starting.add(self._tasks.create_task(self._start_one()))
+        """Start as many as are missing; those for slow ones, too, since starting one would be in everybody's way."""
+        missing = 2 * self._count + 1 - len(self._living) - self._starting
+        for _ in range(0 if self._is_ending else missing):
+            self._starting += 1
+            self._tasks.create_task(self._start_one())
 
     async def _start_one(self) -> None:
         """Add a judge to those that wait for work, however often that must be tried."""
         backoff = Backoff()
         judge = await self._started()
-        while judge is None:
+        while judge is None and not self._is_ending:
             await asyncio.sleep(backoff.delay())
             judge = await self._started()
+        self._starting -= 1
+        if judge is None:
+            return
+        if self._is_ending:
+            await judge.end()
+            return
         self.trouble = None
-        starting = asyncio.current_task()
-        assert starting is not None  # this very task
-        self._starting.remove(starting)  # at once, or it would count twice
         self._living.add(judge)
         JUDGES.inc()
         self._waiting.put_nowait(judge)
