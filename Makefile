@@ -68,7 +68,7 @@ soak: fuzz ## run the tests that take many minutes, fuzzing too
 fuzz: ## fuzz scanner, key loader and judgement, FUZZ_RUNS inputs each
 	@$(BOOTSTRAP) lint
 	@for target in scanner key_loader whole_judge; do \
-		$(BIN)/python -m tests.fuzz $$target -runs=$(FUZZ_RUNS) $(ARGS) || exit 1; done
+		$(BIN)/python -m tests.fuzz $$target -runs=$(FUZZ_RUNS) || exit 1; done
 
 .PHONY: requirements
 requirements: ## pin the newest dependencies that pyproject.toml allows
