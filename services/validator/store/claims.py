@@ -27,14 +27,14 @@ _LISTEN_AGAIN_SECONDS: Final = 1.0
 
 # `tenants` walks the index from tenant to tenant, the one after $4 first and at last round to it again, so one with
 # a million uploads costs no more than one with a single one, and starves nobody: each has its turn before any has its
-# second. Of one tenant those come first that have not failed.
+# second. Of one tenant those come first that have not failed. `chosen` locks one after another until it has enough.
 _TENANTS_A_CLAIM: Final = 1000
 _COLUMNS: Final = (
     "{0}.certificate_id, {0}.tenant, {0}.bundle, {0}.sealed, {0}.intake_key_id, {0}.attach, {0}.description, "
     "{0}.metadata, {0}.requested_at, {0}.received_at, {0}.correlation_id, {0}.traceparent, {0}.attempt, {0}.is_slow, "
     "{0}.lease_token"
 )
-_CLAIM: Final = f"""
+CLAIM: Final = f"""
 WITH RECURSIVE onward AS (
     (SELECT tenant FROM validator.uploads WHERE state = 'received' AND tenant > $4 ORDER BY tenant LIMIT 1)
     UNION ALL
@@ -62,9 +62,12 @@ WITH RECURSIVE onward AS (
         ORDER BY u.attempt > 0, u.next_attempt_at LIMIT $1
     ) AS first
 ), chosen AS (
-    SELECT u.certificate_id, due.turn, due.place FROM validator.uploads AS u JOIN due USING (certificate_id)
-    WHERE u.state = 'received' AND u.next_attempt_at <= now()
-    ORDER BY due.turn, due.place LIMIT $1 FOR UPDATE OF u SKIP LOCKED
+    SELECT free.certificate_id, ordered.turn, ordered.place
+    FROM (SELECT * FROM due ORDER BY turn, place) AS ordered CROSS JOIN LATERAL (
+        SELECT u.certificate_id FROM validator.uploads AS u
+        WHERE u.certificate_id = ordered.certificate_id AND u.state = 'received' AND u.next_attempt_at <= now()
+        FOR UPDATE SKIP LOCKED
+    ) AS free LIMIT $1
 ), claimed AS (
     UPDATE validator.uploads AS u
     SET lease_holder = $2, lease_token = u.lease_token + 1, lease_until = now() + $3, next_attempt_at = now() + $3
@@ -98,7 +101,7 @@ class Claims:
         """Return up to *limit* due uploads, now leased to the holder: those known to be *slow*, or the others."""
         async with self.pool.acquire() as connection:
             rows = await connection.fetch(
-                _CLAIM, limit, self.holder, self.lease, self._after[slow], _TENANTS_A_CLAIM, slow
+                CLAIM, limit, self.holder, self.lease, self._after[slow], _TENANTS_A_CLAIM, slow
             )
         if rows:
             self._after[slow] = rows[-1]["tenant"]

@@ -33,7 +33,7 @@ CREATE TABLE validator.uploads (
     CHECK ((state = 'received') = (bundle IS NOT NULL)),
     CHECK ((state = 'received') = (sealed IS NOT NULL))
 );
-CREATE INDEX uploads_due ON validator.uploads (tenant, next_attempt_at) WHERE state = 'received';
+CREATE INDEX uploads_due ON validator.uploads (tenant, is_slow, (attempt > 0), next_attempt_at) WHERE state = 'received';
 CREATE INDEX uploads_by_intake_key ON validator.uploads (intake_key_id) WHERE state = 'received';
 CREATE INDEX uploads_judged ON validator.uploads (judged_at) WHERE state <> 'received';
 CREATE INDEX uploads_by_stored_certificate ON validator.uploads (stored_certificate_id)

@@ -1,5 +1,6 @@
 """Which uploads a validator is given, and what one may still write whose lease has ended."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -98,6 +99,24 @@ async def test_one_that_has_failed_comes_after_those_that_have_not(pool: Pool) -
         ("cert_aaa_1", 0),
         ("cert_aaa_0", 1),
     ]
+
+
+async def test_a_tenant_with_many_uploads_costs_no_more_than_another(pool: Pool, database_url: str) -> None:
+    await receive(pool, "aaa")
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "INSERT INTO validator.uploads (certificate_id, tenant, state, content_sha256, bundle, sealed, intake_key_id, "
+        "attach, requested_at) SELECT 'cert_flood_' || n, 'bbb', 'received', content_sha256, bundle, sealed, "
+        "intake_key_id, attach, requested_at FROM validator.uploads, generate_series(1, 20000) AS n"
+    )
+    await connection.execute("ANALYZE validator.uploads")
+
+    plan = await connection.fetchval(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {claims.CLAIM}", *(8, "worker-1", LEASE, "", 1000, False)
+    )
+    await connection.close()
+
+    assert max(int(rows) for rows in re.findall(r'"Actual Rows": (\d+)', plan)) < 20
 
 
 async def test_what_is_slow_is_taken_apart(pool: Pool) -> None:
