@@ -27,6 +27,7 @@ _WAITS: Final = (timedelta(seconds=1), timedelta(seconds=5))  # after the first 
 _POLL_SECONDS: Final = 1.0  # how late a retry may be; a new upload is told by NOTIFY
 _STORE_AWAY_SECONDS: Final = 0.5
 _FAREWELL_SECONDS: Final = 1.0
+_KEPT_FOR: Final = 3  # a slow upload's lease is extended so many times in its length
 
 
 @dataclass(slots=True, kw_only=True)
@@ -116,19 +117,29 @@ class Worker:
         task = asyncio.current_task()
         keeping: list[asyncio.Task[None]] = []
 
-        def on_slow(seconds: float) -> None:
+        def on_slow(_seconds: float) -> None:
             if task is not None:
                 self._quick.discard(task)  # so there is room for another
-            keeping.append(asyncio.ensure_future(self._keep(upload, timedelta(seconds=seconds) + self.lease)))
+            keeping.append(asyncio.ensure_future(self._keep(upload)))
 
         try:
             await self.judging.judge(upload, on_slow=on_slow)
         finally:
-            await asyncio.gather(*keeping)
+            for each in keeping:
+                each.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
 
-    async def _keep(self, upload: Waiting, lease: timedelta) -> None:
-        async with self.pool.acquire() as connection:
-            await claims.keep(connection, upload, lease=lease)
+    async def _keep(self, upload: Waiting) -> None:
+        """Keep the lease until cancelled or lost, and never for longer: if we die, somebody else begins soon.
+
+        Who has lost it is told so when the verdict is to be written.
+        """
+        with suppress(LostLeaseError):
+            while True:
+                with suppress(StoreUnavailableError):
+                    async with self.pool.acquire() as connection:
+                        await claims.keep(connection, upload, lease=self.lease)
+                await asyncio.sleep(self.lease.total_seconds() / _KEPT_FOR)
 
     async def _failed(self, upload: Waiting) -> None:
         """Note that a fault of ours kept *upload* from its verdict: it is tried again, or rejected after some times."""
