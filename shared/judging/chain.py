@@ -136,13 +136,19 @@ def _try(path: Path, *, at: datetime, domain: Name | None) -> _Tried:
 
 def _second_opinion(path: Path, findings: Sequence[Finding], *, at: datetime, domain: Name | None) -> Iterator[Finding]:
     """Yield why cryptography's verifier refuses *path*, when nothing else speaks against it."""
-    known = [*findings, *leaf.examine(path.certificates[0], where=path.places[0], at=at, domain=domain)]
-    if not all(finding.rule.is_warning for finding in known):
+    if _speak_against(findings):
         return
     refusal = verifier.refusal(path.certificates, at=at, domain=domain)
-    if refusal is not None:
-        text = f"the chain does not pass path validation, whose words are: {refusal}"
-        yield INVALID.found(text, where=path.places[0])
+    if refusal is None or _speak_against(
+        leaf.examine(path.certificates[0], where=path.places[0], at=at, domain=domain)
+    ):
+        return
+    text = f"the chain does not pass path validation, whose words are: {refusal}"
+    yield INVALID.found(text, where=path.places[0])
+
+
+def _speak_against(findings: Sequence[Finding]) -> bool:
+    return any(not finding.rule.is_warning for finding in findings)
 
 
 def _without_root(

@@ -6,6 +6,7 @@ A rule comes as a pair: the same sentence has one code when the leaf breaks it a
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -107,7 +108,7 @@ def examine(
     Of a trust *anchor* the own signature and serial number say nothing (RFC 5280 section 6.1). When something in it
     cannot be read, that is the only finding: `is_readable` holds for all others.
     """
-    unreadable = _unreadable(certificate, where, leaf=leaf)
+    unreadable = None if is_readable(certificate) else _unreadable(certificate, where, leaf=leaf)
     if unreadable is not None:
         return [unreadable]
     name = called(certificate, where)
@@ -123,6 +124,7 @@ def examine(
     return findings
 
 
+@lru_cache(maxsize=64)  # asked again and again while one chain is judged
 def is_readable(certificate: x509.Certificate) -> bool:
     """Say whether every part of *certificate* that judging asks for can be read."""
     return _unreadable(certificate, "", leaf=False) is None
