@@ -14,9 +14,12 @@ from shared.identifiers import CertificateId
 from shared.store import Connection, Pool, certificates, domains
 from shared.vault import SealedKey
 
-# The row is locked, so that nobody else writes a verdict at the same time.
+# The row is locked, so that nobody else writes a verdict at the same time. If the tenant has the certificate already,
+# that is held, too, so that nobody deletes it before it is named here.
 _HOLD: Final = """
-SELECT (SELECT id FROM registry.certificates WHERE tenant = u.tenant AND fingerprint = $3) AS known
+SELECT (SELECT certificate.id FROM registry.certificates AS certificate
+        CROSS JOIN registry.hold_certificate(certificate.id, certificate.tenant)
+        WHERE certificate.tenant = u.tenant AND certificate.fingerprint = $3) AS known
 FROM validator.uploads AS u
 WHERE u.certificate_id = $1 AND u.lease_token = $2 AND u.state = 'received' AND u.lease_until > now() FOR UPDATE OF u
 """

@@ -90,6 +90,29 @@ async def test_many_uploads_of_one_certificate_at_once_leave_one_key(rig: Rig, a
     assert await counts(rig) == {"certificates": 1, "keys": 1, "uploads": 6}
 
 
+@pytest.mark.parametrize("attach", [[], ["shop.example.com"]])
+async def test_a_certificate_that_is_deleted_while_it_is_uploaded_again_is_stored_anew(
+    rig: Rig, authority: Authority, attach: list[str]
+) -> None:
+    issued = authority.issue("shop.example.com")
+
+    async with rig.validator():
+        await rig.publish(rig.uploader.upload(issued, certificate_id="cert_1", tenant="acme"))
+        await rig.fact("certificate.ready")
+        async with rig.database.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT registry.delete_uploaded_certificate('cert_1', 'acme')")
+            await rig.publish(rig.uploader.upload(issued, certificate_id="cert_2", tenant="acme", attach=attach))
+            await rig.until(
+                "SELECT EXISTS (SELECT FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock')"
+            )
+        await rig.until("SELECT state <> 'received' FROM validator.uploads WHERE certificate_id = 'cert_2'")
+
+    assert (await rig.upload_row("cert_2"))["stored_certificate_id"] == "cert_2"
+    assert (await rig.upload_row("cert_2"))["attempt"] == 0
+    assert await counts(rig) == {"certificates": 1, "keys": 1, "uploads": 2}
+
+
 @pytest.mark.parametrize(
     ("changed", "code"),
     [
