@@ -18,7 +18,7 @@ from services.provisioner.measures import watch_backlog
 from services.provisioner.ports import Authorities, Http01Probe
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.provisioner.store.accounts import Accounts
-from services.provisioner.store.claims import Claims, wake_at_news
+from services.provisioner.store.claims import CHANNEL, Claims
 from services.provisioner.troubles import Troubles
 from services.provisioner.worker import Worker
 from shared.errors import StoreUnavailableError
@@ -38,6 +38,7 @@ from shared.messaging.settling import Subscription
 from shared.metrics import health_server
 from shared.store import Pool, open_pool
 from shared.vault import AccountKeyBox, KeyFiles, KeyWriter
+from shared.waking import wake_at_news
 
 _CA_MARGIN_SECONDS: Final = 10.0  # the CA must have answered so long before a lease ends: rows are fenced, it is not
 _POOL_SIZE: Final = 12
@@ -94,7 +95,7 @@ async def serve(
             relaying.create_task(Relay(database_url, pool, sender, service="provisioner").run(quiet))
             async with leaving(stop, seconds=_WORKING * settings.grace_seconds), asyncio.TaskGroup() as working:
                 working.create_task(watch_backlog(pool, stop))
-                working.create_task(wake_at_news(database_url, wake, stop))
+                working.create_task(wake_at_news(database_url, wake, stop, role="provisioner", channel=CHANNEL))
                 working.create_task(worker.work(stop))
                 working.create_task(consumer.run(stop))
             quiet.set()

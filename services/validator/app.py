@@ -16,7 +16,7 @@ from services.validator.judging import Judging
 from services.validator.measures import watch_backlog
 from services.validator.pruning import prune
 from services.validator.settings import ValidatorSettings
-from services.validator.store.claims import Claims, wake_at_news
+from services.validator.store.claims import CHANNEL, Claims
 from services.validator.worker import Worker
 from shared.errors import StoreUnavailableError
 from shared.events import CertificateDeletionRequested, CertificateUploaded
@@ -29,6 +29,7 @@ from shared.messaging.settling import Subscription
 from shared.metrics import health_server
 from shared.store import Pool, open_pool
 from shared.vault import KeyFiles, KeyWriter, UploadReader
+from shared.waking import wake_at_news
 
 _POOL_SIZE: Final = 12
 _IN_HAND_FOR_EACH: Final = 4  # so that one claim is for several, and judges find the next one opened
@@ -87,7 +88,7 @@ async def serve(
                 tasks.create_task(watch_backlog(pool, stop))
                 tasks.create_task(prune(pool, stop))
                 tasks.create_task(expiring.watch(pool, stop, every_seconds=settings.expiry_poll_seconds))
-                tasks.create_task(wake_at_news(database_url, wake, stop))
+                tasks.create_task(wake_at_news(database_url, wake, stop, role="validator", channel=CHANNEL))
                 tasks.create_task(worker.work(stop))
                 tasks.create_task(consumer.run(stop))
             quiet.set()

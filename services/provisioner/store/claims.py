@@ -4,7 +4,6 @@ An order is due when `next_attempt_at` has passed. Claiming it moves that instan
 whose worker died is simply due again; `lease_token` grows with each claim and fences the writes of the one before.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,10 +12,8 @@ from typing import Final
 import structlog
 
 from services.provisioner.orders import Order, OrderState
-from shared.errors import StoreUnavailableError
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
-from shared.messaging.backoff import first_of, wait_at_most
-from shared.store import Pool, Row, open_connection
+from shared.store import Pool, Row
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -25,7 +22,6 @@ CHANNEL: Final = "certsmith_orders"
 
 _TENANTS_A_CLAIM: Final = 1000
 _FEW: Final = 1000
-_LISTEN_AGAIN_SECONDS: Final = 1.0
 
 _COLUMNS: Final = (
     "{0}.id, {0}.domain_id, {0}.tenant, {0}.names, {0}.key_type, {0}.profile, {0}.ca, {0}.state, {0}.lease_token, "
@@ -151,21 +147,3 @@ def _order(row: Row) -> Order:
         traceparent=row["traceparent"],
         created_at=row["created_at"],
     )
-
-
-async def wake_at_news(database_url: str, wake: asyncio.Event, stop: asyncio.Event) -> None:
-    """Set *wake* at each NOTIFY that an order may be due, and after each connection, until *stop* is set.
-
-    Without a connection nothing is lost: the worker looks by itself, a little later.
-    """
-    while not stop.is_set():
-        ended = asyncio.Event()
-        try:
-            async with open_connection(database_url, role="provisioner") as connection:
-                connection.add_termination_listener(lambda _connection, ended=ended: ended.set())
-                await connection.add_listener(CHANNEL, lambda *_notification: wake.set())
-                wake.set()
-                await first_of(stop.wait(), ended.wait())
-        except StoreUnavailableError as error:
-            log.debug("not_listening", reason=str(error))
-        await wait_at_most(stop, _LISTEN_AGAIN_SECONDS)

@@ -4,7 +4,6 @@ An upload is due when `next_attempt_at` has passed. Claiming it moves that insta
 whose validator died is simply due again; `lease_token` grows with each claim and fences the writes of the one before.
 """
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -12,18 +11,16 @@ from typing import Final
 import structlog
 
 from services.validator.uploads import Waiting
-from shared.errors import LostLeaseError, StoreUnavailableError
+from shared.errors import LostLeaseError
 from shared.identifiers import CertificateId
-from shared.messaging.backoff import first_of, wait_at_most
 from shared.names import Name
-from shared.store import Connection, Pool, Row, open_connection
+from shared.store import Connection, Pool, Row
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 CHANNEL: Final = "certsmith_uploads"
 """NOTIFY on this channel says that an upload may be due."""
 
-_LISTEN_AGAIN_SECONDS: Final = 1.0
 
 # `tenants` walks the index from tenant to tenant, the one after $4 first and at last round to it again, so one with
 # a million uploads costs no more than one with a single one, and starves nobody: each has its turn before any has its
@@ -128,24 +125,6 @@ async def hand_back(
 def lost(upload: Waiting) -> LostLeaseError:
     """Return the error that says that the upload is in other hands."""
     return LostLeaseError(f"the upload {upload.certificate_id} is no longer in these hands: its lease ended")
-
-
-async def wake_at_news(database_url: str, wake: asyncio.Event, stop: asyncio.Event) -> None:
-    """Set *wake* at each NOTIFY that an upload may be due, and after each connection, until *stop* is set.
-
-    Without a connection nothing is lost: the worker looks by itself, a little later.
-    """
-    while not stop.is_set():
-        ended = asyncio.Event()
-        try:
-            async with open_connection(database_url, role="validator") as connection:
-                connection.add_termination_listener(lambda _connection, ended=ended: ended.set())
-                await connection.add_listener(CHANNEL, lambda *_notification: wake.set())
-                wake.set()
-                await first_of(stop.wait(), ended.wait())
-        except StoreUnavailableError as error:
-            log.debug("not_listening", reason=str(error))
-        await wait_at_most(stop, _LISTEN_AGAIN_SECONDS)
 
 
 def _waiting(row: Row) -> Waiting:
