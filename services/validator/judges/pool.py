@@ -93,7 +93,7 @@ class Judges:
 
     @asynccontextmanager
     async def _turn(self, assignment: wire.Assignment) -> AsyncIterator["_Turn"]:
-        """Give *assignment* to a judge; one that has not answered by the end of the block is ended."""
+        """Give *assignment* to a judge; one that has not answered by the end of the block, or has failed, is ended."""
         while (judge := await self._waiting.get()).has_ended:
             self._dismiss(judge)
         turn = _Turn(judge, judge.processor_seconds(), asyncio.ensure_future(judge.ask(assignment)))
@@ -101,7 +101,7 @@ class Judges:
             with JUDGE_SECONDS.time():
                 yield turn
         finally:
-            if turn.has_answered and not judge.has_ended:
+            if turn.leaves_judge_sound and not judge.has_ended:
                 self._waiting.put_nowait(judge)
             else:
                 self._dismiss(judge)
@@ -185,9 +185,14 @@ class _Turn:
     asking: "asyncio.Future[wire.Opinion | wire.Abandoned]"
 
     @property
-    def has_answered(self) -> bool:
-        """Whether the judge has nothing in hand any more; a wait that was given up says nothing about that."""
-        return self.asking.done() and not self.asking.cancelled()
+    def leaves_judge_sound(self) -> bool:
+        """Whether the judge has nothing in hand any more, and has not failed, which it might do again.
+
+        A wait that was given up says nothing about that.
+        """
+        if not self.asking.done() or self.asking.cancelled() or self.asking.exception() is not None:
+            return False
+        return not isinstance(self.asking.result(), wire.Failed)
 
     async def opinion(self) -> wire.Opinion:
         """Return what the judge answers.

@@ -16,6 +16,9 @@ from shared.judging import Judgement, Rule
 COMMAND = (sys.executable, "-m", "tests.integration.validator.odd_judge")
 
 
+_failed: list[bool] = []
+
+
 def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
     """Do what *bundle* says, or judge it."""
     match bundle.split():
@@ -33,6 +36,7 @@ def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
         case [b"grow"]:
             bytearray(1 << 30)
         case [b"fail"]:
+            _failed.append(True)
             raise ValueError(f"a message with {key!r} in it")
         case [b"say"]:
             rule = Rule(code="odd", source="", summary="")
@@ -44,6 +48,13 @@ def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
     return ordinary(bundle, key, at)
 
 
+def judge_until_failed(bundle: bytes, key: bytes, at: datetime) -> Judgement:
+    """Do what `judge` does, but after a failure nothing but fail."""
+    if _failed:
+        raise MemoryError
+    return judge(bundle, key, at)
+
+
 if __name__ == "__main__":
     abandoning.listen()
-    run(int(sys.argv[1]), judge)
+    run(int(sys.argv[1]), judge_until_failed)

@@ -92,6 +92,13 @@ async def test_a_failure_says_where_and_nothing_of_the_key() -> None:
     assert "c2VjcmV0" not in repr(opinion)
 
 
+async def test_a_judge_that_has_failed_judges_no_other() -> None:
+    async with odd_judges() as judges:
+        assert isinstance(await ask(judges, "fail"), wire.Failed)
+
+        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+
+
 async def test_a_judge_can_write_no_file(tmp_path: Path) -> None:
     async with odd_judges() as judges:
         opinion = await ask(judges, f"write {tmp_path / 'key'}")
