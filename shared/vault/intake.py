@@ -8,6 +8,7 @@ for the validator to see to.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ FORMAT: Final = 1
 MAX_SEALED_BYTES: Final = 49_152  # 64 KiB in base64, the limit of the event's field
 LONGEST_LIFE: Final = timedelta(days=7)  # from sealing to `expires_at`; so long a rotated intake key must still open
 _MAX_KEY_CHARACTERS: Final = 32_768
+_PLAIN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +149,18 @@ class UploadReader:
         try:
             return _Envelope.model_validate_json(opened)
         except ValidationError as error:
-            places = ", ".join(sorted({str(item["loc"][0]) if item["loc"] else "JSON" for item in error.errors()}))
+            places = ", ".join(sorted({_place(item["loc"]) for item in error.errors(include_input=False)}))
             raise SealedUploadError(
                 "sealed_malformed", f"what was sealed is not an upload of format {FORMAT}: see {places}"
             ) from None
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """Return what to call the place of an error; a name from inside the envelope could be anything, even a key."""
+    if not location:
+        return "JSON"
+    name = str(location[0])
+    return name if _PLAIN_NAME.fullmatch(name) else "an odd name"
 
 
 def _boxes(intake: Ring) -> dict[str, SealedBox[PrivateKey]]:

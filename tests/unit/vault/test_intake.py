@@ -139,3 +139,9 @@ def test_an_error_does_not_show_the_key() -> None:
 
     assert "PRIVATE" not in f"{caught.value!r}{caught.value.__cause__!r}"
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("name", [KEY, "MC4CAQAwBQYDK2VwBCIEIA", "a\x00b", "x" * 10_000, ""])
+def test_of_what_is_sealed_only_plain_names_are_shown(name: str) -> None:
+    with pytest.raises(SealError, match=r"see an odd name$"):
+        unseal(sealed_raw(json.dumps({**ENVELOPE, name: True}).encode()))
