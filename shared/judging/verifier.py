@@ -17,7 +17,7 @@ from cryptography.x509.verification import (
 )
 
 from shared.judging.policies import MAPPINGS
-from shared.judging.reading import is_self_issued, value
+from shared.judging.reading import UNREADABLE, is_self_issued, value
 from shared.names import Name, is_wildcard
 
 _ED25519: Final = {SignatureAlgorithmOID.ED25519, PublicKeyAlgorithmOID.ED25519}
@@ -64,7 +64,7 @@ def refusal(path: Sequence[x509.Certificate], *, at: datetime, domain: Name | No
     )
     try:
         builder.build_server_verifier(subject).verify(path[0], list(path[1:-1]))
-    except VerificationError as error:
+    except (VerificationError, *UNREADABLE) as error:  # of a name that it cannot even be asked for, too
         return str(error)
     return None
 

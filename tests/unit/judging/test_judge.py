@@ -114,6 +114,19 @@ def test_nothing_is_said_of_what_cannot_be_seen(bundle: str, key: str, expected:
     assert codes(bundle, key) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("shop..example.com", "leaf_bad_name"),
+        ("https://shop.example.com", "leaf_bad_name"),
+        ("shop.*.example.com", "leaf_bad_wildcard"),
+        ("*", "leaf_bad_wildcard"),
+    ],
+)
+def test_a_bad_name_does_not_make_a_bundle_unreadable(name: str, expected: str) -> None:
+    assert codes(minting.leaf(names=[name]) + _ISSUER) == [expected, "leaf_no_usable_name"]
+
+
 def test_a_key_of_another_certificate_in_the_bundle_is_told_whose_it_is() -> None:
     messages = [reason.message for reason in judged(_CHAIN, minting.key_pem(minting.CA)).reasons]
 
