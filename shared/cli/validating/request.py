@@ -55,6 +55,7 @@ def instant_of(text: str, *, where: str) -> datetime:
     Raises:
         RequestError: it is none.
     """
+    _require_one_line(text, "at_invalid", where=where)
     try:
         instant = datetime.fromisoformat(text.strip())
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
@@ -71,6 +72,7 @@ def identity_of(text: str, *, where: str) -> Name:
     Raises:
         RequestError: it is neither.
     """
+    _require_one_line(text, "domain_invalid", where=where)
     try:
         return normalize(text)
     except NameRefusedError as error:
@@ -99,6 +101,12 @@ def roots_of(pem: bytes, *, where: str) -> tuple[x509.Certificate, ...]:
 def shown(text: str) -> str:
     """Return *text* as it may be shown in an error: one short line."""
     return ascii(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - what fits a line
+
+
+def _require_one_line(text: str, code: str, *, where: str) -> None:
+    """Refuse what may be a file's content, put into the wrong field; nothing of it is shown, for it may be a key."""
+    if "-----" in text or "\n" in text.strip():
+        raise RequestError(code, "this looks like the content of a file; a single line was expected", where=where)
 
 
 def _address(text: str) -> str | None:

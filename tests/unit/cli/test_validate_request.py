@@ -1,10 +1,13 @@
 """What can be asked of `certsmith validate`."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import certifi
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dev.certificates import Authority
 from shared.cli.validating.request import RequestError, identity_of, instant_of, roots_of
@@ -30,6 +33,14 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         instant_of(text, where="at")
 
     assert (caught.value.code, caught.value.where) == ("at_invalid", "at")
+
+
+@pytest.mark.parametrize("read", [instant_of, identity_of])
+def test_a_key_in_the_wrong_field_is_not_shown(read: Callable[..., object]) -> None:
+    key = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    for text in (key, key.replace("\n", " ")):
+        with pytest.raises(RequestError, match=r"^this looks like the content of a file; a single line was expected$"):
+            read(text, where="a field")
 
 
 @pytest.mark.parametrize(
