@@ -6,5 +6,6 @@ Publishes  `certificate.ready`, `certificate.rejected`, `domain.changed`, `certi
 Owns       the tables of schema `validator`, and the uploaded certificates.
 
 Read `app` (what is joined to what), `handlers` (what a message causes: rows), `worker` (who takes a waiting upload),
-`judging` (from its envelope to its verdict), `judges` (the processes that look at it), and the pure rules: `answers`.
+`judging` (from its envelope to its verdict), `judges` (the processes that look at it, from outside), `judge` (one of
+them, from inside), `wire` (what the two say to each other) and `store`. The rules are in `shared.judging`.
 """
