@@ -252,7 +252,7 @@ def _foreign(block: Block, *, is_alone: bool) -> Finding:
         if is_alone:
             message = f"{what} is a certificate; give the private key that it was made for (are the two files swapped?)"
             return IS_CERTIFICATE.found(message, where=where)
-        predicate = "is a certificate; certificates belong into the bundle"
+        predicate = "is a certificate; certificates belong in the bundle"
     elif block.label.endswith("PUBLIC KEY"):
         if is_alone:
             return IS_PUBLIC.found(f"{what} is a public key; the private key is expected", where=where)
