@@ -28,7 +28,9 @@ _MAX_BOUNDARY: Final = 200  # a longer line is no boundary: there is no such lab
 
 # CR CR LF is CRLF, translated once too often. The look-behind keeps a row of CR from costing its square.
 _LINE_END: Final = re.compile(rb"(?<!\r)\r*\n|\r")
-_LABEL: Final = rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)"
+# Labels are quoted to people. No label has so long a word; what stands there instead may be the key itself.
+_WORD: Final = rb"[!-,.-~]{1,20}"
+_LABEL: Final = rb"(" + _WORD + rb"(?:[ -]" + _WORD + rb")*)"
 _BOUNDARY: Final = re.compile(rb"-----(BEGIN|END) " + _LABEL + rb"-----[ \t]*")  # RFC 7468 section 3
 _SOMEWHERE: Final = re.compile(rb"-----(BEGIN|END) " + _LABEL + rb"-----")
 # A boundary gone wrong: too few hyphens, dashes of a word processor (in UTF-8 and Windows-1252), text around it.

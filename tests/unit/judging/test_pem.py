@@ -219,6 +219,17 @@ _SLIPS: Final = st.lists(
 )
 
 
+@pytest.mark.parametrize("label", ["{}", "PRIVATE KEY {}", "{} PRIVATE KEY", "CERTIFICATE-{}"])
+def test_what_stands_in_the_place_of_a_label_may_be_a_key_and_is_not_shown(label: str) -> None:
+    secret = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49"
+    odd = label.format(secret)
+    texts = (block(label=odd), GOOD + f"-----END {odd}-----\n".encode(), f"-----BEGIN {odd}-----\n".encode() + GOOD)
+
+    for text in texts:
+        assert scan(text, _ARMOUR).findings
+        assert secret not in repr(scan(text, _ARMOUR))
+
+
 @given(slips=_SLIPS)
 def test_what_is_taken_is_what_openssl_and_cryptography_read(slips: list[tuple[int, int, bytes]]) -> None:
     text = _TWO
