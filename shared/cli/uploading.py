@@ -31,7 +31,7 @@ MAX_KEY_BYTES: Final = 32 * 1024
 # The services' sentence says that the key is compromised; this one has not left the machine.
 _KEY_IN_THE_CLEAR: Final = Reason(
     KEY_IN_THE_CLEAR,
-    "a private key would be sent in the clear: it is in --bundle, --description or --metadata, and belongs into --key "
+    "a private key would be sent in the clear: it is in --bundle, --description or --metadata, and belongs in --key "
     "alone, which is sealed; nothing was sent",
 )
 
@@ -40,7 +40,8 @@ class WouldBeRejectedError(RefusedError):
     """The validator would reject an upload for these reasons, so it was not sent."""
 
     def __str__(self) -> str:
-        return "\n".join(("this would be rejected, so nothing was sent", *(each.message for each in self.reasons)))
+        reasons = (f"{each.message} ({each.code})" for each in self.reasons)
+        return "\n".join(("this would be rejected, so nothing was sent", *reasons))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ def require_acceptable(pair: Pair, attach: Sequence[str]) -> None:
         WouldBeRejectedError: it would not, for these reasons.
     """
     judgement = judge(pair.bundle, pair.key, at=datetime.now(UTC))
-    reasons = [Reason(found.code, f"{found.where}: {found.message}") for found in judgement.reasons]
+    reasons = [Reason(found.code, found.message) for found in judgement.reasons]
     if not reasons and judgement.facts is not None:
         reasons = _uncovered(judgement.facts.names, attach)
     if reasons:

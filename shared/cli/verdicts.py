@@ -22,13 +22,14 @@ _UNRECORDED: Final = (
 class UploadProgress(Progress):
     """Where an upload stands, and once it is judged what was found.
 
-    *domains* are those that it was to be attached to, in order, and whether they show it now.
+    *domains* are those that it was to be attached to, in order, and whether they show it now; None: its tenant has no
+    such domain yet.
     """
 
     certificate: UploadedCertificate | None = None
     reasons: tuple[Remark, ...] = ()
     warnings: tuple[Remark, ...] = ()
-    domains: Mapping[str, bool] = field(default_factory=dict)
+    domains: Mapping[str, bool | None] = field(default_factory=dict)
 
     @property
     def findings(self) -> dict[str, object]:
@@ -52,7 +53,7 @@ class UploadProgress(Progress):
         if self.certificate is not None:
             yield from _of_certificate(self.certificate)
         for name, shows_it in self.domains.items():
-            yield "attached to", name if shows_it else f"{name}, which does not show it yet: `certsmith status {name}`"
+            yield "attached to", _attached(name, shows_it=shows_it)
         for warning in self.warnings:
             yield "warning", of_remark(warning)
 
@@ -118,8 +119,16 @@ def _accepted(upload: UploadView, attached: Mapping[str, HostedDomain | None]) -
     )
 
 
-def _shows(domain: HostedDomain | None, stored: UploadedCertificate | None) -> bool:
-    if domain is None or stored is None or domain.deleted_at is not None or not domain.holds_name:
+def _attached(name: str, *, shows_it: bool | None) -> str:
+    if shows_it is None:
+        return f"{name}, as soon as its tenant registers it"
+    return name if shows_it else f"{name}, which does not show it yet: `certsmith status {name}`"
+
+
+def _shows(domain: HostedDomain | None, stored: UploadedCertificate | None) -> bool | None:
+    if domain is None or domain.deleted_at is not None:
+        return None
+    if stored is None or not domain.holds_name:
         return False
     return domain.certificate is not None and domain.certificate.id == stored.id
 
@@ -135,6 +144,5 @@ def _of_certificate(certificate: UploadedCertificate) -> Iterator[tuple[str, Ren
 
 
 def of_remark(remark: Remark) -> Text:
-    """Return what people read of *remark*."""
-    where = f"{remark.where}: " if remark.where else ""
-    return Text.assemble(printable(f"{where}{remark.message} "), (f"({remark.code})", "dim"))
+    """Return what people read of *remark*: its sentence names the object at fault, `where` is for programs."""
+    return Text.assemble(printable(f"{remark.message} "), (f"({remark.code})", "dim"))

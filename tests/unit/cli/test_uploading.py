@@ -168,7 +168,7 @@ def test_what_would_be_rejected_is_told_with_all_reasons_one_a_line() -> None:
 
     first, *rest = failure_of(caught.value).message.splitlines()
     assert first == "this would be rejected, so nothing was sent"
-    assert rest == [reason.message for reason in caught.value.reasons]
+    assert rest == [f"{reason.message} ({reason.code})" for reason in caught.value.reasons]
     assert rest
 
 

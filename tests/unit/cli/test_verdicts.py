@@ -9,8 +9,8 @@ from shared.store.views.fates import Fate
 from shared.store.views.model import Remark, UploadView
 from tests.unit.cli.builders import NOW, a_certificate, a_domain, a_fate, an_upload, an_uploaded_certificate
 
-REASON = Remark(code="key_mismatch", message="it is another key", where="key")
-WARNING = Remark(code="expires_soon", message="it ends in 3 days", where="certificate 1")
+REASON = Remark(code="key_mismatch", message="the key is another", where="key")
+WARNING = Remark(code="expires_soon", message="certificate 1 (CN=shop) ends in 3 days", where="certificate 1 (line 1)")
 ACCEPTED = an_upload(state="accepted", judged_at=NOW, certificate=an_uploaded_certificate(), warnings=(WARNING,))
 REJECTED = an_upload(state="rejected", judged_at=NOW, reasons=(REASON, REASON), warnings=(WARNING,))
 
@@ -59,9 +59,9 @@ def test_all_reasons_and_warnings_are_told_one_a_line() -> None:
     found = progress(a_fate(), REJECTED)
 
     assert found.sentence == "there are 2 reasons against it"
-    assert told(found).splitlines()[:2] == ["reason   key: it is another key (key_mismatch)"] * 2
-    assert "warning  certificate 1: it ends in 3 days (expires_soon)" in told(found)
-    assert found.document["reasons"] == [{"code": "key_mismatch", "message": "it is another key", "where": "key"}] * 2
+    assert told(found).splitlines()[:2] == ["reason   the key is another (key_mismatch)"] * 2
+    assert "warning  certificate 1 (CN=shop) ends in 3 days (expires_soon)" in told(found)
+    assert found.document["reasons"] == [{"code": "key_mismatch", "message": "the key is another", "where": "key"}] * 2
 
 
 def test_what_was_stored_is_told_with_names_end_and_trust() -> None:
@@ -106,3 +106,5 @@ def test_the_domains_that_show_it_are_told_apart_from_those_that_do_not() -> Non
     assert found.document["domains"] == ["shows"]
     assert "attached to  bare, which does not show it yet: `certsmith status bare`" in told(found)
     assert "attached to  shows" in told(found).splitlines()
+    assert "attached to  unregistered, as soon as its tenant registers it" in told(found)
+    assert "attached to  deleted, as soon as its tenant registers it" in told(found)
