@@ -33,6 +33,7 @@ NEEDED_BY: Final = {
     "validator_signing_file": ("validator",),
     "provisioner_secret_file": ("provisioner",),
 }
+_UNCOUNTED: Final = frozenset({"provisioner_secret_file"})  # ACME accounts are not the keeper's to read
 
 
 def generate_keys(folder: Path | None, terminal: Terminal) -> ExitCode:
@@ -57,14 +58,14 @@ def show_keys(service: str | None, terminal: Terminal, *, with_usage: bool = Fal
     usage, now = asyncio.run(_usage()) if with_usage else None, utc_now()
     folder = load(KeySettings).keys_dir
     terminal.show(
-        {"rings": [_document(each, usage, now) for each in found]},
+        {"rings": [_document(each, _counted(each, usage), now) for each in found]},
         Text(f"in {folder}", "dim"),
         table(
             "ring",
             "current key",
             "needed by",
             "",
-            rows=(row for each in found for row in _rows(each, folder, usage, now)),
+            rows=(row for each in found for row in _rows(each, folder, _counted(each, usage), now)),
         ),
     )
     return ExitCode.FAILED if any(each.problem for each in found) else ExitCode.DONE
@@ -73,6 +74,10 @@ def show_keys(service: str | None, terminal: Terminal, *, with_usage: bool = Fal
 async def _usage() -> Usage:
     async with keeper_connection(load(KeeperSettings).database_url.get_secret_value()) as connection:
         return await needs(connection)
+
+
+def _counted(status: RingStatus, usage: Usage | None) -> Usage | None:
+    return None if status.file.field in _UNCOUNTED else usage
 
 
 def _document(status: RingStatus, usage: Usage | None, now: datetime) -> dict[str, object]:

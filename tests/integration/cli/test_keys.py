@@ -84,3 +84,16 @@ async def test_the_status_shows_what_each_key_is_for_and_how_much_needs_it(tmp_p
     assert f"{old}" in said.out
     assert "retired 2" in said.out
     assert "next, from 2" in said.out
+
+
+async def test_of_keys_whose_use_nobody_counts_no_number_is_told(tmp_path: Path, database_url: str) -> None:
+    await keys("generate", folder=tmp_path)
+    environment = {"CERTSMITH_KEYS_DIR": str(tmp_path), "KEEPER_DATABASE_URL": database_url}
+
+    answer = await certsmith("keys", "status", "--usage", "--json", environment=environment)
+    said = await certsmith("keys", "status", "--usage", environment=environment)
+
+    counts = {each["file"].rpartition("/")[2]: each["keys"][0]["in_use"] for each in answer.document["rings"]}
+    assert {name for name, count in counts.items() if count is None} == {"provisioner.secret.json"}
+    (line,) = (each for each in said.out.splitlines() if each.startswith("provisioner.secret.json"))
+    assert line.endswith("good")
