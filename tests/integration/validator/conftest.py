@@ -1,4 +1,4 @@
-"""A validator in this process, with real judges, between a real broker and a real database."""
+"""A validator in this process, with real judges, between a real broker and a real database; or the database alone."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from shared.messaging import topology
+from shared.store import Connection, Pool, open_pool
 from shared.vault import KeyFiles, generating
 from tests.e2e.authority import Authority
 from tests.e2e.uploading import Uploader
@@ -32,6 +33,28 @@ def key_files(tmp_path: Path) -> KeyFiles:
 def uploader(key_files: KeyFiles) -> Uploader:
     """Return a customer's program."""
     return Uploader(key_files.keys_dir / "intake.public.json")
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """Yield a pool with the validator's rights."""
+    async with open_pool(database_url, role="validator", max_size=6) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def provisioner(database_url: str) -> AsyncIterator[Pool]:
+    """Yield a pool with the provisioner's rights."""
+    async with open_pool(database_url, role="provisioner", max_size=2) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def owner(database_url: str) -> AsyncIterator[Connection]:
+    """Yield a connection of the tables' owner."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
 
 
 @pytest_asyncio.fixture

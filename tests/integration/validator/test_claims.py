@@ -1,12 +1,10 @@
 """Which uploads a validator is given, and what one may still write whose lease has ended."""
 
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from services.validator.store import claims, uploads, verdicts
 from services.validator.store.claims import Claims
@@ -14,17 +12,10 @@ from services.validator.uploads import Upload, Waiting
 from shared.errors import LostLeaseError
 from shared.events import EventReason
 from shared.identifiers import CertificateId
-from shared.store import Pool, open_pool
+from shared.store import Pool
 
 LEASE = timedelta(seconds=30)
 REASON = EventReason(code="bad", message="it is bad", where="bundle")
-
-
-@pytest_asyncio.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the validator's rights."""
-    async with open_pool(database_url, role="validator", max_size=4) as opened:
-        yield opened
 
 
 def an_upload(number: int, tenant: str) -> Upload:

@@ -1,47 +1,22 @@
 """Deleting a customer's certificate, as the validator, in the database."""
 
 import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-import asyncpg
 import pytest
-import pytest_asyncio
 
 from services.validator.deletion import on_certificate_deletion_requested
 from shared.errors import RefusedError
 from shared.events import CertificateDeletionRefused, CertificateDeletionRequested, Incoming, TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
-from shared.store import Connection, Pool, domains, open_pool
+from shared.store import Connection, Pool, domains
 from shared.store.certificates import Source
 from shared.store.domains import Configuration
 from tests.integration.store import stored
 
 SHOP, BLOG = Name("shop.example.com"), Name("blog.example.com")
 TENANT = "acme"
-
-
-@pytest_asyncio.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the validator's rights."""
-    async with open_pool(database_url, role="validator", max_size=4) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def provisioner(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the provisioner's rights."""
-    async with open_pool(database_url, role="provisioner", max_size=2) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def owner(database_url: str) -> AsyncIterator[Connection]:
-    """Yield a connection of the tables' owner."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def store(owner: Connection, source: Source = "uploaded") -> CertificateId:

@@ -2,12 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
 import pytest
-import pytest_asyncio
 from prometheus_client import REGISTRY
 
 from services.validator.expiring import tell_due, watch
@@ -15,34 +12,12 @@ from services.validator.store import expiry
 from shared.events import CertificateManagementPolicy, TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
-from shared.store import Connection, Pool, domains, open_pool
+from shared.store import Connection, Pool, domains
 from shared.store.domains import Configuration
 from tests.integration.store import stored
 
 SHOP, BLOG = Name("shop.example.com"), Name("blog.example.com")
 AUTOMATIC = CertificateManagementPolicy()
-
-
-@pytest_asyncio.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the validator's rights."""
-    async with open_pool(database_url, role="validator", max_size=6) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def provisioner(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the provisioner's rights."""
-    async with open_pool(database_url, role="provisioner", max_size=2) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def owner(database_url: str) -> AsyncIterator[Connection]:
-    """Yield a connection of the tables' owner."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def store(owner: Connection, *, days: float) -> CertificateId:
