@@ -97,6 +97,15 @@ def uncovered(attach: Sequence[Name], names: Sequence[str]) -> EventReason | Non
     return EventReason(code="attach_not_covered", message=message, where="attach")
 
 
+def other_chain(stored_id: CertificateId) -> EventReason:
+    """Return the warning that the tenant has this certificate as *stored_id*, and other ones behind it."""
+    message = (
+        f"this certificate is stored as {stored_id} with other certificates behind it, and those are shown; to have "
+        f"these instead, detach and delete {stored_id}, then upload it again under another identifier"
+    )
+    return EventReason(code="chain_not_replaced", message=message, where="bundle")
+
+
 def _attached(texts: Sequence[str]) -> tuple[tuple[Name, ...], tuple[EventReason, ...]]:
     """Return the names that *texts* say, each once, and what is wrong with those that say none."""
     if len(texts) > MAX_ATTACHED:

@@ -7,7 +7,7 @@ from typing import Final
 from services.validator.store import news
 from services.validator.store.claims import lost
 from services.validator.store.uploads import remarks
-from services.validator.uploads import Waiting
+from services.validator.uploads import Waiting, other_chain
 from shared.certificates import CertificateFacts
 from shared.events import DomainVersion, EventReason
 from shared.identifiers import CertificateId
@@ -17,10 +17,13 @@ from shared.vault import SealedKey
 # The row is locked, so that nobody else writes a verdict at the same time. If the tenant has the certificate already,
 # that is held, too, so that nobody deletes it before it is named here.
 _HOLD: Final = """
-SELECT (SELECT certificate.id FROM registry.certificates AS certificate
-        CROSS JOIN registry.hold_certificate(certificate.id, certificate.tenant)
-        WHERE certificate.tenant = u.tenant AND certificate.fingerprint = $3) AS known
-FROM validator.uploads AS u
+SELECT known.id, known.issuers
+FROM validator.uploads AS u LEFT JOIN LATERAL (
+    SELECT certificate.id, chain.certificates AS issuers
+    FROM registry.certificates AS certificate JOIN registry.chains AS chain ON chain.id = certificate.chain_id
+    CROSS JOIN registry.hold_certificate(certificate.id, certificate.tenant)
+    WHERE certificate.tenant = u.tenant AND certificate.fingerprint = $3
+) AS known ON true
 WHERE u.certificate_id = $1 AND u.lease_token = $2 AND u.state = 'received' AND u.lease_until > now() FOR UPDATE OF u
 """
 _CLOSE: Final = """
@@ -86,15 +89,18 @@ async def _accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
         held = await connection.fetchrow(_HOLD, upload.certificate_id, upload.lease_token, judged.facts.fingerprint)
         if held is None:
             raise lost(upload)
-        stored_id: CertificateId = held["known"] or await _store(connection, upload, judged)
+        stored_id: CertificateId = held["id"] or await _store(connection, upload, judged)
+        warnings = judged.warnings
+        if held["id"] is not None and tuple(held["issuers"]) != judged.chain[1:]:
+            warnings = (*warnings, other_chain(stored_id))
         attached = await _attach(connection, upload, stored_id)
-        await _close(connection, upload, "accepted", stored_id=stored_id, warnings=judged.warnings)
+        await _close(connection, upload, "accepted", stored_id=stored_id, warnings=warnings)
         ready = news.ready(
             stored_id,
             uploaded_as=upload.certificate_id,
             facts=judged.facts,
             publicly_trusted=judged.publicly_trusted,
-            warnings=judged.warnings,
+            warnings=warnings,
             domains=attached,
         )
         await news.tell(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)

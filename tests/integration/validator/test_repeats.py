@@ -78,6 +78,22 @@ async def test_a_certificate_that_the_tenant_has_is_told_under_the_identifier_th
     assert await counts(rig) == {"certificates": 2, "keys": 2, "uploads": 3}
 
 
+async def test_who_brings_other_intermediates_is_told_that_those_before_stay(rig: Rig, authority: Authority) -> None:
+    issued = authority.issue("shop.example.com")
+    leaf_alone = issued.bundle_pem[: issued.bundle_pem.index("-----END CERTIFICATE-----\n") + 26]
+
+    async with rig.validator():
+        await rig.publish(rig.uploader.upload_of(leaf_alone, issued.key_pem, certificate_id="cert_1"))
+        first = await rig.fact("certificate.ready")
+        await rig.publish(rig.uploader.upload(issued, certificate_id="cert_2"))
+        again = await rig.fact("certificate.ready", 2)
+
+    assert "chain_not_replaced" not in [warning["code"] for warning in first.data["warnings"]]
+    assert again.data["certificate_id"] == "cert_1"
+    assert "chain_not_replaced" in [warning["code"] for warning in again.data["warnings"]]
+    assert "cert_1" in again.data["warnings"][-1]["message"]
+
+
 async def test_many_uploads_of_one_certificate_at_once_leave_one_key(rig: Rig, authority: Authority) -> None:
     issued = authority.issue("shop.example.com")
 
