@@ -22,7 +22,7 @@ def die_with_parent() -> None:
 
 
 def confine() -> None:
-    """Let this process use little memory, write no file, start nothing, and be looked into by nobody."""
+    """Let this process use little memory, gain no rights, write no file, and be looked into by nobody."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
