@@ -48,7 +48,8 @@ def _fail(error: Exception, arguments: Sequence[str]) -> int:
             return ExitCode.USAGE
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "certsmith"
-        message = f"{error.format_message().rstrip('.')}; `{path} --help` has examples"
+        said = error.format_message().removeprefix("Invalid value: ")  # so of options that do not go together
+        message = f"{said.rstrip('.')}; `{path} --help` has examples"
         error = CommandError(message, code="usage", exit_code=ExitCode.USAGE)
     failure = failure_of(error)
     Terminal(as_json="--json" in arguments).fail(failure.document, failure.message)
