@@ -143,7 +143,8 @@ def _facts(upload: UploadView) -> Iterator[tuple[str, RenderableType]]:
     yield "upload", Text(upload.certificate_id, "bold")
     if upload.tenant:
         yield "tenant", printable(upload.tenant)
-    yield "is", Text(upload.state, _STYLES.get(upload.state, ""))
+    is_gone = upload.state == "accepted" and upload.certificate is None
+    yield "is", Text(upload.state + ", stored, and deleted since" * is_gone, _STYLES.get(upload.state, ""))
     yield "received", f"{upload.received_at:%Y-%m-%d %H:%M:%S} UTC"
     if upload.judged_at is not None:
         yield "judged", f"{upload.judged_at:%Y-%m-%d %H:%M:%S} UTC"

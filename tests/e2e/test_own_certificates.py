@@ -142,6 +142,7 @@ async def test_a_certificate_is_deleted_once_no_domain_uses_it(platform: Platfor
     deleted = await run("certificates", "delete", certificate_id)
     again = await run("certificates", "delete", certificate_id)
     gone = await run("certificates", "show", certificate_id)
+    upload = await run("uploads", "show", certificate_id)
 
     assert (refused.code, refused.document["outcome"], refused.document["domains"]) == (3, "refused", [host])
     assert f"used by {host}; detach it there" in refused.document["message"]
@@ -150,6 +151,7 @@ async def test_a_certificate_is_deleted_once_no_domain_uses_it(platform: Platfor
     assert deleted.code == 0
     assert "the certificate is forgotten, its key erased" in deleted.out
     assert gone.code == 5
+    assert "accepted, stored, and deleted since" in upload.out
     assert await shows(platform, host, automatic)
     assert await keys_like(platform, issued) == 0
     kinds = [told.kind for told in await platform.ledger.told() if told.data.get("certificate_id") == certificate_id]
