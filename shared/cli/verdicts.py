@@ -13,8 +13,12 @@ from shared.store.views.fates import Fate
 from shared.store.views.model import HostedDomain, Remark, UploadedCertificate, UploadView
 
 _UNRECORDED: Final = (
-    "nothing is recorded of it: uploads are switched off for this tenant (see `certsmith uploads tenants`), or it was "
-    "answered long ago and forgotten"
+    "nothing is recorded of it: uploads are switched off (VALIDATOR_UPLOADS), or it was answered long ago and forgotten"
+)
+_FORBIDDEN: Final = Remark(
+    code="uploads_off",
+    message="uploads are switched off for this tenant; `certsmith uploads allow TENANT` switches them on",
+    where="tenant",
 )
 
 
@@ -59,12 +63,17 @@ class UploadProgress(Progress):
 
 
 def upload_progress_of(
-    fate: Fate, upload: UploadView | None, *, correlation_id: str | None, attached: Mapping[str, HostedDomain | None]
+    fate: Fate,
+    upload: UploadView | None,
+    *,
+    correlation_id: str | None,
+    attached: Mapping[str, HostedDomain | None],
+    may_upload: bool,
 ) -> UploadProgress:
     """Return where the upload stands that was published with *correlation_id* and whose *fate* this is.
 
     *upload* is the record of its certificate's id, which may be of another; *attached* has the domains of its `attach`,
-    None where one is not registered.
+    None where one is not registered. Of what a tenant uploads who may not, nothing is recorded.
     """
     if fate.was_refused:
         return UploadProgress(state="refused", sentence=fate.reason or "", outcome=Outcome.REFUSED)
@@ -72,6 +81,8 @@ def upload_progress_of(
         return _of_own(upload, attached)
     if not fate.was_seen:
         return UploadProgress(state="published", sentence="no validator has taken it yet")
+    if upload is None and not may_upload:
+        return _rejected((_FORBIDDEN,), ())
     if upload is None:
         return UploadProgress(state="unrecorded", sentence=_UNRECORDED, outcome=Outcome.REJECTED)
     taken = Remark(

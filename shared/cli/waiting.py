@@ -25,7 +25,7 @@ from shared.events import (
     Request,
 )
 from shared.names import Name
-from shared.store import Connection
+from shared.store import Connection, tenants
 from shared.store.views import certificates, fates, hosted, uploads
 from shared.store.views.model import HostedDomain
 
@@ -83,7 +83,13 @@ class Watch:
         fate = await self._fate(connection, "validator")  # first: what it says was seen has its record by now
         upload = await uploads.named(connection, data.certificate_id)
         attached = {name: await _hosted(connection, name, data.tenant) for name in data.attach}
-        return upload_progress_of(fate, upload, correlation_id=self.event.correlation_id, attached=attached)
+        return upload_progress_of(
+            fate,
+            upload,
+            correlation_id=self.event.correlation_id,
+            attached=attached,
+            may_upload=await tenants.uploads_allowed(connection, data.tenant, default=True),
+        )
 
     async def _fate(self, connection: Connection, consumer: str) -> fates.Fate:
         return await fates.of_event(

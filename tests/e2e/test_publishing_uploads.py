@@ -156,7 +156,7 @@ async def test_who_may_not_upload_is_told_so(platform: Platform, upload: Upload,
     answer = await upload(*written(OWN_CA.issue(a_host()), tmp_path), "--tenant", "barred", "--wait", "--json")
 
     assert (answer.code, answer.document["outcome"]) == (3, "rejected")
-    assert "uploads are switched off for this tenant" in answer.document["message"]
+    assert [reason["code"] for reason in answer.document["reasons"]] == ["uploads_off"]
 
 
 async def test_without_a_validator_an_upload_waits_for_it(

@@ -6,7 +6,7 @@ from rich.console import Console
 from shared.cli.progress import Outcome
 from shared.cli.verdicts import UploadProgress, upload_progress_of
 from shared.store.views.fates import Fate
-from shared.store.views.model import Remark, UploadView
+from shared.store.views.model import HostedDomain, Remark, UploadView
 from tests.unit.cli.builders import NOW, a_certificate, a_domain, a_fate, an_upload, an_uploaded_certificate
 
 REASON = Remark(code="key_mismatch", message="the key is another", where="key")
@@ -15,8 +15,10 @@ ACCEPTED = an_upload(state="accepted", judged_at=NOW, certificate=an_uploaded_ce
 REJECTED = an_upload(state="rejected", judged_at=NOW, reasons=(REASON, REASON), warnings=(WARNING,))
 
 
-def progress(fate: Fate, upload: UploadView | None, **attached: object) -> UploadProgress:
-    return upload_progress_of(fate, upload, correlation_id="ours", attached=attached)  # type: ignore[arg-type]
+def progress(
+    fate: Fate, upload: UploadView | None, *, may_upload: bool = True, **attached: HostedDomain | None
+) -> UploadProgress:
+    return upload_progress_of(fate, upload, correlation_id="ours", attached=attached, may_upload=may_upload)
 
 
 def told(progress: UploadProgress) -> str:
@@ -53,6 +55,15 @@ def test_an_id_that_another_upload_has_is_told_as_a_reason() -> None:
     found = progress(a_fate(), an_upload(correlation_id="theirs", state="accepted"))
 
     assert [reason.code for reason in found.reasons] == ["certificate_id_taken"]
+
+
+@pytest.mark.parametrize(
+    ("upload", "codes"), [(None, ["uploads_off"]), (ACCEPTED, [])], ids=["not recorded", "accepted before"]
+)
+def test_a_tenant_who_may_not_upload_is_told_so(upload: UploadView | None, codes: list[str]) -> None:
+    found = progress(a_fate(), upload, may_upload=False)
+
+    assert [reason.code for reason in found.reasons] == codes
 
 
 def test_all_reasons_and_warnings_are_told_one_a_line() -> None:
