@@ -1,5 +1,6 @@
 """Which uploads a validator is given, and what one may still write whose lease has ended."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -90,6 +91,16 @@ async def test_one_that_has_failed_comes_after_those_that_have_not(pool: Pool) -
         ("cert_aaa_1", 0),
         ("cert_aaa_0", 1),
     ]
+
+
+async def test_those_who_take_at_once_never_take_the_same(pool: Pool) -> None:
+    await receive(pool, *["aaa", "bbb", "ccc"] * 20)
+    workers = [a_worker(pool, f"worker-{number}") for number in range(4)]
+
+    taken = [await asyncio.gather(*(worker.take(3) for worker in workers)) for _ in range(10)]
+
+    ids = [upload.certificate_id for batches in taken for batch in batches for upload in batch]
+    assert len(ids) == len(set(ids)) == 60
 
 
 async def test_a_tenant_with_many_uploads_costs_no_more_than_another(pool: Pool, database_url: str) -> None:
