@@ -10,6 +10,7 @@ from typing import Final
 from dev.demo.world import World
 
 _NEW: Final = "new.example.com"
+_OWN: Final = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=own"
 
 
 @contextmanager
@@ -35,12 +36,15 @@ def describe(world: World, environment: Path, upstream: str) -> str:
     name = next(iter(world.names.values()))
     new = _NEW if world.dns is not None else "HOST"
     trust = f" --cacert {world.roots}" if world.roots is not None else ""
+    bundle, key = environment.with_name("own.pem"), environment.with_name("own.key")
     commands = (
         f". {environment}",
         "certsmith domains",
         f"certsmith status {name}",
         f"certsmith publish domain-created {new} --upstream {upstream} --wait",
         f"curl{trust} --connect-to ::{host}:{port} https://{new}/",
+        f"{_OWN} -addext basicConstraints=CA:FALSE -addext subjectAltName=DNS:{new} -keyout {key} -out {bundle}",
+        f"certsmith publish certificate-uploaded --bundle {bundle} --key {key} --attach {new} --wait",
         "certsmith certificates list",
         "certsmith queues --watch",
         "certsmith dead-letters list",
