@@ -175,6 +175,9 @@ def _instead_of_issuer(line: Line, index: int) -> Finding:
             " byte for byte; ask the authority for the certificate that belongs to this chain"
         )
         return BAD_SIGNATURE.found(text, where=place)
+    if certificate.issuer == end.issuer and not is_self_issued(certificate):
+        text = f"{name} did not sign {line.called(last)}, and was issued by the same as that; remove it"
+        return STRANGER.found(text, where=place)
     if is_self_issued(certificate) and last > 0:
         text = (
             f"{name} is a root, but not this chain's: {line.called(last)} was issued by {named(end.issuer)}. Put that"

@@ -72,4 +72,5 @@ def algorithm_flaw(certificate: x509.Certificate) -> str | None:
         return None
     if algorithm is None:
         return f"an algorithm that clients do not take ({certificate.signature_algorithm_oid.dotted_string})"
-    return algorithm.name.upper().replace("SHA", "SHA-") + ", which can be forged"
+    flaw = "can be forged" if isinstance(algorithm, hashes.MD5 | hashes.SHA1) else "clients do not take"
+    return f"{algorithm.name.upper().replace('SHA', 'SHA-')}, which {flaw}"

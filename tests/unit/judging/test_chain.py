@@ -157,6 +157,11 @@ def test_strangers_that_belong_together_are_told_once() -> None:
     assert reasons(LEAF, INTER, ROOT, authority("Stranger", by=FOREIGN), FOREIGN) == ["chain_stranger"]
 
 
+@pytest.mark.parametrize("name", ["Inter", "Sibling"])
+def test_another_authority_of_the_same_root_is_a_stranger(name: str) -> None:
+    assert reasons(LEAF, INTER, authority(name, by=ROOT)) == ["chain_stranger"]
+
+
 def test_of_two_ways_to_a_root_one_is_enough() -> None:
     crossed = authority("Inter", by=FOREIGN, key=INTER.key)
 
