@@ -249,7 +249,7 @@ async def test_a_stored_key_that_is_not_what_it_claims_is_refused(
     assert bystander.certificate == scene.bystander.issued.leaf
 
 
-def test_an_alert_stands_on_keys_that_were_refused() -> None:
+async def test_an_alert_stands_on_keys_that_were_refused() -> None:
     rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
     assert any("terminator_sealed_keys_refused_total" in rule["expr"] for rule in rules)
