@@ -31,6 +31,8 @@ _LINE_ENDS = re.compile(rb"(?<!\\)(?:\\++[nrt])++")
 _QUOTES = re.compile(rb'(?<!\\)\\++"')
 _SLASHES = re.compile(rb"(?<!\\)\\++/")
 _CODES = re.compile(rb"(?<!\\)\\++u00([0-9A-Fa-f]{2})")
+# Where no backslash stands beside another, the text is JSON once, as almost every message is: no need to search.
+_SINGLE: Final = ((b"\\n", b"\n"), (b"\\r", b"\n"), (b"\\t", b"\n"), (b'\\"', b'"'), (b"\\/", b"/"))
 _BLANKS: Final = b"\x00 \t\n\r\f\v"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
@@ -54,7 +56,12 @@ def _views(data: bytes) -> Iterator[bytes]:
 
 
 def _unescaped(data: bytes) -> bytes:
-    plain = _SLASHES.sub(b"/", _QUOTES.sub(b'"', _LINE_ENDS.sub(b"\n", data)))
+    plain = data
+    if b"\\\\" in data:
+        plain = _SLASHES.sub(b"/", _QUOTES.sub(b'"', _LINE_ENDS.sub(b"\n", data)))
+    else:
+        for escape, meant in _SINGLE:
+            plain = plain.replace(escape, meant)
     return _CODES.sub(lambda code: bytes([int(code[1], 16)]), plain)
 
 

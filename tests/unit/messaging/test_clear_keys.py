@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.public import PrivateKey, SealedBox
 
-from shared.messaging.clear_keys import holds_private_key
+from shared.messaging.clear_keys import _BLANKS, _unescaped, holds_private_key
 
 KEYS: dict[str, PrivateKeyTypes] = {
     "P-256": ec.generate_private_key(ec.SECP256R1()),
@@ -113,6 +113,14 @@ def test_a_sealed_box_is_none() -> None:
     sealed = SealedBox(PrivateKey.generate().public_key).encrypt(PEMS["RSA 2048 PKCS8"])
 
     assert not holds_private_key(in_base64(sealed))
+
+
+@given(st.text(st.sampled_from('ab\n\t\r"/\x00\x07é'), max_size=50))
+def test_json_without_backslashes_of_its_own_is_undone_as_all_other(text: str) -> None:
+    once = json.dumps(text).replace("/", "\\/").encode()
+
+    undone = _unescaped(once + rb"\\")  # two of them, so all is searched
+    assert _unescaped(once).translate(None, _BLANKS) == undone.removesuffix(rb"\\").translate(None, _BLANKS)
 
 
 @given(st.binary(max_size=2000))
