@@ -9,6 +9,7 @@ Rules:
 * Sessions resume by tickets only, whose keys are the context's own.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from cryptography import x509
@@ -18,7 +19,8 @@ from OpenSSL import SSL
 TLS12: Final = 0x0303
 TLS13: Final = 0x0304
 
-MAX_CHAIN_BYTES: Final = 1 << 17  # OpenSSL's clients take 100 KB (SSL_MAX_CERT_LIST_DEFAULT)
+MAX_CHAIN_BYTES: Final = 100 * 1024  # what OpenSSL's clients take (SSL_MAX_CERT_LIST_DEFAULT), as `shown_bytes` counts
+_LENGTH_BYTES: Final = 3  # before each certificate (RFC 5246 section 7.4.2)
 
 # TLS 1.2; those of TLS 1.3 are all good (RFC 8446 appendix B.4)
 _CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -26,6 +28,11 @@ _PRIORITIZE_CHACHA: Final = 1 << 21  # SSL_OP_PRIORITIZE_CHACHA: for clients tha
 _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE | _PRIORITIZE_CHACHA
 _PARTIAL_WRITE: Final = 1  # SSL_MODE_ENABLE_PARTIAL_WRITE, which pyOpenSSL sets by itself
 _PROTOCOL: Final = b"http/1.1"
+
+
+def shown_bytes(chain: Iterable[bytes]) -> int:
+    """Return how many bytes *chain* (DER) has in a handshake."""
+    return sum(len(certificate) + _LENGTH_BYTES for certificate in chain)
 
 
 def new_context(

@@ -6,16 +6,12 @@ from typing import Final
 from OpenSSL import SSL
 
 from shared.judging.model import Finding, Rule
-from shared.tls import new_context
-
-# What OpenSSL's clients take (SSL_MAX_CERT_LIST_DEFAULT), with 3 bytes of length before each certificate.
-MAX_SHOWN_BYTES: Final = 100 * 1024
-_LENGTH_BYTES: Final = 3  # RFC 5246 section 7.4.2
+from shared.tls import MAX_CHAIN_BYTES, new_context, shown_bytes
 
 TOO_LARGE: Final = Rule(
     code="chain_too_large",
     source="RFC 5246 section 7.4.2, product rule",
-    summary=f"the certificates have at most {MAX_SHOWN_BYTES // 1024} KiB together, which is what TLS clients take",
+    summary=f"the certificates have at most {MAX_CHAIN_BYTES // 1024} KiB together, which is what TLS clients take",
 )
 LOAD_FAILED: Final = Rule(
     code="load_failed",
@@ -27,10 +23,10 @@ RULES: Final = (TOO_LARGE, LOAD_FAILED)
 
 def oversize(chain: Sequence[bytes]) -> Finding | None:
     """Return that *chain* (DER) is larger than clients take, if so."""
-    shown = sum(len(certificate) + _LENGTH_BYTES for certificate in chain)
-    if shown <= MAX_SHOWN_BYTES:
+    shown = shown_bytes(chain)
+    if shown <= MAX_CHAIN_BYTES:
         return None
-    message = f"the certificates have {shown:,} bytes together; TLS clients take at most {MAX_SHOWN_BYTES:,}"
+    message = f"the certificates have {shown:,} bytes together; TLS clients take at most {MAX_CHAIN_BYTES:,}"
     return TOO_LARGE.found(message, where="bundle")
 
 

@@ -19,7 +19,7 @@ from services.terminator.control.measures import KEYS_REFUSED
 from services.terminator.rules import Certificate, Domain, NotServableError, Policy, choose, policy_of
 from shared.certificates import UnreadableCertificateError, covers, parse
 from shared.errors import PermanentError, SealError
-from shared.tls import MAX_CHAIN_BYTES
+from shared.tls import MAX_CHAIN_BYTES, shown_bytes
 from shared.vault import KeyReader
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -116,7 +116,7 @@ class Offers:
 
 def _chain_of(certificate: Certificate) -> tuple[bytes, ...]:
     chain = (certificate.leaf, *certificate.issuers)
-    size = sum(map(len, chain))
+    size = shown_bytes(chain)
     if size > MAX_CHAIN_BYTES:
         raise NotServableError(f"the chain of {certificate.id} has {size} bytes; no client takes so many")
     return chain

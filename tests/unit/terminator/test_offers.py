@@ -9,7 +9,7 @@ import pytest
 
 from services.terminator.control.offers import OfferRefusedError, Offers
 from services.terminator.rules import Domain
-from shared.tls import new_context
+from shared.tls import MAX_CHAIN_BYTES, new_context, shown_bytes
 from tests.unit.terminator.fakes import Issuer, a_domain
 
 SHOP = "shop.example.com"
@@ -131,6 +131,22 @@ async def test_what_must_not_be_served_is_refused_and_others_are_not(
         offers.offer(make(issuer))
 
     assert offers.offer(issuer.domain("other.example.com")) is not None
+
+
+@pytest.mark.parametrize(("more", "is_offered"), [(0, True), (1, False)])
+async def test_a_chain_is_offered_up_to_the_size_that_clients_take(
+    issuer: Issuer, more: int, *, is_offered: bool
+) -> None:
+    certificate = issuer.certificate(SHOP)
+    rest = MAX_CHAIN_BYTES - shown_bytes([certificate.leaf, b""])
+    offers = offers_of(issuer)
+    domain = issuer.domain(SHOP, certificate=replace(certificate, issuers=(bytes(rest + more),)))
+
+    if is_offered:
+        assert offers.offer(domain) is not None
+    else:
+        with pytest.raises(OfferRefusedError, match="no client takes so many"):
+            offers.offer(domain)
 
 
 async def test_a_refusal_ends_with_the_next_version_of_the_row(issuer: Issuer) -> None:
