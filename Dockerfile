@@ -4,7 +4,7 @@
 #
 # Nothing in it is secret, nothing in it is written at run time: it runs with a read-only root, without capabilities, as
 # a user that owns nothing. Ports below 1024 are opened to that user by the kernel's net.ipv4.ip_unprivileged_port_start
-# (docker-compose.yml sets it), not by a capability. Health checks belong to whoever runs it: python -m shared.probe URL.
+# (docker-compose.yml sets it), not by a capability. Health checks belong to whoever runs it: python -m shared.process.health_check URL.
 
 ARG PYTHON=python:3.13-slim-trixie
 
@@ -27,6 +27,7 @@ RUN python -m venv --without-pip /opt/certsmith \
     && pip --python /opt/certsmith/bin/python install --require-hashes --only-binary=:all: -r requirements.txt
 
 COPY pyproject.toml README.md LICENSE ./
+COPY certsmith certsmith
 COPY services services
 COPY shared shared
 RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \

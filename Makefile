@@ -41,7 +41,7 @@ lint: ## check style, types, imports and generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	dev/check-hosts
-	$(BIN)/python -m shared.asyncapi | diff docs/asyncapi.yaml - || { echo 'run `make docs`' >&2; exit 1; }
+	$(BIN)/python -m dev.asyncapi | diff docs/asyncapi.yaml - || { echo 'run `make docs`' >&2; exit 1; }
 
 .PHONY: format
 format: ## mend what can be mended without thinking
@@ -52,7 +52,7 @@ format: ## mend what can be mended without thinking
 .PHONY: docs
 docs: ## generate docs/asyncapi.yaml and docs/schemas from the events
 	@$(BOOTSTRAP) lint
-	$(BIN)/python -m shared.asyncapi docs
+	$(BIN)/python -m dev.asyncapi docs
 
 .PHONY: bench
 bench: ## measure, and write bench/results.json

@@ -8,8 +8,8 @@ from typing import Final
 from bench import issuance, outbox, results, uploads
 from bench.results import Result
 from dev.folders import run_folder
-from tests.e2e.ground import open_ground
-from tests.e2e.platform import Platform
+from dev.platform.platform import Platform
+from dev.platform.servers import open_ground
 
 RESULTS: Final = Path(__file__).with_name("results.json")
 BENCHMARKS: Final[tuple[tuple[str, Callable[[Platform], Awaitable[list[Result]]]], ...]] = (

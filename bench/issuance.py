@@ -23,7 +23,7 @@ import aio_pika
 from bench import stock_client
 from bench.processes import cpu_seconds
 from bench.results import Result, of_rounds, percentile
-from tests.e2e.platform import Platform
+from dev.platform.platform import Platform
 
 DOMAINS: Final = 200
 IN_FLIGHT: Final = 20

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.authority import Issued
+from dev.platform.customer_ca import Issued
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from typing import Final
 import aio_pika
 
 from bench.results import Result, of_rounds, percentile
+from dev.platform.platform import Platform
 from shared.events import DomainChanged, Event
-from shared.store import open_pool, outbox
-from tests.e2e.platform import Platform
+from shared.messaging import outbox
+from shared.store import open_pool
 
 RATE: Final = 200
 EVENTS: Final = 1000
@@ -41,7 +42,7 @@ async def measure(platform: Platform) -> list[Result]:
         async def tell(domain: str) -> None:
             async with pool.transaction() as transaction:
                 data = DomainChanged(domain=domain, version=1, deleted=False)
-                await outbox.tell(transaction, service="provisioner", event=Event(data=data, source="bench"))
+                await outbox.publish(transaction, service="provisioner", event=Event(data=data, source="bench"))
 
         async def publish(domain: str) -> None:
             receipts.began[domain] = time.perf_counter()

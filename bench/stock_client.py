@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from josepy.jwa import ES256
 from josepy.jwk import JWK, JWKEC
 
-from tests.e2e.platform import Platform
+from dev.platform.platform import Platform
 
 _USER_AGENT: Final = "certsmith-bench"
 

@@ -21,8 +21,8 @@ import aio_pika
 from bench import openssl
 from bench.processes import cpu_seconds_of_family
 from bench.results import Result, of_rounds, percentile
-from tests.e2e.authority import Authority, Issued, KeyKind, new_key
-from tests.e2e.platform import Platform
+from dev.platform.customer_ca import Authority, Issued, KeyKind, new_key
+from dev.platform.platform import Platform
 
 UPLOADS: Final = 200
 ROUNDS: Final = 3

@@ -20,6 +20,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from certsmith.migration.schema import migrate
 from dev.folders import run_folder
 from dev.ports import free_address
 from dev.servers.broker import Broker
@@ -27,7 +28,6 @@ from dev.servers.database import DatabaseServer
 from dev.servers.pebble import Pebble
 from dev.servers.postgresql import PostgreSQL
 from dev.servers.rabbitmq import RabbitMQ
-from shared.store.migrate import migrate
 
 TEMPLATE: Final = "certsmith_template"
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from certsmith.actions.queues import Figures
 from dev.demo.visitor import Visit
-from shared.cli.queues import Figures
 from shared.names import Name
 
 

@@ -7,11 +7,11 @@ import signal
 from pathlib import Path
 from typing import Final
 
+from certsmith.quiet import be_quiet
 from dev.demo.show import Show
 from dev.demo.story import DemoError, Ending, Places, tell
 from dev.folders import run_folder
 from dev.program import ProgramError
-from shared.cli.quiet import be_quiet
 
 INTERRUPTED: Final = 130  # as shells say it: 128 + SIGINT
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

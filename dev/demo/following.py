@@ -9,22 +9,22 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from certsmith.actions.queues import look
+from certsmith.database import operator_connection
+from certsmith.publishing.requests import request_event
+from certsmith.settings import OperatorSettings
 from dev.demo.board import Board, Entry
 from dev.demo.customer import OWN
 from dev.demo.visitor import NotServedError, visit
 from dev.demo.world import MOVING, ZONE, World
 from dev.ports import LOOPBACK
-from shared.cli.database import operator_connection
-from shared.cli.queues import look
-from shared.cli.requests import request_event
-from shared.cli.settings import OperatorSettings
 from shared.events import JsonObject
 from shared.identifiers import DomainId, cname_label
 from shared.messaging.publisher import Publisher
+from shared.registry.views import hosted, uploads
+from shared.registry.views.model import HostedDomain
+from shared.registry.views.standing import Standing, sentence_of, standing_of
 from shared.store import Connection
-from shared.store.views import hosted, uploads
-from shared.store.views.model import HostedDomain
-from shared.store.views.standing import Standing, sentence_of, standing_of
 
 _SECONDS: Final = 120.0
 _FAREWELL_SECONDS: Final = 5.0

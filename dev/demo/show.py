@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from certsmith.actions.queues import Figures
 from dev.demo.board import Board, Entry
-from shared.cli.queues import Figures
 
 _FRAMES_PER_SECOND: Final = 12
 _WIDE: Final = 10_000

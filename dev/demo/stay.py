@@ -21,7 +21,7 @@ def write_environment(world: World, run: Path) -> Iterator[Path]:
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(world.settings.items())]
     lines.append(f'export PATH={shlex.quote(str(binaries))}:"$PATH"')
     if not (binaries / "certsmith").exists():  # the project is not installed, but run from its folder
-        lines.append('certsmith() { python -m shared.cli "$@"; }')
+        lines.append('certsmith() { python -m certsmith "$@"; }')
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n")
     try:

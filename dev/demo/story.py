@@ -129,7 +129,7 @@ async def _services(world: World, log: Path) -> AsyncIterator[None]:
 
 
 def _command(world: World, log: Path, *words: str) -> Command:
-    argv = [sys.executable, "-m", "shared.cli", *words]
+    argv = [sys.executable, "-m", "certsmith", *words]
     return Command(argv=argv, log=log, env=world.environment, cwd=ROOT, farewell=signal.SIGTERM)
 
 

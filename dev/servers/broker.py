@@ -76,7 +76,7 @@ class Broker:
             return False
         return True
 
-    async def manage(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever JSON it answers
+    async def manage(self, method: str, path: str, body: object = None) -> Any:
         """Return the answer of the management API, as JSON; raise aiohttp.ClientResponseError when it refuses."""
         login = {"Authorization": aiohttp.encode_basic_auth(self.user, self.password)}
         async with (

@@ -14,12 +14,12 @@ from services.provisioner.adapters.dns import DnspythonDns
 from services.provisioner.adapters.probe import open_probe
 from services.provisioner.handlers import Handlers
 from services.provisioner.issuance import Issuance, Limits
-from services.provisioner.measures import watch_backlog
+from services.provisioner.metrics import watch_backlog
 from services.provisioner.ports import Authorities, Http01Probe
+from services.provisioner.setbacks import Troubles
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.claims import CHANNEL, Claims
-from services.provisioner.troubles import Troubles
 from services.provisioner.worker import Worker
 from shared.errors import StoreUnavailableError
 from shared.events import (
@@ -29,16 +29,16 @@ from shared.events import (
     DomainDeleted,
     DomainUpdated,
 )
-from shared.lifecycle import leaving
-from shared.messaging.consumer import Consumer
-from shared.messaging.dispatch import Sender
+from shared.messaging.inbox.consumer import Consumer
+from shared.messaging.inbox.settlement import Subscription
+from shared.messaging.outbox.dispatch import Sender
+from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
-from shared.messaging.relay import Relay
-from shared.messaging.settling import Subscription
-from shared.metrics import health_server
+from shared.process.health import health_server
+from shared.process.lifecycle import leaving
+from shared.process.waking import wake_at_news
 from shared.store import Pool, open_pool
 from shared.vault import AccountKeyBox, KeyFiles, KeyWriter
-from shared.waking import wake_at_news
 
 _CA_MARGIN_SECONDS: Final = 10.0  # the CA must have answered so long before a lease ends: rows are fenced, it is not
 _POOL_SIZE: Final = 12

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import structlog
 
-from services.provisioner.orders import Order, OrderState
-from services.provisioner.store import news, orders
+from services.provisioner.rules.orders import Order, OrderState
+from services.provisioner.store import events, orders
 from shared import upstreams
 from shared.errors import Reason, RefusedError
 from shared.events import (
@@ -26,7 +26,8 @@ from shared.events import (
 )
 from shared.identifiers import CertificateId, new_event_id, new_order_id
 from shared.names import Name, NameRefusedError, normalize
-from shared.store import Connection, certificates, domains
+from shared.registry import certificates, domains
+from shared.store import Connection
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -96,7 +97,7 @@ class Handlers:
             return
         await orders.cancel_orders(connection, applied.domain.id)
         await domains.erase_keys(connection, applied.domain.id)
-        await news.tell_changed(
+        await events.publish_changed(
             connection, applied.domain, correlation_id=event.correlation_id, traceparent=event.traceparent
         )
         # Another tenant may have been waiting for the name, or have lost it with no order left to get it back.
@@ -146,7 +147,7 @@ class Handlers:
             log.info("request_is_older_than_the_domain", domain=domain.name, requested_at=event.occurred_at.isoformat())
             return
         if applied.has_changed:
-            await news.tell_changed(
+            await events.publish_changed(
                 connection, domain, correlation_id=event.correlation_id, traceparent=event.traceparent
             )
         if applied.outcome is domains.Outcome.CREATED:

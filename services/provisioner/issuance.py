@@ -14,22 +14,25 @@ from typing import Final
 
 import structlog
 
-from services.provisioner import certificate_request, classification, preflight
-from services.provisioner.authority import CaOrder, OrderStatus
-from services.provisioner.measures import FINISHED_ORDERS, ISSUANCE_SECONDS
-from services.provisioner.orders import Order, OrderState, Trigger, Trouble, advance
+from services.provisioner import csr
+from services.provisioner.http01 import answer_challenges
+from services.provisioner.metrics import FINISHED_ORDERS, ISSUANCE_SECONDS
 from services.provisioner.ports import CertificateAuthority, Dns, Http01Probe
+from services.provisioner.rules import preflight
+from services.provisioner.rules.acme import CaOrder, OrderStatus
+from services.provisioner.rules.ca_errors import classify
+from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
+from services.provisioner.rules.orders import Order, OrderState, Trigger, Trouble, advance
 from services.provisioner.run import Run
-from services.provisioner.store import budgets, news, orders
+from services.provisioner.setbacks import NameTakenError, Troubles, TryFailedError
+from services.provisioner.store import budgets, events, orders
 from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.issued import store_certificate
-from services.provisioner.troubles import NameTakenError, Troubles, TryFailedError
-from services.provisioner.validation import answer_challenges
-from services.provisioner.verdicts import ErrorCode, Pace, Remedy, Verdict
 from shared import certificates as x509_facts
 from shared.identifiers import cname_label, new_key_id
 from shared.names import is_wildcard
-from shared.store import Connection, Pool, certificates, domains
+from shared.registry import certificates, domains
+from shared.store import Connection, Pool
 from shared.vault import KeyWriter, SealedKey
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -123,9 +126,9 @@ class Issuance:
     async def _make_key(self, order: Order) -> tuple[SealedKey, bytes]:
         """Return a fresh key, sealed, and the CSR that it signed."""
         if order.key_type == "rsa":  # takes a second of CPU; other orders go on meanwhile
-            made = await asyncio.to_thread(certificate_request.make, order.names, key_type="rsa")
+            made = await asyncio.to_thread(csr.make, order.names, key_type="rsa")
         else:
-            made = certificate_request.make(order.names, key_type=order.key_type)
+            made = csr.make(order.names, key_type=order.key_type)
         sealed = self.keys.seal(
             key_id=new_key_id(),
             tenant=order.tenant,
@@ -140,7 +143,7 @@ class Issuance:
         if not changed:
             raise NameTakenError(order.name)
         for each in changed:
-            await news.tell_changed(
+            await events.publish_changed(
                 connection, each, correlation_id=order.correlation_id, traceparent=order.traceparent
             )
 
@@ -237,7 +240,7 @@ class Issuance:
             await authority.authorization(url, deadline=run.deadline) for url in run.order.authorization_urls
         ]
         problem = next((each.error for each in authorizations if each.error is not None), ca_order.error)
-        return TryFailedError(classification.verdict_on_order(ca_order, authorizations), problem)
+        return TryFailedError(classify.verdict_on_order(ca_order, authorizations), problem)
 
     # finalizing ─▶ issued
 
@@ -256,7 +259,7 @@ class Issuance:
             return await self.troubles.rests(run, ca_order.retry_after_seconds)
         chain = await authority.certificate(ca_order.certificate_url, deadline=run.deadline)
         facts = x509_facts.parse(chain[0])
-        if facts.public_key_spki != certificate_request.public_key_of(order.csr):
+        if facts.public_key_spki != csr.public_key_of(order.csr):
             raise TryFailedError(_WRONG_KEY)
         after = advance(order, Trigger.CERTIFICATE_STORED, attempt=0, failing_since=None)
         certificate_id = await store_certificate(self.pool, order, after, chain=chain, facts=facts)

@@ -8,8 +8,8 @@ then fails as an ``AuthorityError`` with ``Failure.TIMEOUT``.
 from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Protocol
 
-from services.provisioner.authority import Account, CaAuthorization, CaOrder, ExternalAccount
-from services.provisioner.reachability import DnsAnswer, Probe
+from services.provisioner.rules.acme import Account, CaAuthorization, CaOrder, ExternalAccount
+from services.provisioner.rules.reachability import DnsAnswer, Probe
 
 Known = Callable[[Sequence[str]], Awaitable[Container[str]]]
 """Returns which of an account's orders, given by their URLs, are ours already."""

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from services.provisioner.authority import CaOrder
-from services.provisioner.orders import Order
 from services.provisioner.ports import CertificateAuthority
-from services.provisioner.reachability import DnsAnswer
+from services.provisioner.rules.acme import CaOrder
+from services.provisioner.rules.orders import Order
+from services.provisioner.rules.reachability import DnsAnswer
 
 
 @dataclass(slots=True)

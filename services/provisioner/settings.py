@@ -14,9 +14,9 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from services.provisioner.authority import ExternalAccount
-from services.provisioner.backoff import DEFAULT_LADDER_SECONDS
-from services.provisioner.preflight import Platform
+from services.provisioner.rules.acme import ExternalAccount
+from services.provisioner.rules.preflight import Platform
+from services.provisioner.rules.retry_delays import DEFAULT_LADDER_SECONDS
 from shared.settings import DEFAULT_AMQP_URL, DEFAULT_DATABASE_URL, ServiceSettings, Settings, own_or_common
 
 LETS_ENCRYPT: Final = "https://acme-v02.api.letsencrypt.org/directory"

@@ -12,17 +12,17 @@ from typing import Final
 
 import structlog
 
-from services.provisioner import classification
-from services.provisioner.authority import AuthorityError
 from services.provisioner.issuance import Issuance
-from services.provisioner.measures import IN_HAND
-from services.provisioner.orders import Order
+from services.provisioner.metrics import IN_HAND
+from services.provisioner.rules.acme import AuthorityError
+from services.provisioner.rules.ca_errors import classify
+from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Verdict
+from services.provisioner.rules.orders import Order
 from services.provisioner.run import Run
+from services.provisioner.setbacks import Troubles, TryFailedError
 from services.provisioner.store import orders
 from services.provisioner.store.budgets import BudgetExhaustedError
 from services.provisioner.store.claims import Claims
-from services.provisioner.troubles import Troubles, TryFailedError
-from services.provisioner.verdicts import Change, ErrorCode, Pace, Remedy, Verdict
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.store import Pool
 
@@ -133,7 +133,7 @@ class Worker:
         except TryFailedError as error:
             await self.troubles.try_failed(run, error.verdict, error.problem)
         except AuthorityError as error:
-            verdict = classification.verdict(error, name=run.order.name)
+            verdict = classify.verdict(error, name=run.order.name)
             if verdict.change is Change.REGISTER_AGAIN:
                 self.issuance.accounts.forget(run.order.ca)
             await self.troubles.try_failed(run, verdict, error.problem)

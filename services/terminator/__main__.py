@@ -7,8 +7,9 @@ import uvloop
 
 from services.terminator.app import serve
 from services.terminator.settings import TerminatorSettings
-from shared import lifecycle, logs
+from shared import logs
 from shared.errors import SettingsError
+from shared.process import lifecycle
 from shared.settings import LogSettings, load
 from shared.vault import KeyFiles
 

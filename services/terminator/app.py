@@ -16,11 +16,11 @@ from services.terminator.control.sockets import open_slots, port_of
 from services.terminator.settings import TerminatorSettings
 from shared.errors import StoreUnavailableError
 from shared.events import CertificateReady, CertificateRevoked, DomainChanged, Incoming
-from shared.lifecycle import leaving
 from shared.messaging.listener import NodeListener
+from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
-from shared.messaging.relay import Relay
-from shared.metrics import health_server
+from shared.process.health import health_server
+from shared.process.lifecycle import leaving
 from shared.store import open_pool
 from shared.vault import KeyFiles
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.terminator.rules import Domain
+from services.terminator.rules.selection import Domain
 
 
 @dataclass(frozen=True, slots=True)

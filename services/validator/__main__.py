@@ -7,8 +7,9 @@ import uvloop
 
 from services.validator.app import serve
 from services.validator.settings import ValidatorSettings
-from shared import lifecycle, logs
+from shared import logs
 from shared.errors import SettingsError
+from shared.process import lifecycle
 from shared.settings import LogSettings, load
 from shared.vault import KeyFiles
 

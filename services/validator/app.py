@@ -10,26 +10,26 @@ from typing import Final
 from services.validator import expiring
 from services.validator.deletion import on_certificate_deletion_requested
 from services.validator.handlers import Handlers
-from services.validator.judges.judge import COMMAND
-from services.validator.judges.pool import Judges, open_judges
-from services.validator.judging import Judging
-from services.validator.measures import watch_backlog
+from services.validator.metrics import watch_backlog
 from services.validator.pruning import prune
+from services.validator.sandbox.pool import Judges, open_judges
+from services.validator.sandbox.process import COMMAND
 from services.validator.settings import ValidatorSettings
 from services.validator.store.claims import CHANNEL, Claims
+from services.validator.verdict import Judging
 from services.validator.worker import Worker
 from shared.errors import StoreUnavailableError
 from shared.events import CertificateDeletionRequested, CertificateUploaded
-from shared.lifecycle import leaving
-from shared.messaging.consumer import Consumer
-from shared.messaging.dispatch import Sender
+from shared.messaging.inbox.consumer import Consumer
+from shared.messaging.inbox.settlement import Subscription
+from shared.messaging.outbox.dispatch import Sender
+from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
-from shared.messaging.relay import Relay
-from shared.messaging.settling import Subscription
-from shared.metrics import health_server
+from shared.process.health import health_server
+from shared.process.lifecycle import leaving
+from shared.process.waking import wake_at_news
 from shared.store import Pool, open_pool
 from shared.vault import KeyFiles, KeyWriter, UploadReader
-from shared.waking import wake_at_news
 
 _POOL_SIZE: Final = 12
 _IN_HAND_FOR_EACH: Final = 4  # so that one claim is for several, and judges find the next one opened

@@ -5,7 +5,7 @@ from typing import Final
 
 import structlog
 
-from services.validator.store import news, whereabouts
+from services.validator.store import events, whereabouts
 from shared.errors import Reason, RefusedError
 from shared.events import (
     CertificateDeleted,
@@ -16,7 +16,8 @@ from shared.events import (
 )
 from shared.identifiers import CertificateId, new_event_id
 from shared.names import Name
-from shared.store import Connection, certificates
+from shared.registry import certificates
+from shared.store import Connection
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -39,7 +40,7 @@ async def on_certificate_deletion_requested(connection: Connection, event: Incom
     if users:
         raise _refused(event, data, _in_use(data.certificate_id, users), domains=users)
     log.info("certificate_deleted", certificate_id=certificate_id)
-    await news.tell(
+    await events.publish(
         connection,
         CertificateDeleted(certificate_id=certificate_id),
         correlation_id=event.correlation_id,

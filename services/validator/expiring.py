@@ -11,11 +11,11 @@ from typing import Final
 import structlog
 from prometheus_client import Gauge
 
-from services.validator.store import expiry, news
+from services.validator.store import events, expiry
 from services.validator.store.expiry import Figures, Notice
 from shared.errors import StoreUnavailableError
 from shared.events import CertificateExpiring
-from shared.messaging.backoff import wait_at_most
+from shared.process.backoff import wait_at_most
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -57,7 +57,7 @@ async def tell_due(pool: Pool, *, limit: int) -> int:
                 not_after=notice.not_after,
                 message=message_of(notice),
             )
-            await news.tell(connection, data, correlation_id=None, traceparent=None)
+            await events.publish(connection, data, correlation_id=None, traceparent=None)
     for notice in notices:
         log.warning(
             "certificate_expiring", domain=notice.domain, certificate_id=notice.certificate_id, days=notice.days

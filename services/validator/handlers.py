@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.validator import uploads
-from services.validator.measures import count_rejection
-from services.validator.store import news
+from services.validator.metrics import count_rejection
+from services.validator.rules import uploads
+from services.validator.rules.uploads import Upload
+from services.validator.store import events
 from services.validator.store import uploads as stored_uploads
-from services.validator.uploads import Upload
 from shared.events import CertificateUploaded, EventReason, Incoming
-from shared.store import Connection, certificates, tenants
+from shared.registry import certificates, tenants
+from shared.store import Connection
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -67,7 +68,7 @@ async def _answer_again(connection: Connection, upload: Upload) -> None:
     if certificate is None:
         await _reject(connection, upload, _deleted(upload))
         return
-    ready = news.ready(
+    ready = events.ready(
         certificate.id,
         uploaded_as=upload.certificate_id,
         facts=certificate.facts,
@@ -75,7 +76,7 @@ async def _answer_again(connection: Connection, upload: Upload) -> None:
         warnings=known.warnings,
         domains=await stored_uploads.serving(connection, certificate.id),
     )
-    await news.tell(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)
+    await events.publish(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)
 
 
 async def _reject(
@@ -83,7 +84,7 @@ async def _reject(
 ) -> None:
     log.info("upload_rejected", certificate_id=upload.certificate_id, codes=sorted({reason.code for reason in reasons}))
     count_rejection(reasons)
-    await news.tell_rejected(
+    await events.publish_rejected(
         connection,
         upload.certificate_id,
         reasons,

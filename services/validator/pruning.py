@@ -8,7 +8,7 @@ import structlog
 
 from services.validator.store import uploads
 from shared.errors import StoreUnavailableError
-from shared.messaging.backoff import wait_at_most
+from shared.process.backoff import wait_at_most
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -8,16 +8,16 @@ from typing import Final
 
 import structlog
 
-from services.validator.judges.judge import JudgeEndedError
-from services.validator.judges.pool import TooManySlowError
-from services.validator.judging import Judging, NoOpinionError
-from services.validator.measures import FAILURES, IN_HAND, count_rejection
+from services.validator.metrics import FAILURES, IN_HAND, count_rejection
+from services.validator.rules.uploads import Waiting
+from services.validator.sandbox.pool import TooManySlowError
+from services.validator.sandbox.process import JudgeEndedError
 from services.validator.store import claims, verdicts
 from services.validator.store.claims import Claims
-from services.validator.uploads import Waiting
+from services.validator.verdict import Judging, NoOpinionError
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.events import EventReason
-from shared.messaging.backoff import wait_at_most
+from shared.process.backoff import wait_at_most
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -16,9 +16,9 @@ In the order in which an upload goes through them::
     catalogue                       all rules, as `docs/validation.md` lists them
 """
 
-from shared.judging.bundle import read_trust
+from shared.judging.chain.bundle import read_trust
 from shared.judging.judge import judge
+from shared.judging.key.weakness import warm_up
 from shared.judging.model import Finding, Judgement, Link, Rule
-from shared.judging.weakness import warm_up
 
 __all__ = ["Finding", "Judgement", "Link", "Rule", "judge", "read_trust", "warm_up"]

@@ -2,14 +2,16 @@
 
 from typing import Final
 
-from shared.judging import bundle, chain, keys, leaf, loading, matching, taken, weakness
+from shared.judging.certificate import leaf
+from shared.judging.chain import bundle, chain
 from shared.judging.judge import NOT_JUDGED
+from shared.judging.key import accepted_keys, loading, matching, private_key, weakness
 from shared.judging.model import Rule
 
 RULES: Final[tuple[Rule, ...]] = (
     *bundle.RULES,
-    *keys.RULES,
-    *taken.RULES,
+    *private_key.RULES,
+    *accepted_keys.RULES,
     *matching.RULES,
     *weakness.RULES,
     *leaf.RULES,

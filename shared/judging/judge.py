@@ -13,19 +13,19 @@ from typing import Final
 from cryptography import x509
 
 from shared.certificates import CertificateFacts, UnreadableCertificateError, parse
-from shared.judging import chain as chains
-from shared.judging import leaf as leaves
-from shared.judging import reading
-from shared.judging.bundle import UNREADABLE, Bundle, Entry, read_bundle
-from shared.judging.keys import Key, read_key
-from shared.judging.loading import load_failure, oversize
-from shared.judging.matching import mismatch
+from shared.judging.certificate import leaf as leaves
+from shared.judging.certificate import reading
+from shared.judging.chain import chain as chains
+from shared.judging.chain.bundle import UNREADABLE, Bundle, Entry, read_bundle
+from shared.judging.chain.order import LEAF_NOT_FIRST
+from shared.judging.chain.signing import signs
+from shared.judging.key.accepted_keys import LEAF, warnings_of
+from shared.judging.key.loading import load_failure, oversize
+from shared.judging.key.matching import mismatch
+from shared.judging.key.private_key import Key, read_key
+from shared.judging.key.weakness import private_weaknesses, weaknesses
 from shared.judging.model import Finding, Judgement, Link, Rule
-from shared.judging.order import LEAF_NOT_FIRST
-from shared.judging.signing import signs
-from shared.judging.taken import LEAF, warnings_of
-from shared.judging.weakness import private_weaknesses, weaknesses
-from shared.judging.wording import shown
+from shared.judging.phrases import shown
 from shared.names import Name
 
 NOT_JUDGED: Final = Rule(

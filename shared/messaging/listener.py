@@ -18,11 +18,11 @@ from aiormq.abc import DeliveredMessage
 from shared import logs
 from shared.errors import RefusedError, TransientError
 from shared.events import Incoming
-from shared.messaging.backoff import Backoff, first_of
-from shared.messaging.codec import decode
-from shared.messaging.link import Session, address_of, open_session
-from shared.messaging.names import EVENTS_EXCHANGE, node_queues_of
-from shared.messaging.wire import message_of
+from shared.messaging.broker.link import Session, address_of, open_session
+from shared.messaging.broker.names import EVENTS_EXCHANGE, node_queues_of
+from shared.messaging.codec.cloudevents import decode
+from shared.messaging.message import message_of
+from shared.process.backoff import Backoff, first_of
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -10,11 +10,11 @@ from pamqp.commands import Basic
 
 from shared.errors import BrokerUnavailableError
 from shared.events import Event
-from shared.messaging.backoff import Backoff
-from shared.messaging.codec import encode
-from shared.messaging.link import REPLY_SECONDS, Session, address_of, open_session, translated, user_of
-from shared.messaging.names import PUBLIC_EXCHANGE
-from shared.messaging.wire import Message
+from shared.messaging.broker.link import REPLY_SECONDS, Session, address_of, open_session, translated, user_of
+from shared.messaging.broker.names import PUBLIC_EXCHANGE
+from shared.messaging.codec.cloudevents import encode
+from shared.messaging.message import Message
+from shared.process.backoff import Backoff
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

@@ -14,8 +14,8 @@ Python cannot wipe memory: opened keys live as short as possible, and nothing he
 """
 
 from shared.vault.account_box import AccountKeyBox, SealedAccountKey
-from shared.vault.files import KeyFiles
 from shared.vault.intake import SealedUpload, SealedUploadError, UploadReader, UploadWriter
+from shared.vault.key_files import KeyFiles
 from shared.vault.rings import Ring, RingKey
 from shared.vault.sealing import KeyReader, KeyWriter, SealedKey
 

@@ -7,7 +7,7 @@ from nacl.exceptions import CryptoError
 from nacl.secret import Aead
 
 from shared.errors import SealError
-from shared.vault.framing import framed
+from shared.vault.length_prefix import framed
 from shared.vault.rings import Ring, utc_now
 
 _PURPOSE: Final = b"certsmith account key 1"

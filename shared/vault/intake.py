@@ -19,7 +19,7 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import SealError
-from shared.vault.prepared import Prepared
+from shared.vault.derived import Prepared
 from shared.vault.rings import Ring, RingSource, utc_now
 
 FORMAT: Final = 1

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from shared.errors import SettingsError
-from shared.vault import ring_files
+from shared.vault import ring_storage
 from shared.vault.rings import Half, Ring, utc_now
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -55,7 +55,7 @@ class FileRing:
         self._tick = tick
         self._now = now
         self._stamp = _stamp_of(path)
-        self._ring = ring_files.load(path, ring=ring, half=half)
+        self._ring = ring_storage.load(path, ring=ring, half=half)
         self._look_at = tick() + LOOK_SECONDS
         self._trouble: str | None = None
 
@@ -72,7 +72,7 @@ class FileRing:
         if stamp is not None and stamp == self._stamp:
             return False
         try:
-            ring = ring_files.load(self._path, ring=self._name, half=self._half)
+            ring = ring_storage.load(self._path, ring=self._name, half=self._half)
             ring.current_at(self._now())
         except SettingsError as error:
             self._keep(str(error))

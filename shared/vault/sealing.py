@@ -29,8 +29,8 @@ from nacl.utils import random
 
 from shared.errors import MissingRingKeyError, SealError
 from shared.identifiers import KeyId
-from shared.vault.framing import framed
-from shared.vault.prepared import Prepared
+from shared.vault.derived import Prepared
+from shared.vault.length_prefix import framed
 from shared.vault.rings import Ring, RingKey, RingSource, utc_now
 
 FORMAT: Final = 1

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from dev.folders import run_folder
-from tests.e2e.chaos import Campaign, Chaos
-from tests.e2e.ground import Ground, open_ground
-from tests.e2e.platform import Platform
+from dev.platform.platform import Platform
+from dev.platform.servers import Ground, open_ground
+from tests.rig.chaos.domains import Campaign, Chaos
 
 KEPT: Final = Path(__file__).parents[2] / ".run" / "failed"
 TAIL_LINES: Final = 30

@@ -10,13 +10,13 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from tests.e2e.alone import Alone, Away, Story
-from tests.e2e.ground import Ground
-from tests.e2e.platform import Platform
-from tests.e2e.probing import INTERNAL_ERROR, shown
-from tests.e2e.service import Node
-from tests.e2e.waiting import until
-from tests.e2e.wires import Wire, wire_to
+from dev.platform.platform import Platform
+from dev.platform.servers import Ground
+from dev.platform.service import Node
+from dev.waiting import until
+from tests.rig.cuttable_links import Wire, wire_to
+from tests.rig.outages import Alone, Away, Story
+from tests.rig.strangers import INTERNAL_ERROR, shown
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("alone")]
 

@@ -10,9 +10,9 @@ import aio_pika.exceptions
 import pytest
 import pytest_asyncio
 
-from tests.e2e.platform import Platform
-from tests.e2e.publishing import cloud_event
-from tests.e2e.waiting import until
+from dev.platform.platform import Platform
+from dev.platform.publishing import cloud_event
+from dev.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

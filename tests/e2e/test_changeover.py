@@ -11,13 +11,13 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
-from tests.e2e.authority import Authority, Issued
-from tests.e2e.hearing import Fact, Hearing, hearing
-from tests.e2e.load import Handshake, Report, load_on
-from tests.e2e.platform import Platform
-from tests.e2e.service import Node
-from tests.e2e.uploading import UPLOADED
-from tests.e2e.visiting import Visit, Visitor
+from dev.platform.customer_ca import Authority, Issued
+from dev.platform.platform import Platform
+from dev.platform.service import Node
+from dev.platform.uploading import UPLOADED
+from dev.platform.visiting import Visit, Visitor
+from tests.rig.fact_recorder import Fact, Hearing, hearing
+from tests.rig.load.visitors import Handshake, Report, load_on
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("changeover")]
 

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from tests.e2e.command_line import ROOT, Answer, certsmith, environment_of
-from tests.e2e.platform import Platform
+from dev.platform.platform import Platform
+from tests.rig.command_line import ROOT, Answer, certsmith, environment_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("command_line")]
 
@@ -150,7 +150,7 @@ async def test_queues_counts_what_waits(run: Run) -> None:
 
 async def test_queues_are_watched_until_ctrl_c(platform: Platform) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shared.cli", "queues", "--watch", "--every", "0.2", "--json"),
+        *(sys.executable, "-m", "certsmith", "queues", "--watch", "--every", "0.2", "--json"),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environment_of(platform)},
         stdout=asyncio.subprocess.PIPE,

@@ -20,9 +20,9 @@ import yaml
 from dev.certificates import Authority
 from dev.ports import free_address
 from dev.servers import PostgreSQL, RabbitMQ
-from tests.e2e.compose_file import ROOT, ComposeFile
-from tests.e2e.compose_host import LOOPBACK_NETWORK, Deployment, Surroundings
-from tests.e2e.waiting import until
+from dev.waiting import until
+from tests.rig.compose.file import ROOT, ComposeFile
+from tests.rig.compose.host import LOOPBACK_NETWORK, Deployment, Surroundings
 
 DOMAIN: Final = "shop.example.com"
 DEPLOY: Final = ROOT / "deploy"
@@ -114,7 +114,7 @@ def make_secrets(folder: Path, *, pebble: str) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
-        "CERTSMITH": f"{sys.executable} -m shared.cli",
+        "CERTSMITH": f"{sys.executable} -m certsmith",
         "CERTSMITH_SECRETS": str(folder),
         "PEBBLE_NAMES": f"IP:{pebble}",
     }

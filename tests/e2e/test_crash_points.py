@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 
-from tests.e2e.crash import PLANS, Crash
-from tests.e2e.ground import Ground
+from dev.platform.servers import Ground
+from tests.rig.chaos.crash_points import PLANS, Crash
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

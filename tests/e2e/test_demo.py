@@ -12,9 +12,9 @@ import pytest
 from dev.servers.broker import Broker
 from dev.servers.pebble import Pebble
 from shared.store import open_connection
-from tests.e2e.command_line import certsmith
-from tests.e2e.demo_process import Demo, running
-from tests.integration import processes
+from tests.rig import processes
+from tests.rig.command_line import certsmith
+from tests.rig.demo_process import Demo, running
 
 NAMES = ("shop.example.com", "blog.example.org", "bücher.example.com", "moving.example.com", "own.example.com")
 STARTED = "started RabbitMQ"

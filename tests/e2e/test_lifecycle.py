@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from tests.e2e.platform import Platform
-from tests.e2e.publishing import cloud_event
-from tests.e2e.service import Node
-from tests.e2e.waiting import until
+from dev.platform.platform import Platform
+from dev.platform.publishing import cloud_event
+from dev.platform.service import Node
+from dev.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,9 +6,9 @@ import secrets
 import pytest
 import pytest_asyncio
 
-from tests.e2e.command_line import certsmith, environment_of
-from tests.e2e.platform import Platform
-from tests.e2e.publishing import cloud_event
+from dev.platform.platform import Platform
+from dev.platform.publishing import cloud_event
+from tests.rig.command_line import certsmith, environment_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.e2e.authority import Authority, Issued
-from tests.e2e.command_line import Answer, certsmith, environment_of
-from tests.e2e.platform import Platform
-from tests.e2e.uploading import UPLOADED
-from tests.e2e.waiting import until
+from dev.platform.customer_ca import Authority, Issued
+from dev.platform.platform import Platform
+from dev.platform.uploading import UPLOADED
+from dev.waiting import until
+from tests.rig.command_line import Answer, certsmith, environment_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("own_certificates")]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from shared.vault import files
-from tests.e2e.authority import Authority, Issued
-from tests.e2e.command_line import Answer, certsmith, environment_of
-from tests.e2e.platform import Platform
-from tests.e2e.service import Service
-from tests.e2e.waiting import until
-from tests.events_page import block
+from dev.platform.customer_ca import Authority, Issued
+from dev.platform.platform import Platform
+from dev.platform.service import Service
+from dev.waiting import until
+from shared.vault import key_files
+from tests.rig.command_line import Answer, certsmith, environment_of
+from tests.rig.events_page import block
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("publishing_uploads")]
 
@@ -54,7 +54,7 @@ async def services(platform: Platform, validator: Service) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def upload(platform: Platform) -> Upload:
     """Return what runs `certsmith publish certificate-uploaded` where only the intake's public half is."""
-    ring = platform.folder / "keys" / "publisher" / files.INTAKE_PUBLIC.name
+    ring = platform.folder / "keys" / "publisher" / key_files.INTAKE_PUBLIC.name
     environment = {**environment_of(platform), "INTAKE_PUBLIC_FILE": str(ring)}
 
     async def run(*words: str) -> Answer:
@@ -178,7 +178,7 @@ async def test_the_programs_of_the_page_upload_what_is_served(platform: Platform
     host = "shop.example.com"
     issued = OWN_CA.issue(host)
     written(issued, tmp_path)
-    ring = platform.folder / "keys" / "publisher" / files.INTAKE_PUBLIC.name
+    ring = platform.folder / "keys" / "publisher" / key_files.INTAKE_PUBLIC.name
     (tmp_path / ring.name).write_bytes(ring.read_bytes())
     await platform.publisher.bare(
         "domain.created", platform.domain(host, tenant="acme", certificate_management_policy=None)

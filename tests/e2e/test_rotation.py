@@ -15,18 +15,18 @@ import pytest_asyncio
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
+from dev.platform.customer_ca import Authority
+from dev.platform.ledger import Told
+from dev.platform.logins import KEEPER
+from dev.platform.platform import Platform
+from dev.platform.service import Node
+from dev.platform.uploading import UPLOADED, Uploader
+from dev.waiting import until
 from shared.identifiers import KeyId
-from shared.store import certificates
-from shared.vault import KeyFiles, SealedKey, files
-from tests.e2e.authority import Authority
-from tests.e2e.command_line import certsmith
-from tests.e2e.ledger import Told
-from tests.e2e.living import Life, living
-from tests.e2e.logins import KEEPER
-from tests.e2e.platform import Platform
-from tests.e2e.service import Node
-from tests.e2e.uploading import UPLOADED, Uploader
-from tests.e2e.waiting import until
+from shared.registry import certificates
+from shared.vault import KeyFiles, SealedKey, key_files
+from tests.rig.background_traffic import Life, living
+from tests.rig.command_line import certsmith
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("rotation"), pytest.mark.timeout(400)]
 
@@ -124,7 +124,7 @@ async def stored_keys(platform: Platform) -> list[Stored]:
 
 def opens_a_wrap(keys: KeyFiles, sealed: SealedKey) -> bool:
     """Say whether any vault secret in *keys* opens the wrap, whatever id it names."""
-    for key in keys.load(files.VAULT_SECRET).keys:
+    for key in keys.load(key_files.VAULT_SECRET).keys:
         try:
             SealedBox(PrivateKey(key.material)).decrypt(sealed.wrap)
         except CryptoError:
@@ -157,12 +157,12 @@ async def test_signing_keys_rotate_under_load(platform: Platform, rotate_under_l
 
 
 async def test_the_intake_rotates_under_load(platform: Platform, rotate_under_load: RotateUnderLoad) -> None:
-    before = keeper_keys(platform).load(files.INTAKE_PUBLIC).keys
+    before = keeper_keys(platform).load(key_files.INTAKE_PUBLIC).keys
 
     (ring,) = await rotate_under_load("intake", SOON)
 
     assert [key.id for key in before] == ring["retired"] == [key["id"] for key in ring["waiting"]]
-    assert [key.id for key in keeper_keys(platform).load(files.INTAKE_PUBLIC).keys] == [ring["current"]]
+    assert [key.id for key in keeper_keys(platform).load(key_files.INTAKE_PUBLIC).keys] == [ring["current"]]
 
 
 async def test_what_is_forged_with_the_old_signing_key_is_refused(platform: Platform) -> None:
@@ -180,7 +180,7 @@ async def test_what_is_forged_with_the_old_signing_key_is_refused(platform: Plat
 
 
 async def test_an_upload_that_is_sealed_to_the_old_intake_key_is_refused(platform: Platform) -> None:
-    customers, with_old_key = Authority(), Uploader(stolen_from(platform).path_of(files.INTAKE_PUBLIC))
+    customers, with_old_key = Authority(), Uploader(stolen_from(platform).path_of(key_files.INTAKE_PUBLIC))
 
     async def verdict() -> Told:
         upload = with_old_key.upload(customers.issue(f"shop-{secrets.token_hex(6)}.example.com"))

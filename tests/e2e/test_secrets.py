@@ -7,17 +7,18 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from certsmith.rotation import generation
+from dev.platform.customer_ca import pkcs8
+from dev.platform.platform import Platform
+from dev.platform.service import Node
+from dev.waiting import until
 from shared.identifiers import KeyId, new_key_id
-from shared.store import certificates
+from shared.registry import certificates
 from shared.store.pool import open_pool
-from shared.vault import KeyFiles, KeyReader, SealedKey, generating
-from tests.e2e import haystack
-from tests.e2e.authority import pkcs8
-from tests.e2e.platform import Platform
-from tests.e2e.searching import found_in_the_clear
-from tests.e2e.service import Node
-from tests.e2e.tampering import Connection, becomes_refused, touch, with_administrator
-from tests.e2e.waiting import until
+from shared.vault import KeyFiles, KeyReader, SealedKey
+from tests.rig.secrets import key_forms
+from tests.rig.secrets.search import found_in_the_clear
+from tests.rig.tampering import Connection, becomes_refused, touch, with_administrator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,7 +81,7 @@ async def test_keys_whose_rows_were_swapped_are_refused_and_other_names_go_on(pl
 async def test_a_key_forged_by_somebody_else_is_refused(platform: Platform, node: Node) -> None:
     host, other = await served_hosts(platform, 2)
     folder = platform.folder / f"attacker-{secrets.token_hex(4)}"
-    generating.generate(folder)
+    generation.generate(folder)
     attacker = KeyFiles(keys_dir=folder, vault_public_file=None, verify_file=None).key_writer("provisioner")
     key = ec.generate_private_key(ec.SECP256R1())
     forged = attacker.seal(
@@ -153,12 +154,12 @@ async def test_no_private_key_is_anywhere_in_the_clear(platform: Platform) -> No
 
 async def test_the_search_finds_a_key_that_is_there(platform: Platform) -> None:
     (host,) = await served_hosts(platform, 1)
-    needles = haystack.needles_of(await opened_key(platform, host))
+    needles = key_forms.needles_of(await opened_key(platform, host))
     planted = platform.folder / "planted"
     for name, needle in needles.items():
         planted.write_bytes(b"before" + needle + b"after")
 
-        assert name in haystack.search(planted, needles)
+        assert name in key_forms.search(planted, needles)
     planted.unlink()
 
 

@@ -5,8 +5,8 @@ import secrets
 
 import pytest
 
-from tests.e2e.chaos import Blow, Campaign, Chaos
-from tests.e2e.harm import harm_done
+from tests.rig.chaos.domain_invariants import harm_done
+from tests.rig.chaos.domains import Blow, Campaign, Chaos
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.soak]
 

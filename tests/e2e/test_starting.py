@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from dev.platform.platform import Platform
+from dev.platform.servers import Ground
+from dev.platform.service import Service
 from dev.servers import PostgreSQL, RabbitMQ
-from tests.e2e.ground import Ground
-from tests.e2e.platform import Platform
-from tests.e2e.service import Service
-from tests.e2e.waiting import until
+from dev.waiting import until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("starting")]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.e2e.downloads import DOWNLOAD, Downloads, open_downloads
-from tests.e2e.load import load_on
-from tests.e2e.load_connection import Connection, UnexpectedEndError
-from tests.e2e.platform import Platform
-from tests.e2e.service import Node, Service
-from tests.e2e.waiting import until
+from dev.platform.platform import Platform
+from dev.platform.service import Node, Service
+from dev.waiting import until
+from tests.rig.load.connection import Connection, UnexpectedEndError
+from tests.rig.load.visitors import load_on
+from tests.rig.slow_upstream import DOWNLOAD, Downloads, open_downloads
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stopping")]
 

@@ -8,13 +8,13 @@ from collections import Counter
 
 import pytest
 
+from dev.platform.platform import Platform
+from dev.platform.publishing import cloud_event
+from dev.platform.servers import Ground
+from dev.platform.service import Service
 from dev.servers.faults import Endpoint, HoldAnswer
-from tests.e2e.alone import Away, Back
-from tests.e2e.ground import Ground
-from tests.e2e.platform import Platform
-from tests.e2e.publishing import cloud_event
-from tests.e2e.service import Service
-from tests.e2e.waiting import DEADLINE_SECONDS, until
+from dev.waiting import DEADLINE_SECONDS, until
+from tests.rig.outages import Away, Back
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stopping work")]
 

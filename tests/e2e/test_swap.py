@@ -12,12 +12,12 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from tests.e2e.hearing import Fact, Hearing, hearing
-from tests.e2e.load import RATE, STAYING, Handshake, Report, load_on
-from tests.e2e.platform import Platform
-from tests.e2e.probing import shown
-from tests.e2e.service import Node
-from tests.e2e.waiting import until
+from dev.platform.platform import Platform
+from dev.platform.service import Node
+from dev.waiting import until
+from tests.rig.fact_recorder import Fact, Hearing, hearing
+from tests.rig.load.visitors import RATE, STAYING, Handshake, Report, load_on
+from tests.rig.strangers import shown
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("swap")]
 

@@ -12,13 +12,14 @@ import pytest_asyncio
 import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from certsmith.rotation import generation
+from dev.platform.customer_ca import Authority, Issued, pkcs8
+from dev.platform.platform import Platform
+from dev.platform.service import Node
+from dev.platform.uploading import UPLOADED
 from shared.identifiers import KeyId
-from shared.vault import KeyFiles, SealedKey, generating
-from tests.e2e.authority import Authority, Issued, pkcs8
-from tests.e2e.platform import Platform
-from tests.e2e.service import Node
-from tests.e2e.tampering import Connection, becomes_refused, touch, with_administrator
-from tests.e2e.uploading import UPLOADED
+from shared.vault import KeyFiles, SealedKey
+from tests.rig.tampering import Connection, becomes_refused, touch, with_administrator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -81,7 +82,7 @@ async def uploaded(platform: Platform, tenant: str, *, host: str | None = None) 
 def forged_for(platform: Platform, victim: Uploaded, key: Issued) -> SealedKey:
     """Return *key* sealed as the victim's key, with the platform's vault and a signing key of the forger's own."""
     folder = platform.folder / f"forger-{secrets.token_hex(4)}" / "keys"
-    generating.generate(folder)
+    generation.generate(folder)
     vault = platform.folder / "keys" / "validator" / "vault.public.json"
     forger = KeyFiles(keys_dir=folder, vault_public_file=vault).key_writer("validator")
     return forger.seal(

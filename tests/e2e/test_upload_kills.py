@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.ground import Ground
-from tests.e2e.platform import Platform
-from tests.e2e.upload_chaos import AT_POINTS, AT_RANDOM, KILLS, UploadChaos
-from tests.e2e.upload_harm import harm_done
+from dev.platform.platform import Platform
+from dev.platform.servers import Ground
+from tests.rig.chaos.upload_invariants import harm_done
+from tests.rig.chaos.uploads import AT_POINTS, AT_RANDOM, KILLS, UploadChaos
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 

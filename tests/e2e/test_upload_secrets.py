@@ -9,12 +9,12 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from tests.e2e import haystack
-from tests.e2e.authority import Authority, Issued, KeyKind, pkcs8
-from tests.e2e.ledger import Told
-from tests.e2e.platform import Platform
-from tests.e2e.searching import found_in_the_clear
-from tests.e2e.uploading import UPLOADED
+from dev.platform.customer_ca import Authority, Issued, KeyKind, pkcs8
+from dev.platform.ledger import Told
+from dev.platform.platform import Platform
+from dev.platform.uploading import UPLOADED
+from tests.rig.secrets import key_forms
+from tests.rig.secrets.search import found_in_the_clear
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -144,11 +144,11 @@ async def test_a_key_in_the_clear_goes_no_further_than_the_brokers_file(
 async def test_the_search_finds_every_form_of_every_key_in_a_file(platform: Platform) -> None:
     planted = platform.folder / "planted"
     for kind in KeyKind:
-        needles = haystack.needles_of(pkcs8(OURS.issue(a_host(), kind=kind).key))
+        needles = key_forms.needles_of(pkcs8(OURS.issue(a_host(), kind=kind).key))
         for name, needle in needles.items():
             planted.write_bytes(b"before" + needle + b"after")
 
-            assert name in haystack.search(planted, needles)
+            assert name in key_forms.search(planted, needles)
     planted.unlink()
 
 

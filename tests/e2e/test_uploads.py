@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.e2e.authority import Authority, KeyKind
-from tests.e2e.ledger import Told
-from tests.e2e.platform import Platform
-from tests.e2e.publishing import cloud_event
-from tests.e2e.uploading import UPLOADED
+from dev.platform.customer_ca import Authority, KeyKind
+from dev.platform.ledger import Told
+from dev.platform.platform import Platform
+from dev.platform.publishing import cloud_event
+from dev.platform.uploading import UPLOADED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -5,13 +5,13 @@ import warnings
 from collections.abc import Callable
 from typing import Final
 
-from shared.judging.bundle import ARMOUR, read_bundle
+from shared.judging.chain.bundle import ARMOUR, read_bundle
 from shared.judging.judge import _Judging
-from shared.judging.keys import read_key
-from shared.judging.pem import scan
+from shared.judging.key.private_key import read_key
+from shared.judging.pem.blocks import scan
 from shared.names import Name
+from tests.builders.judging.certificates import AT, HOST
 from tests.fuzz.uploads import Dice, upload_from
-from tests.unit.judging.builders import AT, HOST
 
 CPU_SECONDS: Final = 1.0
 _RAW: Final = b"R"  # an input that begins with it holds the texts themselves, with a NUL between them

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.unit.judging import der
+from tests.builders.judging import der
 
 _CONSTRUCTED: Final = 0x20
 _HOLDERS: Final = (0x03, 0x04)  # BIT STRING and OCTET STRING, which often hold DER

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from tests.builders.judging import certificates, der
 from tests.fuzz.trees import Node, parse
-from tests.unit.judging import builders, der
 
 _LIMBO: Final = Path(__file__).parents[1] / "data" / "limbo" / "cases.json"
 _BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----\n(.*?)-----END", re.DOTALL)
@@ -76,12 +76,12 @@ def upload_from(dice: Dice) -> tuple[bytes, bytes]:
 @functools.cache
 def _pairs() -> tuple[tuple[tuple[Block, ...], tuple[Block, ...]], ...]:
     """Return valid and less valid pairs of bundle and key: of every kind of key, and those of x509-limbo."""
-    root = builders.authority("Root")
-    issuing = builders.authority("Issuing", by=root, extensions=_CONSTRAINED)
+    root = certificates.authority("Root")
+    issuing = certificates.authority("Issuing", by=root, extensions=_CONSTRAINED)
     authorities = (_certificate(issuing, root), _certificate(root, root))
     own = []
-    for key in (builders.ec_key(1), builders.rsa_key(), builders.ed25519_key(1)):
-        leaf = _certificate(builders.issue(by=issuing, key=key), issuing)
+    for key in (certificates.ec_key(1), certificates.rsa_key(), certificates.ed25519_key(1)):
+        leaf = _certificate(certificates.issue(by=issuing, key=key), issuing)
         encoded = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         own.append(((leaf, *authorities), (Block("PRIVATE KEY", encoded),)))
     cases = json.loads(_LIMBO.read_text())
@@ -89,12 +89,12 @@ def _pairs() -> tuple[tuple[tuple[Block, ...], tuple[Block, ...]], ...]:
     return (*own * _OWN_SHARE, *limbo)
 
 
-def _certificate(issued: builders.Issued, by: builders.Issued) -> Block:
+def _certificate(issued: certificates.Issued, by: certificates.Issued) -> Block:
     assert isinstance(by.key, ec.EllipticCurvePrivateKey)
     return Block("CERTIFICATE", issued.der, by.key)
 
 
-_CONSTRAINED: Final = {x509.NameConstraints: (builders.constraints(["example.com"], ["example.net"]), True)}
+_CONSTRAINED: Final = {x509.NameConstraints: (certificates.constraints(["example.com"], ["example.net"]), True)}
 _OWN_SHARE: Final = 30  # of each of ours for each of the others: they can be signed again
 
 

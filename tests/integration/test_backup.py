@@ -4,10 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
+from certsmith.migration.schema import migrate
 from dev.servers import PostgreSQL
 from dev.servers.programs import postgresql_bin
 from shared.store import migrations
-from shared.store.migrate import migrate
 
 # Newer releases begin and end a dump with a line that has a random key.
 _KEYED = ("\\restrict ", "\\unrestrict ")

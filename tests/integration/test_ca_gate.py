@@ -16,10 +16,10 @@ from dev.ports import free_address
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Delay, DropAnswer, Endpoint, HoldAnswer, Reset, rate_limited, unavailable
 from dev.servers.pebble import Behaviour, Pebble
-from services.provisioner import certificate_request
+from services.provisioner import csr
 from services.provisioner.adapters.acme.authorities import open_authorities
 from services.provisioner.adapters.acme.authority import AcmeAuthority
-from services.provisioner.authority import CaOrder, OrderStatus
+from services.provisioner.rules.acme import CaOrder, OrderStatus
 
 PATIENCE_SECONDS = 60.0
 
@@ -191,7 +191,7 @@ async def _issue(account: AcmeAuthority, name: str) -> CaOrder:
         assert challenge
         await account.answer(challenge.url, deadline=_deadline())
     order = await account.settled(order, patience_seconds=PATIENCE_SECONDS, deadline=_deadline())
-    request = certificate_request.make([name], key_type="ecdsa").request
+    request = csr.make([name], key_type="ecdsa").request
     order = await account.finalize(order, request, deadline=_deadline())
     return await account.settled(order, patience_seconds=PATIENCE_SECONDS, deadline=_deadline())
 

@@ -7,14 +7,14 @@ from typing import Final
 import pytest
 import yaml
 
+from certsmith.settings import KeeperSettings, MigrationSettings, OperatorSettings, PublisherSettings
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.terminator.settings import TerminatorSettings
 from services.validator.settings import ValidatorSettings
-from shared.cli.settings import KeeperSettings, MigrationSettings, OperatorSettings, PublisherSettings
 from shared.settings import LogSettings, Settings, environment_names
 from shared.vault import KeyFiles
-from tests.e2e.compose_file import ROOT, SECRETS, ComposeFile, read_settings
-from tests.e2e.interpolation import InterpolationError, interpolate
+from tests.rig.compose.file import ROOT, SECRETS, ComposeFile, read_settings
+from tests.rig.compose.interpolation import InterpolationError, interpolate
 
 FILE: Final = ROOT / "docker-compose.yml"
 COMPOSE: Final = ComposeFile.read(FILE, {})

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
-from tests.e2e.compose_file import ROOT, ComposeFile
-from tests.e2e.dockerfile import Instruction, environment, stages
+from tests.rig.compose.dockerfile import Instruction, environment, stages
+from tests.rig.compose.file import ROOT, ComposeFile
 
 ARGUMENTS, BUILD, FINAL = stages(ROOT / "Dockerfile")
 COMPOSE: Final = ComposeFile.read(ROOT / "docker-compose.yml", {})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.compose_file import ROOT, ComposeFile
+from tests.rig.compose.file import ROOT, ComposeFile
 
 
 def make(folder: Path, *arguments: str) -> None:
@@ -15,7 +15,7 @@ def make(folder: Path, *arguments: str) -> None:
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
-        "CERTSMITH": f"{sys.executable} -m shared.cli",
+        "CERTSMITH": f"{sys.executable} -m certsmith",
         "CERTSMITH_SECRETS": str(folder),
     }
     subprocess.run([ROOT / "deploy/make-secrets", *arguments], env=environment, check=True, capture_output=True)

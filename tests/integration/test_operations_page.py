@@ -7,14 +7,14 @@ from typing import Any, Final
 import yaml
 from pydantic_core import PydanticUndefined
 
+from certsmith.settings import MigrationSettings, OperatorSettings, PublisherSettings
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.terminator.settings import TerminatorSettings
 from services.validator.settings import ValidatorSettings
-from shared.cli.settings import MigrationSettings, OperatorSettings, PublisherSettings
-from shared.messaging.settling import Outcome
+from shared.messaging.inbox.settlement import Outcome
 from shared.settings import ConnectionSettings, LogSettings, Settings, environment_names
 from shared.vault import KeyFiles
-from tests.e2e.compose_file import ROOT, ComposeFile
+from tests.rig.compose.file import ROOT, ComposeFile
 
 PAGE: Final = (ROOT / "docs/operations.md").read_text()
 COMPOSE: Final = ComposeFile.read(ROOT / "docker-compose.yml", {})

@@ -16,9 +16,9 @@ from dev.servers.broker import Broker
 from dev.servers.pebble import Pebble
 from dev.servers.postgresql import PostgreSQL, StopMode
 from dev.servers.rabbitmq import RabbitMQ
-from tests.integration import processes
+from tests.rig import processes
 
-STARTER = Path(__file__).with_name("server_starter.py")
+STARTER = Path(__file__).parents[1] / "rig" / "server_starter.py"
 ROOT = Path(__file__).parents[2]
 
 

@@ -12,22 +12,23 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
-PACKAGES: Final = ("services", "shared")
+PACKAGES: Final = ("certsmith", "services", "shared")
 pytestmark = pytest.mark.xdist_group("wheel")  # one process builds and installs
 
 UV: Final = (sys.executable, "-m", "uv", "--quiet")
 EX_CONFIG: Final = 78
 
 IMPORT_ALL: Final = """
-import importlib, json, pkgutil, services, shared
-names = [each.name for top in (services, shared) for each in pkgutil.walk_packages(top.__path__, f"{top.__name__}.")]
+import importlib, json, pkgutil, certsmith, services, shared
+tops = (certsmith, services, shared)
+names = [each.name for top in tops for each in pkgutil.walk_packages(top.__path__, f"{top.__name__}.")]
 print(json.dumps({name: importlib.import_module(name).__file__ for name in names}))
 """
 PROVIDERS: Final = """
 import json
 from importlib.metadata import packages_distributions
 providers = packages_distributions()
-print(json.dumps([providers[name] for name in ("services", "shared")]))
+print(json.dumps([providers[name] for name in ("certsmith", "services", "shared")]))
 """
 
 
@@ -85,7 +86,7 @@ def test_the_wheel_has_every_file_of_our_packages_and_no_other(wheel: Path) -> N
 def test_every_module_can_be_imported_from_the_wheel(installed: Path) -> None:
     files = json.loads(run([installed / "bin/python", "-c", IMPORT_ALL], cwd=installed))
 
-    assert {"services.provisioner.app", "services.terminator.worker.app", "shared.cli.__main__"} <= files.keys()
+    assert {"services.provisioner.app", "services.terminator.worker.app", "certsmith.__main__"} <= files.keys()
     assert [file for file in files.values() if file and not file.startswith(str(installed))] == []
 
 
@@ -94,7 +95,7 @@ def test_the_requirements_are_all_that_the_wheel_needs(installed: Path) -> None:
 
 
 def test_no_other_distribution_has_our_import_names(installed: Path) -> None:
-    assert json.loads(run([installed / "bin/python", "-c", PROVIDERS], cwd=installed)) == [["certsmith"], ["certsmith"]]
+    assert json.loads(run([installed / "bin/python", "-c", PROVIDERS], cwd=installed)) == [["certsmith"]] * 3
 
 
 def test_the_command_line_answers(installed: Path) -> None:

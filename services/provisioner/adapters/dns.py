@@ -20,7 +20,7 @@ import dns.rdatatype
 import dns.resolver
 import dns.rrset
 
-from services.provisioner.reachability import DnsAnswer, DnsOutcome
+from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome
 from shared.errors import SettingsError
 
 _PORT: Final = 53

@@ -15,7 +15,7 @@ import aiohttp
 from yarl import URL
 
 from services.provisioner.ports import Dns
-from services.provisioner.reachability import DnsAnswer, DnsOutcome, Probe, ProbeOutcome
+from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome, Probe, ProbeOutcome
 
 _SECONDS: Final = 5.0
 _MAX_BODY: Final = 64 << 10

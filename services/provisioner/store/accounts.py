@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.provisioner.authority import ExternalAccount
 from services.provisioner.ports import Authorities, CertificateAuthority
+from services.provisioner.rules.acme import ExternalAccount
 from shared.identifiers import AccountId, new_account_id
 from shared.store import Pool, Row
 from shared.vault import AccountKeyBox

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from services.provisioner.orders import Order, OrderState
+from services.provisioner.rules.orders import Order, OrderState
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
 from shared.store import Pool, Row
 

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from services.provisioner.orders import Order
-from services.provisioner.store import news, orders
+from services.provisioner.rules.orders import Order
+from services.provisioner.store import events, orders
 from shared.certificates import CertificateFacts, covers
 from shared.events import CertificateReady, DomainVersion
 from shared.identifiers import CertificateId, new_certificate_id
-from shared.store import Connection, Pool, certificates, domains
+from shared.registry import certificates, domains
+from shared.store import Connection, Pool
 
 
 async def store_certificate(
@@ -66,4 +67,4 @@ async def _tell_ready(
         issuer=facts.issuer,
         source="automatic",
     )
-    await news.tell(connection, ready, correlation_id=order.correlation_id, traceparent=order.traceparent)
+    await events.publish(connection, ready, correlation_id=order.correlation_id, traceparent=order.traceparent)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.provisioner.orders import FINISHED, Order, Trouble
+from services.provisioner.rules.orders import FINISHED, Order, Trouble
 from services.provisioner.store.claims import CHANNEL
 from shared.errors import LostLeaseError
 from shared.identifiers import CertificateId, DomainId

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from services.terminator.ports import Changes, Deployment, Snapshot
-from services.terminator.rules import Certificate, Domain
+from services.terminator.rules.selection import Certificate, Domain
 from shared.errors import StoreUnavailableError
 from shared.events import CertificateDeployed, Event
-from shared.messaging.names import source_of
-from shared.store import Pool, Row, outbox
+from shared.messaging import outbox
+from shared.messaging.broker.names import source_of
+from shared.store import Pool, Row
 from shared.vault import SealedKey
 
 SERVICE: Final = "terminator"
@@ -119,7 +120,7 @@ class PostgresStore:
             )
             for row in newer:
                 event = self._event(by_domain[row["domain"]])
-                await outbox.tell(connection, service=SERVICE, event=event)
+                await outbox.publish(connection, service=SERVICE, event=event)
 
     def _there(self) -> Pool:
         if self._pool is None:

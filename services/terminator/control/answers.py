@@ -6,16 +6,16 @@ from typing import Final
 
 import structlog
 
-from services.terminator import wire
+from services.terminator import messages
 from services.terminator.control.batches import Batches
 from services.terminator.control.catalogue import Catalogue
 from services.terminator.control.channel import Channel
-from services.terminator.control.measures import STORE_READS_FAILED
 from services.terminator.control.offers import OfferRefusedError, Offers
+from services.terminator.metrics import STORE_READS_FAILED
 from services.terminator.ports import Store
-from services.terminator.rules import Domain
+from services.terminator.rules.selection import Domain
 from shared.errors import StoreUnavailableError
-from shared.frames import Message
+from shared.process.ipc import Message
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -37,9 +37,9 @@ class Answers:
         self._challenges: Batches[str] = Batches(self._thumbprints)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def on_question(self, channel: Channel, question: wire.Ask | wire.AskChallenge) -> None:
+    def on_question(self, channel: Channel, question: messages.Ask | messages.AskChallenge) -> None:
         """Answer *question* on *channel* as soon as the answer is known."""
-        answer = self._answer if isinstance(question, wire.Ask) else self._answer_challenge
+        answer = self._answer if isinstance(question, messages.Ask) else self._answer_challenge
         task = asyncio.get_running_loop().create_task(answer(channel, question.number, question.name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -55,7 +55,7 @@ class Answers:
                 task.cancel()
 
     async def _answer(self, channel: Channel, number: int, name: str) -> None:
-        answer: Message = wire.Refuse(number)
+        answer: Message = messages.Refuse(number)
         try:
             domain = await self._catalogue.find(name)
             if domain is not None and self._offers.may_be_outdated(domain):
@@ -70,14 +70,14 @@ class Answers:
 
     def _answer_about(self, name: str, domain: Domain | None, number: int) -> Message:
         if domain is None:
-            return wire.NotOurs(number, self._catalogue.nobodys_seconds(name))
+            return messages.NotOurs(number, self._catalogue.nobodys_seconds(name))
         try:
             offer = self._offers.offer(domain)
         except OfferRefusedError:
-            return wire.Refuse(number)
+            return messages.Refuse(number)
         if offer is None:
-            return wire.NotOurs(number, _NO_CERTIFICATE_SECONDS)
-        return wire.Serve(
+            return messages.NotOurs(number, _NO_CERTIFICATE_SECONDS)
+        return messages.Serve(
             number=number,
             domain=domain.name,
             chain=offer.chain,
@@ -89,9 +89,9 @@ class Answers:
         )
 
     async def _answer_challenge(self, channel: Channel, number: int, host: str) -> None:
-        answer: Message = wire.Refuse(number)
+        answer: Message = messages.Refuse(number)
         try:
-            answer = wire.Thumbprint(number, await self._challenges.get(host) or "")
+            answer = messages.Thumbprint(number, await self._challenges.get(host) or "")
         except StoreUnavailableError:
             STORE_READS_FAILED.inc()
         channel.answer(answer)

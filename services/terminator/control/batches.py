@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
-from services.terminator.named import NameCache
+from services.terminator.name_cache import NameCache
 from shared.errors import StoreUnavailableError
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -16,9 +16,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from services.terminator.control.batches import Batches
-from services.terminator.named import NameCache
+from services.terminator.name_cache import NameCache
 from services.terminator.ports import Store
-from services.terminator.rules import Domain, candidates, decide
+from services.terminator.rules.selection import Domain, candidates, decide
 from shared.errors import StoreUnavailableError
 
 

@@ -7,10 +7,10 @@ from typing import Final, cast
 
 import structlog
 
-from services.terminator import wire
-from services.terminator.clienthello import host_name
-from services.terminator.figures import Count, Level
-from shared.frames import FrameError, Frames, Message, encode
+from services.terminator import messages
+from services.terminator.counters import Count, Level
+from services.terminator.rules.clienthello import host_name
+from shared.process.ipc import FrameError, Frames, Message, encode
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -25,7 +25,7 @@ class Channel(asyncio.Protocol):
     def __init__(self, *, on_question: "OnQuestion", on_counted: "OnCounted") -> None:
         self._on_question = on_question
         self._on_counted = on_counted
-        self._frames = Frames(wire.FROM_WORKER)
+        self._frames = Frames(messages.FROM_WORKER)
         self._transport: asyncio.Transport | None = None
         self._number = 0
         self._drops: dict[int, asyncio.Future[None]] = {}
@@ -97,7 +97,7 @@ class Channel(asyncio.Protocol):
         self._number += 1
         done = asyncio.get_running_loop().create_future()
         self._drops[self._number] = done
-        self.say(wire.Drop(self._number, domain))
+        self.say(messages.Drop(self._number, domain))
         if self._ended:
             self._forget_drops()
         return done
@@ -130,21 +130,21 @@ class Channel(asyncio.Protocol):
 
     def _on_message(self, message: Message) -> None:
         match message:
-            case wire.Ready():
+            case messages.Ready():
                 if not self.ready.done():
                     self.ready.set_result(True)
-            case wire.Ask() | wire.AskChallenge():
+            case messages.Ask() | messages.AskChallenge():
                 self._open_questions += 1
                 if self._open_questions > MAX_QUESTIONS or host_name(message.name.encode()) != message.name:
                     raise FrameError("a question that no worker asks")
                 self._on_question(self, message)
-            case wire.Dropped():
+            case messages.Dropped():
                 done = self._drops.pop(message.number, None)
                 if done is None:
                     raise FrameError("something was dropped that nobody wanted dropped")
                 if not done.done():
                     done.set_result(None)
-            case wire.Counted():
+            case messages.Counted():
                 if len(message.counts) != len(Count) or len(message.levels) != len(Level):
                     raise FrameError("numbers of another kind")
                 self.levels = message.levels
@@ -159,5 +159,5 @@ class Channel(asyncio.Protocol):
                 done.set_result(None)
 
 
-OnQuestion = Callable[[Channel, wire.Ask | wire.AskChallenge], None]
+OnQuestion = Callable[[Channel, messages.Ask | messages.AskChallenge], None]
 OnCounted = Callable[[tuple[int, ...]], None]

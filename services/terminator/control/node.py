@@ -6,16 +6,16 @@ from typing import Final
 
 import structlog
 
-from services.terminator import wire
+from services.terminator import messages
 from services.terminator.control import default_certificate
 from services.terminator.control.answers import Answers
 from services.terminator.control.catalogue import Catalogue
-from services.terminator.control.measures import CACHE_ENTRIES, add_counts, set_levels
+from services.terminator.control.deployments import Telling
 from services.terminator.control.offers import Offers
 from services.terminator.control.sockets import Slot, port_of
 from services.terminator.control.swaps import Swaps
-from services.terminator.control.telling import Telling
 from services.terminator.control.workers import Patience, Workers
+from services.terminator.metrics import CACHE_ENTRIES, add_counts, set_levels
 from services.terminator.ports import Store
 from services.terminator.settings import TerminatorSettings
 from shared.errors import StoreUnavailableError
@@ -119,13 +119,13 @@ class Node:
             await asyncio.sleep(_MEASURE_SECONDS)
 
 
-def _begin(settings: TerminatorSettings, slots: tuple[Slot, ...]) -> wire.Begin:
+def _begin(settings: TerminatorSettings, slots: tuple[Slot, ...]) -> messages.Begin:
     if settings.default_certificate_file is not None and settings.default_key_file is not None:
         chain, key = default_certificate.load(settings.default_certificate_file, settings.default_key_file)
     else:
         chain, key = default_certificate.make(datetime.now(UTC))
     ports = {port_of(slots[0].https), port_of(slots[0].http), settings.metrics_port or 0}
-    return wire.Begin(
+    return messages.Begin(
         handshake_seconds=settings.handshake_seconds,
         connect_seconds=settings.connect_seconds,
         idle_seconds=settings.idle_seconds,

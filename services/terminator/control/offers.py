@@ -15,8 +15,8 @@ from typing import Final
 
 import structlog
 
-from services.terminator.control.measures import KEYS_REFUSED
-from services.terminator.rules import Certificate, Domain, NotServableError, Policy, choose, policy_of
+from services.terminator.metrics import KEYS_REFUSED
+from services.terminator.rules.selection import Certificate, Domain, NotServableError, Policy, choose, policy_of
 from shared.certificates import UnreadableCertificateError, covers, parse
 from shared.errors import PermanentError, SealError
 from shared.tls import MAX_CHAIN_BYTES, shown_bytes

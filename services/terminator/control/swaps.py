@@ -14,11 +14,11 @@ from typing import Final
 import structlog
 
 from services.terminator.control.catalogue import Catalogue
-from services.terminator.control.measures import DEPLOY_SECONDS
+from services.terminator.control.deployments import Telling
 from services.terminator.control.offers import OfferRefusedError, Offers
-from services.terminator.control.telling import Telling
+from services.terminator.metrics import DEPLOY_SECONDS
 from services.terminator.ports import Audience, Changes, Deployment, Store
-from services.terminator.rules import Domain
+from services.terminator.rules.selection import Domain
 from shared.errors import StoreUnavailableError
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

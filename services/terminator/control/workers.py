@@ -12,11 +12,11 @@ from typing import Final
 import structlog
 
 import services
-from services.terminator import wire
+from services.terminator import messages
 from services.terminator.control.channel import Channel, OnCounted, OnQuestion
-from services.terminator.control.measures import WORKERS, WORKERS_ENDED
 from services.terminator.control.sockets import Slot
 from services.terminator.listening import take_new
+from services.terminator.metrics import WORKERS, WORKERS_ENDED
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Workers:
     def __init__(
         self,
         slots: tuple[Slot, ...],
-        begin: wire.Begin,
+        begin: messages.Begin,
         *,
         on_question: OnQuestion,
         on_counted: OnCounted,
@@ -72,7 +72,7 @@ class Workers:
                 tasks.create_task(self._keep(number, slot, stop))
             await stop.wait()
             for channel in self._channels:
-                channel.say(wire.Drain(self._begin.grace_seconds))
+                channel.say(messages.Drain(self._begin.grace_seconds))
             for slot in self._slots:  # the workers have them still; when they close them, nobody has
                 slot.close()
 
@@ -129,7 +129,7 @@ class Workers:
                 await channel.open(ours)
                 channel.say(self._begin)
                 if stop.is_set():
-                    channel.say(wire.Drain(self._begin.grace_seconds))
+                    channel.say(messages.Drain(self._begin.grace_seconds))
                 await self._watch(process, channel, stop)
             finally:
                 with contextlib.suppress(ProcessLookupError):

@@ -11,19 +11,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.terminator import wire
-from services.terminator.figures import Figures
+from services.terminator import messages
+from services.terminator.counters import Figures
 from services.terminator.listening import empty, refuse_new
 from services.terminator.worker.connections import Connections
-from services.terminator.worker.contexts import Contexts, Entry
-from services.terminator.worker.dialling import Dialler
-from services.terminator.worker.greeting import Greeting
+from services.terminator.worker.deadlines import Watch
+from services.terminator.worker.http.port80 import Plain
 from services.terminator.worker.link import ControlLink
 from services.terminator.worker.log import complain_of, note
-from services.terminator.worker.plain import Plain
 from services.terminator.worker.resources import Resources
-from services.terminator.worker.unshown import Unshown
-from services.terminator.worker.watch import Watch
+from services.terminator.worker.tls.client_hello_wait import Greeting
+from services.terminator.worker.tls.contexts import Contexts, Entry
+from services.terminator.worker.tls.pending_handshakes import Unshown
+from services.terminator.worker.upstream.dialling import Dialler
 from shared.tls import new_context
 
 SWEEP_SECONDS: Final = 0.25
@@ -59,7 +59,7 @@ class Draining:
             self.asked.set()
 
 
-async def serve(begin: wire.Begin, sockets: Sockets) -> None:
+async def serve(begin: messages.Begin, sockets: Sockets) -> None:
     """Serve as *begin* says until the control process asks to drain, or has ended."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_on_exception)
@@ -70,7 +70,7 @@ async def serve(begin: wire.Begin, sockets: Sockets) -> None:
         await loop.create_server(functools.partial(Greeting, resources), sock=sockets.https, backlog=BACKLOG),
         await loop.create_server(functools.partial(Plain, resources), sock=sockets.http, backlog=BACKLOG),
     ]
-    resources.link.say(wire.Ready())
+    resources.link.say(messages.Ready())
     async with asyncio.TaskGroup() as tasks:
         chores = [
             tasks.create_task(_every(SWEEP_SECONDS, functools.partial(_sweep, resources))),
@@ -84,7 +84,7 @@ async def serve(begin: wire.Begin, sockets: Sockets) -> None:
     _report(resources)
 
 
-def _resources(begin: wire.Begin, draining: Draining) -> Resources:
+def _resources(begin: messages.Begin, draining: Draining) -> Resources:
     figures, unshown, contexts = Figures(), Unshown(), Contexts(begin.max_contexts)
     # Each connection has an upstream's beside it.
     most_connections = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES) // 2
@@ -150,7 +150,7 @@ def _end_idle(resources: Resources) -> None:
 
 def _report(resources: Resources) -> None:
     levels = (len(resources.handshakes), len(resources.connections), len(resources.contexts))
-    resources.link.say(wire.Counted(resources.figures.take(), levels))
+    resources.link.say(messages.Counted(resources.figures.take(), levels))
 
 
 def _on_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

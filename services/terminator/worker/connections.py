@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.terminator.figures import Count, Figures
+from services.terminator.counters import Count, Figures
 
 
 class Connections:

@@ -7,12 +7,12 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from OpenSSL import SSL
 
-from services.terminator import wire
-from services.terminator.figures import Count, Figures
-from services.terminator.worker.contexts import Contexts, Entry
+from services.terminator import messages as wire
+from services.terminator.counters import Count, Figures
 from services.terminator.worker.log import complain, complain_of
-from services.terminator.worker.unshown import Unshown
-from shared.frames import FrameError, Frames, Message, encode
+from services.terminator.worker.tls.contexts import Contexts, Entry
+from services.terminator.worker.tls.pending_handshakes import Unshown
+from shared.process.ipc import FrameError, Frames, Message, encode
 
 
 class NameWaiter(Protocol):

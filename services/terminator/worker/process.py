@@ -6,10 +6,10 @@ import socket
 
 import uvloop
 
-from services.terminator import wire
+from services.terminator import messages
 from services.terminator.worker import memory
 from services.terminator.worker.app import Sockets, serve
-from shared.frames import receive
+from shared.process.ipc import receive
 
 
 def run(descriptors: tuple[int, int, int]) -> None:
@@ -18,8 +18,8 @@ def run(descriptors: tuple[int, int, int]) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     control, https, http = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-    begin = receive(control, wire.FIRST_FROM_CONTROL)
-    if not isinstance(begin, wire.Begin):  # the control process has ended already
+    begin = receive(control, messages.FIRST_FROM_CONTROL)
+    if not isinstance(begin, messages.Begin):  # the control process has ended already
         return
     control.settimeout(0)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

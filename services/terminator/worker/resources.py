@@ -5,17 +5,17 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from services.terminator.figures import Figures
+from services.terminator.counters import Figures
 from services.terminator.worker.connections import Connections
-from services.terminator.worker.contexts import Contexts, Entry
-from services.terminator.worker.dialling import Dialler
+from services.terminator.worker.deadlines import Watch
 from services.terminator.worker.link import ControlLink
-from services.terminator.worker.records import Buffers
-from services.terminator.worker.unshown import Unshown
-from services.terminator.worker.watch import Watch
+from services.terminator.worker.tls.contexts import Contexts, Entry
+from services.terminator.worker.tls.pending_handshakes import Unshown
+from services.terminator.worker.tls.records import Buffers
+from services.terminator.worker.upstream.dialling import Dialler
 
 if TYPE_CHECKING:
-    from services.terminator.worker.tunnel import ClientSide
+    from services.terminator.worker.tls.tunnel import ClientSide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

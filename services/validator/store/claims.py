@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from services.validator.uploads import Waiting
+from services.validator.rules.uploads import Waiting
 from shared.errors import LostLeaseError
 from shared.identifiers import CertificateId
 from shared.names import Name

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from services.validator.rules.uploads import Upload
 from services.validator.store.claims import CHANNEL
-from services.validator.uploads import Upload
 from shared.events import DomainVersion, EventReason
 from shared.identifiers import CertificateId
 from shared.store import Connection

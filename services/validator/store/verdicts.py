@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.validator.store import news
+from services.validator.rules.uploads import Waiting, other_chain
+from services.validator.store import events
 from services.validator.store.claims import lost
 from services.validator.store.uploads import remarks
-from services.validator.uploads import Waiting, other_chain
 from shared.certificates import CertificateFacts
 from shared.events import DomainVersion, EventReason
 from shared.identifiers import CertificateId
-from shared.store import Connection, Pool, certificates, domains
+from shared.registry import certificates, domains
+from shared.store import Connection, Pool
 from shared.vault import SealedKey
 
 # The row is locked, so that nobody else writes a verdict at the same time. If the tenant has the certificate already,
@@ -74,7 +75,7 @@ async def reject(
     """
     async with pool.transaction() as connection:
         await _close(connection, upload, "rejected", reasons=reasons, warnings=warnings)
-        await news.tell_rejected(
+        await events.publish_rejected(
             connection,
             upload.certificate_id,
             reasons,
@@ -95,7 +96,7 @@ async def _accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
             warnings = (*warnings, other_chain(stored_id))
         attached = await _attach(connection, upload, stored_id)
         await _close(connection, upload, "accepted", stored_id=stored_id, warnings=warnings)
-        ready = news.ready(
+        ready = events.ready(
             stored_id,
             uploaded_as=upload.certificate_id,
             facts=judged.facts,
@@ -103,7 +104,7 @@ async def _accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
             warnings=warnings,
             domains=attached,
         )
-        await news.tell(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)
+        await events.publish(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)
     return stored_id
 
 
@@ -140,7 +141,7 @@ async def _attach(connection: Connection, upload: Waiting, stored_id: Certificat
     having = []
     for attached in done:
         if attached.has_changed and attached.domain is not None:
-            await news.tell_changed(
+            await events.publish_changed(
                 connection,
                 attached.domain,
                 correlation_id=upload.correlation_id,

@@ -1,6 +1,6 @@
 """The schema as numbered SQL files, `NNNN_name.sql`: forward only, and each leaves the previous release running.
 
-An applied file is never edited: its checksum is remembered. `shared.store.migrate` applies them.
+An applied file is never edited: its checksum is remembered. `certsmith.migration.schema` applies them.
 """
 
 import hashlib

@@ -13,9 +13,9 @@ from cryptography import x509
 
 from shared.judging import Judgement, judge
 from shared.names import Name
-from tests.integration.judging.bundles import BUNDLES
-from tests.integration.judging.keys import FORMS, KEYS, Kind
-from tests.unit.judging.builders import HOST
+from tests.builders.judging.bundles import BUNDLES
+from tests.builders.judging.certificates import HOST
+from tests.builders.judging.keys import FORMS, KEYS, Kind
 
 PLAIN_FORM = "pkcs8 by cryptography"
 PLAIN_BUNDLE = "under an intermediate"

@@ -11,8 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ObjectIdentifier
 
-from tests.integration.judging.upload import ISSUER, LEAF_KEY, ROOT
-from tests.unit.judging.builders import AT, DAY, Issued, authority, bundle, issue, unknown
+from tests.builders.judging.certificates import AT, DAY, Issued, authority, bundle, issue, unknown
+from tests.builders.judging.upload import ISSUER, LEAF_KEY, ROOT
 
 REPOSITORY = Path(__file__).parents[3]
 CERTIFI = "from pathlib import Path\n\ndef where():\n    return str(Path(__file__).with_name('cacert.pem'))\n"
@@ -38,7 +38,7 @@ def validated(folder: Path, *chain: Issued) -> Any:
     (folder / "key.pem").write_bytes(chain[0].key_pem)
     words = ("--bundle", folder / "bundle.pem", "--key", folder / "key.pem", "--at", AT.isoformat(), "--json")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)}
-    command = [sys.executable, "-m", "shared.cli", "validate", *map(str, words)]
+    command = [sys.executable, "-m", "certsmith", "validate", *map(str, words)]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, timeout=60, check=False)
     return json.loads(done.stdout)
 

@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from shared.judging.catalogue import RULES
-from tests.integration.judging.breaking import armour, bundle, chain, key, leaf
-from tests.integration.judging.upload import Breaches, Upload, good
+from tests.builders.judging.breaking import armour, bundle, chain, key, leaf
+from tests.builders.judging.upload import Breaches, Upload, good
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` keeps what cryptography warns of to itself
 

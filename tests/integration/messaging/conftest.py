@@ -10,12 +10,12 @@ import pytest_asyncio
 
 from dev.servers.broker import Broker
 from shared.events import DomainCreated
-from shared.messaging import topology
-from shared.messaging.consumer import Consumer
+from shared.messaging.broker import topology
+from shared.messaging.inbox.consumer import Consumer
+from shared.messaging.inbox.settlement import Handle, Subscription
 from shared.messaging.publisher import Publisher
-from shared.messaging.settling import Handle, Subscription
 from shared.store import Pool, open_pool
-from tests.integration.messaging.support import EFFECTS, Effects, MakeConsumer, manager_url
+from tests.rig.messaging.support import EFFECTS, Effects, MakeConsumer, manager_url
 
 
 @pytest_asyncio.fixture

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests import nodejs
+from tests.rig import nodejs
 
 ROOT = Path(__file__).parents[3]
 SOURCE = ROOT / "tests" / "asyncapi"

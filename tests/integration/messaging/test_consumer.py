@@ -9,7 +9,7 @@ from shared.errors import PermanentError, TransientError
 from shared.events import DomainCreated, Incoming
 from shared.messaging.publisher import Publisher
 from shared.store import Connection, Pool
-from tests.integration.messaging.support import Effects, MakeConsumer, a_request, running, say, until, until_letters
+from tests.rig.messaging.support import Effects, MakeConsumer, a_request, running, say, until, until_letters
 
 # Acting --------------------------------------------------------------------------------------------------------------
 

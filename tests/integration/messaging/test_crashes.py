@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from shared.events import DomainChanged, Event
-from shared.messaging.consumer import Consumer
+from shared.messaging import outbox
+from shared.messaging.inbox.consumer import Consumer
+from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
-from shared.messaging.relay import Relay
-from shared.store import Pool, outbox
-from tests.integration.messaging.support import Effects, a_request, running, until
+from shared.store import Pool
 from tests.integration.messaging.test_relay import hearing, is_empty
+from tests.rig.messaging.support import Effects, a_request, running, until
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,7 +23,7 @@ async def crash(point: str, amqp_url: str, database_url: str) -> None:
     """Run the process that dies at *point*, and see that it has."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        Path(__file__).with_name("crashing.py"),
+        ROOT / "tests" / "rig" / "messaging" / "crashing.py",
         point,
         amqp_url,
         database_url,
@@ -47,7 +48,7 @@ async def test_a_relay_killed_beside_its_publishing_loses_nothing(
     ]
     async with pool.transaction() as connection:
         for event in events:
-            await outbox.tell(connection, service="provisioner", event=event)
+            await outbox.publish(connection, service="provisioner", event=event)
 
     async with hearing(bus) as heard:
         await crash(point, bus, database_url)

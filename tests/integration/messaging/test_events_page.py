@@ -17,17 +17,19 @@ import aiormq
 import pytest
 import pytest_asyncio
 
+from certsmith.migration import principals
+from certsmith.rotation import generation
 from dev.certificates import Authority
 from dev.servers.rabbitmq import RabbitMQ
 from shared.events import FACTS, PUBLIC, CertificateUploaded, DomainChanged, DomainCreated, Event, Incoming
-from shared.messaging import principals, topology
-from shared.messaging.codec import decode
+from shared.messaging.broker import topology
+from shared.messaging.codec.cloudevents import decode
+from shared.messaging.message import message_of
 from shared.messaging.publisher import Publisher
-from shared.messaging.wire import message_of
-from shared.vault import KeyFiles, generating
+from shared.vault import KeyFiles
 from shared.vault.intake import SealedUpload
-from tests.events_page import BLOCKS, PAGE, ROOT, block
-from tests.integration.messaging.support import manager_url, until
+from tests.rig.events_page import BLOCKS, PAGE, ROOT, block
+from tests.rig.messaging.support import manager_url, until
 
 PUBLISHING = ("binary.example", "structured.example", "cli.example", "bare.example")
 UPLOADING = ("SealedBox(", "crypto_box_seal(", "--bundle shop.pem")
@@ -84,7 +86,7 @@ async def reader(own_rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Reader
     publisher = own_rabbitmq.url_for("publisher", secrets.token_urlsafe(16))
     await topology.declare(url, manager_url(own_rabbitmq), settle_seconds=0)
     await principals.permit(url, manager_url(own_rabbitmq), {"publisher": publisher})
-    (tmp_path / "certsmith").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m shared.cli "$@"\n')
+    (tmp_path / "certsmith").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m certsmith "$@"\n')
     (tmp_path / "certsmith").chmod(0o755)
     if shutil.which("curl") is None:
         (tmp_path / "curl").write_text(f"#!{sys.executable}\n{CURL}")
@@ -150,7 +152,7 @@ async def test_the_program_for_listening_hears_facts_and_may_do_nothing_else(rea
 
 async def test_every_program_for_uploading_seals_what_the_validator_opens(reader: Reader) -> None:
     keys = KeyFiles(keys_dir=reader.folder / "rings")
-    generating.generate(keys.keys_dir)
+    generation.generate(keys.keys_dir)
     shutil.copy(keys.keys_dir / "intake.public.json", reader.folder)
     certificate, private_key = Authority.create("A customer's own").issue("shop.example.com")
     (reader.folder / "shop.pem").write_bytes(certificate)
@@ -193,7 +195,7 @@ def test_every_type_is_in_the_tables_with_all_its_fields(name: str) -> None:
 
 
 def test_every_code_of_the_codec_is_explained() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "shared" / "messaging").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "shared" / "messaging").rglob("*.py"))
     codes = set(re.findall(r'(?:_refusal|Reason)\(\s*"(\w+)"', sources)) | {"key_in_the_clear"}
 
     assert {code for code in codes if f"`{code}`" not in PAGE} == set()
@@ -201,7 +203,7 @@ def test_every_code_of_the_codec_is_explained() -> None:
 
 
 def test_every_code_of_an_upload_itself_is_explained() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "services" / "validator").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "services" / "validator").rglob("*.py"))
     intake = (ROOT / "shared" / "vault" / "intake.py").read_text()
     codes = {
         *re.findall(r'code="(\w+)"', sources),

@@ -10,17 +10,18 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from certsmith.migration.schema import migrate
 from dev.servers.postgresql import PostgreSQL, StopMode
 from dev.servers.rabbitmq import RabbitMQ
 from shared.events import DomainChanged, DomainCreated, Event, Incoming
-from shared.messaging import topology
-from shared.messaging.consumer import Consumer
+from shared.messaging import outbox
+from shared.messaging.broker import topology
+from shared.messaging.inbox.consumer import Consumer
+from shared.messaging.inbox.settlement import Subscription
+from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
-from shared.messaging.relay import Relay
-from shared.messaging.settling import Subscription
-from shared.store import Connection, Pool, open_pool, outbox
-from shared.store.migrate import migrate
-from tests.integration.messaging.support import EFFECTS, Effects, Proxy, a_request, manager_url, running, until
+from shared.store import Connection, Pool, open_pool
+from tests.rig.messaging.support import EFFECTS, Effects, Proxy, a_request, manager_url, running, until
 
 Fault = Callable[["World"], Awaitable[None]]
 KEPT = "facts"  # a durable queue that keeps all facts
@@ -44,7 +45,7 @@ class World:
         await self.effects.handle(connection, event)
         assert isinstance(event.data, DomainCreated)
         data = DomainChanged(domain=event.data.domain, version=1, deleted=False)
-        await outbox.tell(connection, service="provisioner", event=Event(data=data, source="certsmith/provisioner"))
+        await outbox.publish(connection, service="provisioner", event=Event(data=data, source="certsmith/provisioner"))
 
     async def publish(self, prefix: str, count: int) -> None:
         """Publish *count* requests, one after another, each confirmed."""

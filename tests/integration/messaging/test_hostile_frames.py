@@ -9,10 +9,11 @@ import pytest
 from aiormq.abc import ChannelFrame
 from pamqp.commands import Basic
 
-from shared.messaging.consumer import Consumer
+from shared.messaging import dead_letters
+from shared.messaging.inbox.consumer import Consumer
 from shared.messaging.publisher import Publisher
-from shared.store import Pool, dead_letters
-from tests.integration.messaging.support import Effects, a_request, running, until
+from shared.store import Pool
+from tests.rig.messaging.support import Effects, a_request, running, until
 
 
 def a_table(pairs: bytes) -> bytes:

@@ -10,7 +10,7 @@ from dev.servers.broker import Broker
 from shared.events import DomainChanged, Event, Incoming
 from shared.messaging.listener import NodeListener
 from shared.messaging.publisher import Publisher
-from tests.integration.messaging.support import Proxy, running, until
+from tests.rig.messaging.support import Proxy, running, until
 
 
 def a_fact(domain: str) -> Event:

@@ -9,7 +9,7 @@ from dev.ports import free_port
 from shared.errors import BrokerUnavailableError, SettingsError
 from shared.events import DomainChanged, Event
 from shared.messaging.publisher import Publisher
-from tests.integration.messaging.support import a_request
+from tests.rig.messaging.support import a_request
 
 
 async def test_what_was_published_is_persistent_and_says_who_published_it(bus: str, publisher: Publisher) -> None:

@@ -10,7 +10,7 @@ from shared.errors import Reason, RefusedError
 from shared.events import MAX_BODY_BYTES, DomainRejected, Incoming
 from shared.messaging.publisher import Publisher
 from shared.store import Connection, Pool
-from tests.integration.messaging.support import Effects, MakeConsumer, a_request, running, say, until, until_letters
+from tests.rig.messaging.support import Effects, MakeConsumer, a_request, running, say, until, until_letters
 
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk7oMEQ\n-----END EC PRIVATE KEY-----\n"
 

@@ -10,12 +10,13 @@ from aiormq.abc import DeliveredMessage
 
 from shared.errors import BrokerUnavailableError, PermanentError
 from shared.events import CertificateFailed, CertificateRejected, DomainChanged, Event, EventReason
-from shared.messaging.dispatch import Sender
+from shared.messaging import outbox
+from shared.messaging.message import Message
+from shared.messaging.outbox.dispatch import Sender
+from shared.messaging.outbox.relay import LEASE_SECONDS, Relay
 from shared.messaging.publisher import Publisher
-from shared.messaging.relay import LEASE_SECONDS, Relay
-from shared.messaging.wire import Message
-from shared.store import Pool, outbox
-from tests.integration.messaging.support import running, until
+from shared.store import Pool
+from tests.rig.messaging.support import running, until
 
 
 def a_fact(domain: str, version: int) -> Event:
@@ -25,7 +26,7 @@ def a_fact(domain: str, version: int) -> Event:
 async def tell(pool: Pool, *events: Event) -> None:
     async with pool.transaction() as connection:
         for event in events:
-            await outbox.tell(connection, service="provisioner", event=event)
+            await outbox.publish(connection, service="provisioner", event=event)
 
 
 async def is_empty(pool: Pool) -> bool:
@@ -106,7 +107,7 @@ async def test_what_is_rolled_back_is_not_told(bus: str, pool: Pool, database_ur
     async with hearing(bus) as heard, running(Relay(database_url, pool, publisher, service="provisioner").run):
         with suppress(ZeroDivisionError):
             async with pool.transaction() as connection:
-                await outbox.tell(connection, service="provisioner", event=first)
+                await outbox.publish(connection, service="provisioner", event=first)
                 raise ZeroDivisionError
         await tell(pool, last)
         await until(lambda: heard.has(last), "the last fact")

@@ -7,15 +7,16 @@ import aiormq
 import pytest
 from pamqp.commands import Basic
 
+from certsmith.actions.replay import replay
 from shared.errors import PermanentError, Reason, RefusedError
 from shared.events import DomainCreated, Incoming
-from shared.messaging.consumer import Consumer
+from shared.messaging import dead_letters
+from shared.messaging.dead_letters import DeadLetter, StoredDeadLetter
+from shared.messaging.inbox.consumer import Consumer
+from shared.messaging.inbox.settlement import Handle, Subscription
 from shared.messaging.publisher import Publisher
-from shared.messaging.replay import replay
-from shared.messaging.settling import Handle, Subscription
-from shared.store import Connection, Pool, dead_letters
-from shared.store.dead_letters import DeadLetter, StoredDeadLetter
-from tests.integration.messaging.support import Effects, a_request, running, until
+from shared.store import Connection, Pool
+from tests.rig.messaging.support import Effects, a_request, running, until
 
 MakeConsumer = Callable[[Handle], Consumer]
 

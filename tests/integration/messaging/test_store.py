@@ -6,8 +6,9 @@ from datetime import timedelta
 import asyncpg
 
 from shared.events import DomainChanged, Event
-from shared.store import Pool, dead_letters, inbox, leases, outbox
-from shared.store.dead_letters import DeadLetter
+from shared.messaging import dead_letters, inbox, outbox
+from shared.messaging.dead_letters import DeadLetter
+from shared.store import Pool, leases
 
 
 def a_letter(**changes: str) -> DeadLetter:
@@ -119,7 +120,7 @@ async def test_an_old_holder_cannot_give_back_what_is_anothers(pool: Pool) -> No
 async def tell(pool: Pool, domain: str) -> None:
     event = Event(data=DomainChanged(domain=domain, version=1, deleted=False), source="certsmith/provisioner")
     async with pool.transaction() as connection:
-        await outbox.tell(connection, service="provisioner", event=event)
+        await outbox.publish(connection, service="provisioner", event=event)
 
 
 async def test_what_waits_is_counted(pool: Pool, operator_pool: Pool) -> None:
@@ -137,10 +138,10 @@ async def test_the_oldest_come_first_without_those_in_hand(pool: Pool) -> None:
         await tell(pool, f"{name}.example")
 
     async with pool.acquire() as connection:
-        first = await outbox.waiting(connection, "provisioner", beside=(), limit=2)
-        rest = await outbox.waiting(connection, "provisioner", beside=[told.id for told in first], limit=5)
+        first = await outbox.pending(connection, "provisioner", exclude=(), limit=2)
+        rest = await outbox.pending(connection, "provisioner", exclude=[told.id for told in first], limit=5)
         await outbox.delete(connection, "provisioner", [told.id for told in first])
-        left = await outbox.waiting(connection, "provisioner", beside=(), limit=5)
+        left = await outbox.pending(connection, "provisioner", exclude=(), limit=5)
 
     assert [told.key for told in first] == ["a.example", "b.example"]
     assert [told.key for told in rest] == ["c.example", "d.example"]

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from dev.servers.broker import Broker
 from shared.errors import BrokerUnavailableError
 from shared.messaging.publisher import Publisher
-from tests.integration.messaging.support import Proxy, a_request
+from tests.rig.messaging.support import Proxy, a_request
 
 
 @pytest.fixture

@@ -15,13 +15,14 @@ from aiormq.exceptions import ChannelAccessRefused
 from pamqp.commands import Basic
 from yarl import URL
 
+from certsmith.migration import principals
 from dev.ports import free_port
 from dev.servers.broker import Broker
 from shared.errors import BrokerUnavailableError
-from shared.messaging import principals, topology
-from shared.messaging.management import QueueFigures, figures
+from shared.messaging.broker import topology
+from shared.messaging.broker.management import QueueFigures, figures
 from shared.messaging.publisher import Publisher
-from tests.integration.messaging.support import a_request, manager_url, until
+from tests.rig.messaging.support import a_request, manager_url, until
 
 Act = Callable[[AbstractChannel], Awaitable[Any]]
 

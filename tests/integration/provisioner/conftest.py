@@ -14,12 +14,13 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
+from certsmith.rotation import generation
 from dev.servers.pebble import Pebble
 from services.provisioner.app import OUTSIDE, Outside, serve
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from shared.identifiers import CertificateId
-from shared.messaging import topology
-from shared.vault import KeyFiles, generating
+from shared.messaging.broker import topology
+from shared.vault import KeyFiles
 
 DEADLINE_SECONDS = 60.0
 
@@ -118,7 +119,7 @@ Answer = Callable[[web.Request], Awaitable[web.Response]]
 @pytest.fixture
 def key_files(tmp_path: Path) -> KeyFiles:
     """Return key rings of this test's own."""
-    generating.generate(tmp_path / "keys")
+    generation.generate(tmp_path / "keys")
     return KeyFiles(keys_dir=tmp_path / "keys")
 
 

@@ -12,8 +12,9 @@ from services.provisioner.handlers import Handlers
 from shared.errors import RefusedError
 from shared.events import Data, DomainCreated, DomainRejected, DomainUpdated, Incoming
 from shared.names import Name
-from shared.store import Connection, Pool, domains, open_pool
-from tests.integration.store import stored
+from shared.registry import domains
+from shared.store import Connection, Pool, open_pool
+from tests.builders import stored_rows
 
 HANDLERS = Handlers(ca="https://ca.example/directory")
 NAME = Name("shop.example.com")
@@ -77,7 +78,7 @@ async def open_orders(owner: Connection) -> int:
 
 
 async def test_a_domain_is_hosted_with_a_customers_own_certificate_alone(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make(NAME), source="uploaded")
+    certificate_id = await stored_rows.store(owner, stored_rows.make(NAME), source="uploaded")
 
     await create(pool, attached_certificate_id=certificate_id, certificate_management_policy=None)
 
@@ -89,7 +90,7 @@ async def test_a_domain_is_hosted_with_a_customers_own_certificate_alone(pool: P
 async def test_creating_again_without_a_word_of_it_leaves_it_attached_and_null_detaches(
     pool: Pool, owner: Connection
 ) -> None:
-    certificate_id = await stored.store(owner, stored.make(NAME), source="uploaded")
+    certificate_id = await stored_rows.store(owner, stored_rows.make(NAME), source="uploaded")
     await create(pool, attached_certificate_id=certificate_id)
 
     await create(pool, upstream="tcp://10.0.0.7:80")
@@ -101,7 +102,7 @@ async def test_creating_again_without_a_word_of_it_leaves_it_attached_and_null_d
 
 
 async def test_attaching_and_detaching_are_told(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make(NAME), source="uploaded")
+    certificate_id = await stored_rows.store(owner, stored_rows.make(NAME), source="uploaded")
     await create(pool, certificate_management_policy=None)
 
     await update(pool, attached_certificate_id=certificate_id)
@@ -117,13 +118,13 @@ async def test_attaching_and_detaching_are_told(pool: Pool, owner: Connection) -
 async def test_detaching_orders_an_automatic_certificate_if_there_is_none(
     pool: Pool, owner: Connection, *, has_automatic: bool
 ) -> None:
-    certificate_id = await stored.store(owner, stored.make(NAME), source="uploaded")
+    certificate_id = await stored_rows.store(owner, stored_rows.make(NAME), source="uploaded")
     await create(pool, attached_certificate_id=certificate_id)
     await owner.execute("UPDATE provisioner.orders SET state = 'issued', finished_at = now()")
     domain_id = await owner.fetchval("SELECT id FROM registry.domains")
     if has_automatic:
         async with pool.transaction() as connection:
-            automatic_id = await stored.store(connection, stored.make(NAME))
+            automatic_id = await stored_rows.store(connection, stored_rows.make(NAME))
             await domains.set_automatic_certificate(connection, domain_id, automatic_id)
 
     await update(pool, attached_certificate_id=None)
@@ -132,7 +133,9 @@ async def test_detaching_orders_an_automatic_certificate_if_there_is_none(
 
 
 async def test_a_certificate_for_other_names_is_rejected_with_both_lists(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make("a.example.com", "b.example.com"), source="uploaded")
+    certificate_id = await stored_rows.store(
+        owner, stored_rows.make("a.example.com", "b.example.com"), source="uploaded"
+    )
     await create(pool)
 
     with pytest.raises(RefusedError) as caught:
@@ -145,8 +148,8 @@ async def test_a_certificate_for_other_names_is_rejected_with_both_lists(pool: P
 
 
 async def test_a_certificate_in_the_tls_policy_must_be_the_tenants(pool: Pool, owner: Connection) -> None:
-    made = stored.make(NAME, tenant="other")
-    certificate_id = await stored.store(owner, made, tenant="other", source="uploaded")
+    made = stored_rows.make(NAME, tenant="other")
+    certificate_id = await stored_rows.store(owner, made, tenant="other", source="uploaded")
 
     with pytest.raises(RefusedError, match="no certificate"):
         await create(pool, terminate_tls={"server_certificate_id": certificate_id})

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest_asyncio
 
+from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
 from services.provisioner.run import Run
+from services.provisioner.setbacks import Troubles
 from services.provisioner.store import orders
 from services.provisioner.store.claims import Claims
-from services.provisioner.troubles import Troubles
-from services.provisioner.verdicts import ErrorCode, Pace, Remedy, Verdict
 from shared.identifiers import DomainId, new_domain_id, new_order_id
 from shared.store import Pool, open_pool
 

@@ -10,9 +10,9 @@ import pytest
 from dev.ports import free_port
 from dev.servers.pebble import Pebble
 from services.provisioner.adapters.dns import DnspythonDns
-from services.provisioner.reachability import DnsOutcome
+from services.provisioner.rules.reachability import DnsOutcome
 from shared.errors import SettingsError
-from tests.integration.provisioner.nameserver import SILENT, NameServer
+from tests.rig.nameserver import SILENT, NameServer
 
 SHOP = "shop.example.com"
 TARGET = "rd-1.edge.example.net"

@@ -5,8 +5,8 @@ import secrets
 
 from cryptography import x509
 
+from shared.registry.certificates import find
 from shared.store import open_pool
-from shared.store.certificates import find
 from tests.integration.provisioner.conftest import World
 
 

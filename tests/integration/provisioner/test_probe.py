@@ -10,7 +10,7 @@ from aiohttp import web
 
 from dev.ports import free_address, free_port
 from services.provisioner.adapters.probe import is_allowed, open_probe
-from services.provisioner.reachability import DnsAnswer, DnsOutcome, Probe, ProbeOutcome
+from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome, Probe, ProbeOutcome
 
 NAME = "shop.example.com"
 TOKEN = "dG9rZW4"

@@ -14,7 +14,8 @@ from services.provisioner.store import budgets
 from shared.errors import RefusedError
 from shared.events import CertificateRenewalRequested, Data, DomainCreated, DomainDeleted, Incoming
 from shared.names import Name
-from shared.store import Pool, domains, open_pool
+from shared.registry import domains
+from shared.store import Pool, open_pool
 
 HANDLERS = Handlers(ca="https://ca.example/directory")
 NAME = Name("shop.example.com")

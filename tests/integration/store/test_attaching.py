@@ -6,20 +6,11 @@ from itertools import permutations
 import pytest
 
 from shared.events import TerminateTls
-from shared.store import Connection, Pool, domains
-from shared.store.domains import Outcome
-from tests.integration.store import stored
-from tests.integration.store.attachments import (
-    NAME,
-    attach,
-    attached_to,
-    awaited,
-    delete,
-    forget,
-    register,
-    update,
-    uploaded,
-)
+from shared.registry import domains
+from shared.registry.domains import Outcome
+from shared.store import Connection, Pool
+from tests.builders import stored_rows
+from tests.builders.attachments import NAME, attach, attached_to, awaited, delete, forget, register, update, uploaded
 
 
 async def test_an_upload_is_attached_to_a_registered_domain(pool: Pool, validator: Pool, owner: Connection) -> None:
@@ -237,7 +228,7 @@ async def test_of_a_certificate_for_hundreds_of_names_twenty_are_shown(pool: Poo
 
 
 async def test_an_automatic_certificate_cannot_be_attached(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make(NAME))
+    certificate_id = await stored_rows.store(owner, stored_rows.make(NAME))
 
     with pytest.raises(domains.UnfitCertificateError, match="automatic"):
         await register(pool, certificate_id=certificate_id)

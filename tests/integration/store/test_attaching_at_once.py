@@ -6,8 +6,9 @@ from random import Random
 
 from shared.events import TerminateTls
 from shared.names import Name
-from shared.store import Connection, Pool, domains
-from tests.integration.store.attachments import (
+from shared.registry import domains
+from shared.store import Connection, Pool
+from tests.builders.attachments import (
     NAME,
     attach,
     attach_to,

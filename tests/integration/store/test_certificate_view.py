@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from shared.events import TerminateTls
 from shared.names import Name
-from shared.store import Connection, Pool, domains, open_connection
-from shared.store.domains import Configuration
-from shared.store.views import certificates, hosted
-from shared.store.views.model import UseView
-from tests.integration.store import stored
+from shared.registry import domains
+from shared.registry.domains import Configuration
+from shared.registry.views import certificates, hosted
+from shared.registry.views.model import UseView
+from shared.store import Connection, Pool, open_connection
+from tests.builders import stored_rows
 
 SHOP, BLOG, DOCS = (Name(f"{label}.example.com") for label in ("shop", "blog", "docs"))
 
@@ -22,7 +23,7 @@ async def register(pool: Pool, name: Name, configuration: Configuration) -> doma
 
 
 async def test_a_certificate_is_shown_with_all_that_have_it(pool: Pool, owner: Connection, database_url: str) -> None:
-    certificate_id = await stored.store(owner, stored.make("*.example.com"), source="uploaded")
+    certificate_id = await stored_rows.store(owner, stored_rows.make("*.example.com"), source="uploaded")
     await register(pool, SHOP, Configuration(attached_certificate_id=certificate_id))
     await register(pool, BLOG, Configuration(terminate_tls=TerminateTls(server_certificate_id=certificate_id)))
     gone = await register(pool, Name("gone.example.com"), Configuration(attached_certificate_id=certificate_id))
@@ -50,14 +51,14 @@ async def test_a_certificate_is_shown_with_all_that_have_it(pool: Pool, owner: C
 async def test_certificates_are_listed_by_their_end_page_by_page(
     pool: Pool, owner: Connection, database_url: str
 ) -> None:
-    ids = [await stored.store(owner, stored.make(SHOP), source="uploaded") for _ in range(3)]
+    ids = [await stored_rows.store(owner, stored_rows.make(SHOP), source="uploaded") for _ in range(3)]
     for certificate_id, days in zip(ids, (30, 20, 10), strict=True):
         await owner.execute(
             "UPDATE registry.certificates SET not_after = now() + $2 WHERE id = $1",
             certificate_id,
             timedelta(days=days),
         )
-    automatic = await stored.store(owner, stored.make(SHOP, tenant="acme"), tenant="acme")
+    automatic = await stored_rows.store(owner, stored_rows.make(SHOP, tenant="acme"), tenant="acme")
     await register(pool, SHOP, Configuration(attached_certificate_id=ids[1]))
 
     async with open_connection(database_url, role="operator") as connection:
@@ -74,8 +75,8 @@ async def test_certificates_are_listed_by_their_end_page_by_page(
 async def test_a_domain_is_shown_with_the_certificates_that_it_would_fall_back_to(
     pool: Pool, owner: Connection, database_url: str
 ) -> None:
-    attached = await stored.store(owner, stored.make(SHOP), source="uploaded")
-    automatic = await stored.store(owner, stored.make(SHOP))
+    attached = await stored_rows.store(owner, stored_rows.make(SHOP), source="uploaded")
+    automatic = await stored_rows.store(owner, stored_rows.make(SHOP))
     domain = await register(pool, SHOP, Configuration(attached_certificate_id=attached))
     async with pool.transaction() as connection:
         await domains.set_automatic_certificate(connection, domain.id, automatic)

@@ -7,22 +7,23 @@ from shared.certificates import parse
 from shared.errors import SealError
 from shared.identifiers import CertificateId, DomainId, KeyId
 from shared.names import Name
-from shared.store import Connection, Pool, certificates, domains, open_connection
-from shared.store.domains import Configuration
-from tests.integration.store import stored
+from shared.registry import certificates, domains
+from shared.registry.domains import Configuration
+from shared.store import Connection, Pool, open_connection
+from tests.builders import stored_rows
 
 NAME = Name("shop.example.com")
 
 
 async def register(connection: Connection, *, tenant: str = "", name: Name = NAME) -> DomainId:
     applied = await domains.register(
-        connection, tenant=tenant, name=name, requested_at=stored.LONG_AGO, configuration=Configuration()
+        connection, tenant=tenant, name=name, requested_at=stored_rows.LONG_AGO, configuration=Configuration()
     )
     return applied.domain.id
 
 
 async def delete(connection: Connection) -> None:
-    await domains.delete(connection, tenant="", name=NAME, requested_at=stored.LONG_AGO)
+    await domains.delete(connection, tenant="", name=NAME, requested_at=stored_rows.LONG_AGO)
 
 
 async def wraps(owner: Connection) -> set[str]:
@@ -30,9 +31,9 @@ async def wraps(owner: Connection) -> set[str]:
 
 
 async def test_a_stored_certificate_is_read_whole_and_its_key_opens(pool: Pool, database_url: str) -> None:
-    made = stored.make(NAME, tenant="acme")
+    made = stored_rows.make(NAME, tenant="acme")
     async with pool.transaction() as connection:
-        certificate_id = await stored.store(connection, made, tenant="acme")
+        certificate_id = await stored_rows.store(connection, made, tenant="acme")
 
     async with open_connection(database_url, role="terminator") as connection:
         found = await certificates.find(connection, certificate_id)
@@ -42,13 +43,13 @@ async def test_a_stored_certificate_is_read_whole_and_its_key_opens(pool: Pool, 
     assert (found.leaf, found.chain, found.tenant, found.source) == (made.leaf, made.issuers, "acme", "automatic")
     assert found.facts == parse(made.leaf)
     assert sealed == made.sealed
-    assert stored.READER.open(sealed, tenant="acme") == made.private_key
+    assert stored_rows.READER.open(sealed, tenant="acme") == made.private_key
 
 
 async def test_a_key_that_was_copied_to_another_tenants_row_does_not_open(pool: Pool, owner: Connection) -> None:
-    made = stored.make(NAME, tenant="victim")
+    made = stored_rows.make(NAME, tenant="victim")
     async with pool.transaction() as connection:
-        await stored.store(connection, made, tenant="victim")
+        await stored_rows.store(connection, made, tenant="victim")
     copy = KeyId("key_" + "0" * 24)
     await owner.execute(
         "INSERT INTO registry.keys (id, tenant, writer, format, signing_key_id, public_key, ciphertext, signature) "
@@ -65,21 +66,21 @@ async def test_a_key_that_was_copied_to_another_tenants_row_does_not_open(pool: 
 
     assert sealed is not None
     with pytest.raises(SealError):
-        stored.READER.open(sealed, tenant="thief")
+        stored_rows.READER.open(sealed, tenant="thief")
 
 
 async def test_certificates_of_one_issuer_share_its_chain(pool: Pool, owner: Connection) -> None:
     async with pool.transaction() as connection:
-        await stored.store(connection, stored.make("a.example.com"))
-        await stored.store(connection, stored.make("b.example.com"))
+        await stored_rows.store(connection, stored_rows.make("a.example.com"))
+        await stored_rows.store(connection, stored_rows.make("b.example.com"))
 
     assert await owner.fetchval("SELECT count(*) FROM registry.chains") == 1
 
 
 async def test_a_certificate_that_is_stored_twice_is_there_once(pool: Pool) -> None:
-    made = stored.make(NAME)
+    made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
-        first = await stored.store(connection, made)
+        first = await stored_rows.store(connection, made)
         second = await certificates.insert(
             connection,
             certificate_id=CertificateId("cert_another"),
@@ -94,7 +95,7 @@ async def test_a_certificate_that_is_stored_twice_is_there_once(pool: Pool) -> N
 
 
 async def test_a_certificate_without_issuers_is_stored(pool: Pool) -> None:
-    made = stored.make(NAME)
+    made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
         await certificates.insert_key(connection, made.sealed, tenant="")
         certificate_id = await certificates.insert(
@@ -123,7 +124,7 @@ async def test_nobody_can_put_another_chain_under_the_id_of_one(pool: Pool) -> N
 
 
 async def test_a_key_of_another_tenant_cannot_be_used_for_a_certificate(pool: Pool) -> None:
-    made = stored.make(NAME, tenant="victim")
+    made = stored_rows.make(NAME, tenant="victim")
     async with pool.acquire() as connection:
         await certificates.insert_key(connection, made.sealed, tenant="victim")
         with pytest.raises(asyncpg.ForeignKeyViolationError):
@@ -140,7 +141,7 @@ async def test_a_key_of_another_tenant_cannot_be_used_for_a_certificate(pool: Po
 
 async def test_a_certificate_of_another_tenant_cannot_be_a_domains(pool: Pool) -> None:
     async with pool.transaction() as connection:
-        certificate_id = await stored.store(connection, stored.make(NAME, tenant="victim"), tenant="victim")
+        certificate_id = await stored_rows.store(connection, stored_rows.make(NAME, tenant="victim"), tenant="victim")
         domain_id = await register(connection, tenant="thief")
 
     async with pool.acquire() as connection:
@@ -154,11 +155,11 @@ async def test_an_unknown_certificate_is_not_found(pool: Pool) -> None:
 
 
 async def test_deleting_a_domain_erases_the_keys_made_for_it(pool: Pool, database_url: str) -> None:
-    made = stored.make(NAME)
+    made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
         domain_id = await register(connection)
-        certificate_id = await stored.store(connection, made)
-        await stored.add_order(connection, domain_id, key_id=made.sealed.key_id)
+        certificate_id = await stored_rows.store(connection, made)
+        await stored_rows.add_order(connection, domain_id, key_id=made.sealed.key_id)
         await domains.set_automatic_certificate(connection, domain_id, certificate_id)
         certificate = await certificates.find(connection, certificate_id)
         assert certificate is not None
@@ -174,11 +175,11 @@ async def test_deleting_a_domain_erases_the_keys_made_for_it(pool: Pool, databas
 
 
 async def test_the_keys_of_a_living_domain_are_not_erased(pool: Pool, owner: Connection) -> None:
-    made = stored.make(NAME)
+    made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
         domain_id = await register(connection)
-        await stored.store(connection, made)
-        await stored.add_order(connection, domain_id, key_id=made.sealed.key_id)
+        await stored_rows.store(connection, made)
+        await stored_rows.add_order(connection, domain_id, key_id=made.sealed.key_id)
 
         assert await domains.erase_keys(connection, domain_id) == 0
 
@@ -194,11 +195,11 @@ async def test_the_keys_of_a_living_domain_are_not_erased(pool: Pool, owner: Con
     ],
 )
 async def test_a_key_that_a_living_domain_uses_is_not_erased_with_another(pool: Pool, use: str) -> None:
-    made = stored.make(NAME)
+    made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
         domain_id = await register(connection)
-        certificate_id = await stored.store(connection, made)
-        await stored.add_order(connection, domain_id, key_id=made.sealed.key_id)
+        certificate_id = await stored_rows.store(connection, made)
+        await stored_rows.add_order(connection, domain_id, key_id=made.sealed.key_id)
         other_id = await register(connection, name=Name("other.example.com"))
         await connection.execute(f"UPDATE registry.domains SET {use} WHERE id = $1", other_id, certificate_id)
         await delete(connection)
@@ -207,12 +208,12 @@ async def test_a_key_that_a_living_domain_uses_is_not_erased_with_another(pool: 
 
 
 async def test_a_key_that_was_uploaded_cannot_be_erased_by_naming_it_in_an_order(pool: Pool, owner: Connection) -> None:
-    made = stored.make(NAME)
+    made = stored_rows.make(NAME)
     await certificates.insert_key(owner, made.sealed, tenant="")
     await owner.execute("UPDATE registry.keys SET writer = 'validator'")
     async with pool.transaction() as connection:
         domain_id = await register(connection)
-        await stored.add_order(connection, domain_id, key_id=made.sealed.key_id)
+        await stored_rows.add_order(connection, domain_id, key_id=made.sealed.key_id)
         await delete(connection)
 
         assert await domains.erase_keys(connection, domain_id) == 0

@@ -10,9 +10,10 @@ import pytest
 from shared.events import CertificateManagementPolicy, TerminateTls
 from shared.identifiers import CertificateId, DomainId, new_domain_id
 from shared.names import Name
-from shared.store import Connection, Pool, domains
-from shared.store.domains import Applied, Configuration, Outcome
-from tests.integration.store import stored
+from shared.registry import domains
+from shared.registry.domains import Applied, Configuration, Outcome
+from shared.store import Connection, Pool
+from tests.builders import stored_rows
 
 NAME = Name("shop.example.com")
 EARLY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -174,7 +175,7 @@ async def test_what_is_not_registered_cannot_be_updated(pool: Pool) -> None:
 
 
 async def test_a_deleted_domain_holds_nothing_and_comes_back_with_its_id(pool: Pool, owner: Connection) -> None:
-    certificate_id = await stored.store(owner, stored.make(NAME))
+    certificate_id = await stored_rows.store(owner, stored_rows.make(NAME))
     async with pool.transaction() as connection:
         created = await register(connection, 0)
         await domains.set_automatic_certificate(connection, created.domain.id, certificate_id)

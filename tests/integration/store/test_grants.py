@@ -9,12 +9,12 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from certsmith.migration.schema import migrate
 from dev.servers.postgresql import PostgreSQL
 from shared.store import ROLES, Connection, Role
-from shared.store.migrate import migrate
 from shared.store.roles import role_name
-from tests.integration.store import grants
-from tests.integration.store.grants import WHOLE_ROW, Right
+from tests.rig import grants_page
+from tests.rig.grants_page import WHOLE_ROW, Right
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,7 +41,7 @@ class Database:
     types: Mapping[str, Mapping[str, str]]  # of each table's columns
 
     @property
-    def columns(self) -> grants.Columns:
+    def columns(self) -> grants_page.Columns:
         """The columns of each table."""
         return {table: tuple(types) for table, types in self.types.items()}
 
@@ -98,7 +98,7 @@ def statement_for(right: Right, type_name: str) -> str:
 
 
 async def test_the_page_names_every_table(database: Database) -> None:
-    assert grants.documented_tables() == set(database.types)
+    assert grants_page.documented_tables() == set(database.types)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -106,7 +106,7 @@ async def test_a_role_may_do_what_the_page_names_and_nothing_else(database: Data
     every_right = {
         Right(table, verb, column)
         for table, types in database.types.items()
-        for verb in grants.VERBS
+        for verb in grants_page.VERBS
         for column in ((WHOLE_ROW,) if verb == "DELETE" else types)
     }
 
@@ -117,7 +117,7 @@ async def test_a_role_may_do_what_the_page_names_and_nothing_else(database: Data
             if await is_allowed(connection, statement_for(right, database.types[right.table].get(right.column, "")))
         }
 
-    expected = grants.rights_of(role, database.columns)
+    expected = grants_page.rights_of(role, database.columns)
     assert (sorted(allowed - expected), sorted(expected - allowed)) == ([], [])
 
 
@@ -127,7 +127,7 @@ async def test_a_role_may_call_the_functions_that_the_page_names_and_no_others(d
         f"SELECT name, has_function_privilege($1, oid, 'EXECUTE') AS allowed FROM ({FUNCTIONS}) AS f", role_name(role)
     )
 
-    assert {row["name"] for row in rows if row["allowed"]} == grants.functions_of(role)
+    assert {row["name"] for row in rows if row["allowed"]} == grants_page.functions_of(role)
 
 
 @pytest.mark.parametrize("role", ROLES)

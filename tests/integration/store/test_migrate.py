@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from certsmith.migration.schema import SchemaError, migrate
 from dev.ports import LOOPBACK, free_port
 from dev.servers.postgresql import PostgreSQL
 from shared.errors import StoreUnavailableError
 from shared.store import ROLES, Connection, migrations, open_pool
-from shared.store.migrate import SchemaError, migrate
 from shared.store.roles import RoleError, role_name, scram_verifier
 
 NAMES = tuple(f"{migration.version:04}_{migration.name}" for migration in migrations.known())

@@ -8,11 +8,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from certsmith.migration.schema import migrate
 from dev.ports import LOOPBACK, free_port
 from dev.servers.postgresql import PostgreSQL, StopMode
 from shared.errors import SettingsError, StoreUnavailableError
 from shared.store import Connection, Pool, open_connection, open_pool
-from shared.store.migrate import migrate
 
 PATIENCE_SECONDS = 20
 

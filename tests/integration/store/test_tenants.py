@@ -1,6 +1,7 @@
 """What a tenant may do, decided by operators and read by the validator."""
 
-from shared.store import open_connection, tenants
+from shared.registry import tenants
+from shared.store import open_connection
 
 
 async def test_what_is_decided_for_a_tenant_holds_for_it_alone(database_url: str) -> None:

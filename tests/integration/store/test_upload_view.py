@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 from shared.certificates import parse
 from shared.identifiers import CertificateId
-from shared.store import Connection, certificates, open_connection
-from shared.store.views import uploads
-from shared.store.views.model import Remark
-from tests.integration.store.stored import make
+from shared.registry import certificates
+from shared.registry.views import uploads
+from shared.registry.views.model import Remark
+from shared.store import Connection, open_connection
+from tests.builders.stored_rows import make
 
 CERTIFICATE_ID = CertificateId("cert_a")
 

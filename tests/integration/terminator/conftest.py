@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.integration.terminator.rig import Rig, running_node
-from tests.unit.terminator.fakes import Issuer, MemoryStore
+from tests.fakes.terminator_store import Issuer, MemoryStore
+from tests.rig.terminator.node import Rig, running_node
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 from OpenSSL import SSL
 
 from services.terminator.control.sockets import port_of
-from tests.integration.terminator.clients import BareClient
-from tests.integration.terminator.rig import LOOPBACK, Rig, echo, running_node, until, upstream, web
-from tests.unit.terminator.fakes import Issuer, MemoryStore
+from tests.fakes.terminator_store import Issuer, MemoryStore
+from tests.rig.terminator.clients import BareClient
+from tests.rig.terminator.node import LOOPBACK, Rig, echo, running_node, until, upstream, web
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -9,17 +9,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from services.terminator.alerts import Alert
-from tests.integration.terminator.clients import BareClient, only
-from tests.integration.terminator.rig import Rig, running_node, upstream, web
-from tests.unit.terminator.fakes import (
-    Issuer,
-    MemoryStore,
-    authority,
-    careless_context,
-    trusting_context,
-)
-from tests.unit.terminator.hello import alpn, body, extension, hello, message, records, server_name, versions
+from services.terminator.rules.alerts import Alert
+from tests.builders.client_hello import alpn, body, extension, hello, message, records, server_name, versions
+from tests.fakes.terminator_store import Issuer, MemoryStore, authority, careless_context, trusting_context
+from tests.rig.terminator.clients import BareClient, only
+from tests.rig.terminator.node import Rig, running_node, upstream, web
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -16,9 +16,10 @@ from shared.errors import StoreUnavailableError
 from shared.events import TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
-from shared.store import Connection, domains, open_pool
-from shared.store.domains import Configuration
-from tests.integration.store import stored
+from shared.registry import domains
+from shared.registry.domains import Configuration
+from shared.store import Connection, open_pool
+from tests.builders import stored_rows
 
 SHOP, WILDCARD = "shop.example.com", "*.example.com"
 TENANT = "acme"
@@ -55,11 +56,11 @@ async def register(owner: Connection, name: str, **configuration: object) -> dom
     return applied.domain
 
 
-async def certify(owner: Connection, domain: domains.Domain) -> tuple[stored.Made, CertificateId]:
+async def certify(owner: Connection, domain: domains.Domain) -> tuple[stored_rows.Made, CertificateId]:
     """Give *domain* an automatic certificate, and return it."""
-    made = stored.make(domain.name, tenant=TENANT)
+    made = stored_rows.make(domain.name, tenant=TENANT)
     async with owner.transaction():
-        certificate_id = await stored.store(owner, made, tenant=TENANT)
+        certificate_id = await stored_rows.store(owner, made, tenant=TENANT)
         await owner.execute(
             "UPDATE registry.domains SET automatic_certificate_id = $2 WHERE id = $1", domain.id, certificate_id
         )
@@ -74,8 +75,8 @@ async def test_without_a_database_nothing_is_known() -> None:
 async def test_a_domain_is_read_with_its_certificates_and_sealed_keys(owner: Connection, store: PostgresStore) -> None:
     domain = await register(owner, SHOP, upstream="tcp://app:80", terminate_tls=TerminateTls(min_version="1.3"))
     automatic, automatic_id = await certify(owner, domain)
-    attached = stored.make(SHOP, tenant=TENANT)
-    attached_id = await stored.store(owner, attached, tenant=TENANT)
+    attached = stored_rows.make(SHOP, tenant=TENANT)
+    attached_id = await stored_rows.store(owner, attached, tenant=TENANT)
     await owner.execute("UPDATE registry.domains SET attached_certificate_id = $1", attached_id)
 
     snapshot = await store.domains([SHOP, "nobody.example.com"])
@@ -94,7 +95,7 @@ async def test_a_domain_is_read_with_its_certificates_and_sealed_keys(owner: Con
 
 
 async def test_a_certificate_that_terminate_tls_names_is_read_too(owner: Connection, store: PostgresStore) -> None:
-    named_id = await stored.store(owner, stored.make(SHOP, tenant=TENANT), tenant=TENANT, source="uploaded")
+    named_id = await stored_rows.store(owner, stored_rows.make(SHOP, tenant=TENANT), tenant=TENANT, source="uploaded")
     await register(owner, SHOP, terminate_tls=TerminateTls(server_certificate_id=named_id))
 
     read = (await store.domains([SHOP])).domains[SHOP]

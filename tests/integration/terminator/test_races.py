@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from services.terminator.rules import Domain
-from tests.integration.terminator.rig import Rig, running_node, until
-from tests.unit.terminator.fakes import Issuer, MemoryStore, careless_context
+from services.terminator.rules.selection import Domain
+from tests.fakes.terminator_store import Issuer, MemoryStore, careless_context
+from tests.rig.terminator.node import Rig, running_node, until
 
 SHOP, WILDCARD = "shop.example.com", "*.example.com"
 VISITORS = 8  # of two workers; the kernel says who of which

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from services.terminator.rules import Domain
+from services.terminator.rules.selection import Domain
 from shared.vault import KeyFiles
-from tests.integration.terminator.rig import Rig, running_node
-from tests.unit.terminator.fakes import Issuer, MemoryStore
-from tests.unit.terminator.rotation import have_looked, turn_signing, turn_vault, with_key
+from tests.fakes.terminator_store import Issuer, MemoryStore
+from tests.rig.terminator.node import Rig, running_node
+from tests.rig.terminator.rotation import have_looked, turn_signing, turn_vault, with_key
 
 SHOP = "shop.example.com"
 OTHER = "other.example.com"

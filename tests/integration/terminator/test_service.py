@@ -15,24 +15,24 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from certsmith.migration.schema import migrate
 from dev.folders import run_folder
+from dev.platform.service import Node
 from dev.ports import LOOPBACK, free_port
 from dev.servers.postgresql import PostgreSQL, StopMode
 from dev.servers.rabbitmq import RabbitMQ
+from dev.waiting import until
 from services.terminator.control.sockets import port_of
 from shared.certificates import parse
 from shared.events import DomainChanged, Event
 from shared.identifiers import CertificateId, new_domain_id
-from shared.messaging import topology
+from shared.messaging.broker import topology
 from shared.messaging.publisher import Publisher
-from shared.store import certificates
-from shared.store.migrate import migrate
-from tests.e2e.hearing import hearing
-from tests.e2e.service import Node
-from tests.e2e.waiting import until
-from tests.integration.messaging.support import manager_url
-from tests.integration.terminator.rig import upstream, web
-from tests.unit.terminator.fakes import TENANT, Issuer, careless_context, trusting_context
+from shared.registry import certificates
+from tests.fakes.terminator_store import TENANT, Issuer, careless_context, trusting_context
+from tests.rig.fact_recorder import hearing
+from tests.rig.messaging.support import manager_url
+from tests.rig.terminator.node import upstream, web
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.terminator.rules import Domain
-from tests.integration.terminator.rig import LOOPBACK, Rig, echo, running_node, until, upstream
-from tests.unit.terminator.fakes import Issuer, MemoryStore, careless_context
-from tests.unit.terminator.hello import extension, hello, server_name, vector, versions
+from services.terminator.rules.selection import Domain
+from tests.builders.client_hello import extension, hello, server_name, vector, versions
+from tests.fakes.terminator_store import Issuer, MemoryStore, careless_context
+from tests.rig.terminator.node import LOOPBACK, Rig, echo, running_node, until, upstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -6,8 +6,8 @@ import ssl
 
 import pytest
 
-from tests.integration.terminator.rig import Rig, echo, upstream, web
-from tests.unit.terminator.fakes import Issuer, careless_context
+from tests.fakes.terminator_store import Issuer, careless_context
+from tests.rig.terminator.node import Rig, echo, upstream, web
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from services.terminator import wire
+from services.terminator import messages
 from services.terminator.control.channel import Channel
 from services.terminator.control.sockets import open_slots, port_of
 from services.terminator.control.workers import Patience
 from services.terminator.listening import queued, refuse_new, take_new
-from shared.frames import encode
-from tests.integration.terminator.clients import BareClient
-from tests.integration.terminator.rig import LOOPBACK, Rig, echo, running_node, until, upstream
-from tests.unit.terminator.fakes import Issuer, MemoryStore
+from shared.process.ipc import encode
+from tests.fakes.terminator_store import Issuer, MemoryStore
+from tests.rig.terminator.clients import BareClient
+from tests.rig.terminator.node import LOOPBACK, Rig, echo, running_node, until, upstream
 
 SHOP = "shop.example.com"
 
@@ -201,13 +201,13 @@ async def test_a_socket_that_refuses_new_connections_keeps_those_in_its_queue() 
     "said",
     [
         b"\x00\x00\x00\x00\x63",
-        encode(wire.Drain(1.0)),
-        encode(wire.Ask(1, "UPPER.example.com")),
-        encode(wire.Ask(1, "'; DROP TABLE domains")),
-        encode(wire.Ask(1, "*.example.com")),
-        encode(wire.AskChallenge(1, "192.0.2.1")),
-        encode(wire.Dropped(7)),
-        encode(wire.Counted((1,), (1,))),
+        encode(messages.Drain(1.0)),
+        encode(messages.Ask(1, "UPPER.example.com")),
+        encode(messages.Ask(1, "'; DROP TABLE domains")),
+        encode(messages.Ask(1, "*.example.com")),
+        encode(messages.AskChallenge(1, "192.0.2.1")),
+        encode(messages.Dropped(7)),
+        encode(messages.Counted((1,), (1,))),
     ],
 )
 async def test_a_worker_that_says_what_no_worker_says_is_broken_off(said: bytes) -> None:

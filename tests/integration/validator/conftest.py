@@ -8,12 +8,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from shared.messaging import topology
+from certsmith.rotation import generation
+from dev.platform.customer_ca import Authority
+from dev.platform.uploading import Uploader
+from shared.messaging.broker import topology
 from shared.store import Connection, Pool, open_pool
-from shared.vault import KeyFiles, generating
-from tests.e2e.authority import Authority
-from tests.e2e.uploading import Uploader
-from tests.integration.validator.rig import Rig
+from shared.vault import KeyFiles
+from tests.rig.validator.surroundings import Rig
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def authority() -> Authority:
 @pytest.fixture
 def key_files(tmp_path: Path) -> KeyFiles:
     """Return key rings of this test's own."""
-    generating.generate(tmp_path / "keys")
+    generation.generate(tmp_path / "keys")
     return KeyFiles(keys_dir=tmp_path / "keys")
 
 

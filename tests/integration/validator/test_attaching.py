@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime
 
+from dev.platform.customer_ca import Authority
 from shared.names import Name
-from shared.store import domains, open_pool
-from shared.store.domains import Configuration
-from tests.e2e.authority import Authority
-from tests.integration.validator.rig import Rig
+from shared.registry import domains
+from shared.registry.domains import Configuration
+from shared.store import open_pool
+from tests.rig.validator.surroundings import Rig
 
 SHOP = Name("shop.example.com")
 

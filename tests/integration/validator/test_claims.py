@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
+from services.validator.rules.uploads import Upload, Waiting
 from services.validator.store import claims, uploads, verdicts
 from services.validator.store.claims import Claims
-from services.validator.uploads import Upload, Waiting
 from shared.errors import LostLeaseError
 from shared.events import EventReason
 from shared.identifiers import CertificateId

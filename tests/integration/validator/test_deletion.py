@@ -10,17 +10,20 @@ from shared.errors import RefusedError
 from shared.events import CertificateDeletionRefused, CertificateDeletionRequested, Incoming, TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
-from shared.store import Connection, Pool, domains
-from shared.store.certificates import Source
-from shared.store.domains import Configuration
-from tests.integration.store import stored
+from shared.registry import domains
+from shared.registry.certificates import Source
+from shared.registry.domains import Configuration
+from shared.store import Connection, Pool
+from tests.builders import stored_rows
 
 SHOP, BLOG = Name("shop.example.com"), Name("blog.example.com")
 TENANT = "acme"
 
 
 async def store(owner: Connection, source: Source = "uploaded") -> CertificateId:
-    return await stored.store(owner, stored.make("*.example.com", tenant=TENANT), tenant=TENANT, source=source)
+    return await stored_rows.store(
+        owner, stored_rows.make("*.example.com", tenant=TENANT), tenant=TENANT, source=source
+    )
 
 
 async def register(

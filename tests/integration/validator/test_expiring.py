@@ -12,16 +12,17 @@ from services.validator.store import expiry
 from shared.events import CertificateManagementPolicy, TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
-from shared.store import Connection, Pool, domains
-from shared.store.domains import Configuration
-from tests.integration.store import stored
+from shared.registry import domains
+from shared.registry.domains import Configuration
+from shared.store import Connection, Pool
+from tests.builders import stored_rows
 
 SHOP, BLOG = Name("shop.example.com"), Name("blog.example.com")
 AUTOMATIC = CertificateManagementPolicy()
 
 
 async def store(owner: Connection, *, days: float) -> CertificateId:
-    certificate_id = await stored.store(owner, stored.make("*.example.com"), source="uploaded")
+    certificate_id = await stored_rows.store(owner, stored_rows.make("*.example.com"), source="uploaded")
     await end_in(owner, certificate_id, days=days)
     return certificate_id
 

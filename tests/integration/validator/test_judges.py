@@ -11,23 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from services.validator import wire
-from services.validator.judges.judge import Judge, JudgeEndedError, JudgeNotStartedError, TookTooLongError
-from services.validator.judges.pool import Judges, TooManySlowError, open_judges
-from tests.e2e.authority import Authority, pkcs8
-from tests.integration.processes import until
-from tests.integration.validator.odd_judge import COMMAND
+from dev.platform.customer_ca import Authority, pkcs8
+from services.validator.sandbox import messages
+from services.validator.sandbox.pool import Judges, TooManySlowError, open_judges
+from services.validator.sandbox.process import Judge, JudgeEndedError, JudgeNotStartedError, TookTooLongError
+from tests.rig.processes import until
+from tests.rig.validator.odd_judge import COMMAND
 
 KEY = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"
-DIES = "import services.validator.judge.process as process, sys; sys.exit(3)"
+DIES = "import services.validator.sandbox.inside.process as process, sys; sys.exit(3)"
 LIES = "import socket, sys, time; socket.socket(fileno=int(sys.argv[1])).sendall(bytes(99)); time.sleep(60)"
 
 
-def assignment(bundle: str, key: bytes = KEY) -> wire.Assignment:
-    return wire.Assignment(bundle=bundle.encode(), key=key, at=time.time())
+def assignment(bundle: str, key: bytes = KEY) -> messages.Assignment:
+    return messages.Assignment(bundle=bundle.encode(), key=key, at=time.time())
 
 
-async def ask(judges: Judges, bundle: str, key: bytes = KEY) -> wire.Opinion:
+async def ask(judges: Judges, bundle: str, key: bytes = KEY) -> messages.Opinion:
     return await judges.judge(assignment(bundle, key), on_slow=lambda _seconds: None)
 
 
@@ -44,7 +44,7 @@ async def test_an_ordinary_upload_gets_an_opinion_with_all_that_is_stored_of_it(
     async with open_judges(count=1, seconds=5) as judges:
         opinion = await ask(judges, issued.bundle_pem, issued.key_pem.encode())
 
-    assert isinstance(opinion, wire.Accepted)
+    assert isinstance(opinion, messages.Accepted)
     assert len(opinion.chain) == 2
     assert opinion.key == pkcs8(issued.key)
 
@@ -54,7 +54,7 @@ async def test_one_that_never_ends_is_ended_when_its_processor_time_is_over() ->
         with pytest.raises(TookTooLongError):
             await ask(judges, "spin 3600")
 
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
 
 
 async def test_one_that_waits_for_ever_is_not_waited_for() -> None:
@@ -62,7 +62,7 @@ async def test_one_that_waits_for_ever_is_not_waited_for() -> None:
         with pytest.raises(JudgeEndedError, match="not answered"):
             await ask(judges, "sleep")
 
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
 
 
 async def test_one_that_crashes_its_judge_has_another_judge_after_it() -> None:
@@ -70,23 +70,23 @@ async def test_one_that_crashes_its_judge_has_another_judge_after_it() -> None:
         with pytest.raises(JudgeEndedError, match=str(-signal.SIGSEGV)):
             await ask(judges, "crash")
 
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
 
 
 async def test_one_that_wants_too_much_memory_does_not_get_it() -> None:
     async with odd_judges() as judges:
         opinion = await ask(judges, "grow")
 
-        assert isinstance(opinion, wire.Failed)
+        assert isinstance(opinion, messages.Failed)
         assert opinion.error == "MemoryError"
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
 
 
 async def test_a_failure_says_where_and_nothing_of_the_key() -> None:
     async with odd_judges() as judges:
         opinion = await ask(judges, "fail")
 
-    assert isinstance(opinion, wire.Failed)
+    assert isinstance(opinion, messages.Failed)
     assert opinion.error == "ValueError"
     assert opinion.places[-1].startswith("odd_judge.py:")
     assert "c2VjcmV0" not in repr(opinion)
@@ -94,16 +94,16 @@ async def test_a_failure_says_where_and_nothing_of_the_key() -> None:
 
 async def test_a_judge_that_has_failed_judges_no_other() -> None:
     async with odd_judges() as judges:
-        assert isinstance(await ask(judges, "fail"), wire.Failed)
+        assert isinstance(await ask(judges, "fail"), messages.Failed)
 
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
 
 
 async def test_a_judge_can_write_no_file(tmp_path: Path) -> None:
     async with odd_judges() as judges:
         opinion = await ask(judges, f"write {tmp_path / 'key'}")
 
-    assert isinstance(opinion, wire.Failed)
+    assert isinstance(opinion, messages.Failed)
     assert opinion.error == "OSError"
     assert not (tmp_path / "key").read_bytes()
 
@@ -128,7 +128,7 @@ async def test_quick_ones_go_on_while_a_slow_one_runs_at_a_low_priority() -> Non
         running = asyncio.create_task(judges.judge(assignment("spin 3600"), on_slow=lambda _: slow.set()))
         await slow.wait()
 
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
         priorities = [priority for judge in judges._living for priority in priorities_of(judge.pid)]
         assert 10 in priorities
         assert not running.done()
@@ -144,14 +144,14 @@ async def test_of_what_is_slow_only_so_many_run_at_once_and_some_of_those_that_c
         with pytest.raises(TooManySlowError):
             await ask(judges, "spin 3600")
         living = set(judges._living)
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
         assert judges._living >= living  # who gave it up goes on
 
         running.append(asyncio.create_task(judges.judge_slow(assignment("spin 3600"), on_slow=lambda _: slow.set())))
         await slow.wait()
         with pytest.raises(TooManySlowError):
             await judges.judge_slow(assignment("spin 3600"), on_slow=lambda _: None)
-        assert isinstance(await ask(judges, "nothing"), wire.Rejected)
+        assert isinstance(await ask(judges, "nothing"), messages.Rejected)
         for task in running:
             task.cancel()
 
@@ -176,7 +176,7 @@ async def test_a_program_that_is_no_judge_is_not_taken_for_one(program: str) -> 
 
 async def test_a_judge_ends_with_the_process_that_started_it() -> None:
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.validator.odd_parent", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.rig.validator.odd_parent", stdout=asyncio.subprocess.PIPE
     )
     assert parent.stdout is not None
     judge = int(await parent.stdout.readline())

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.messaging.names import PUBLIC_EXCHANGE
-from tests.e2e.authority import Authority
-from tests.integration.validator.rig import Rig
+from dev.platform.customer_ca import Authority
+from shared.messaging.broker.names import PUBLIC_EXCHANGE
+from tests.rig.validator.surroundings import Rig
 
 EVENT = {"specversion": "1.0", "type": "certificate.uploaded", "source": "/shop"}
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from dev.platform.customer_ca import Authority
+from dev.platform.service import Service
 from dev.ports import free_port
-from tests.e2e.authority import Authority
-from tests.e2e.service import Service
-from tests.integration.validator.rig import Rig
+from tests.rig.validator.surroundings import Rig
 
 
 @pytest_asyncio.fixture

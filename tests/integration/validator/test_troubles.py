@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dev.platform.customer_ca import Authority
 from services.validator.app import OUTSIDE
-from tests.e2e.authority import Authority
-from tests.integration.validator.odd_judge import COMMAND
-from tests.integration.validator.rig import Rig
+from tests.rig.validator.odd_judge import COMMAND
+from tests.rig.validator.surroundings import Rig
 
 ODD = replace(OUTSIDE, judge=COMMAND)
 

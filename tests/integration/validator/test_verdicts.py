@@ -1,10 +1,11 @@
 """What becomes of an upload: it is stored with its key sealed to the vault, or refused with every reason."""
 
+from dev.platform.customer_ca import Authority, pkcs8
 from shared.certificates import parse
 from shared.identifiers import CertificateId
-from shared.store import certificates, open_pool
-from tests.e2e.authority import Authority, pkcs8
-from tests.integration.validator.rig import Rig
+from shared.registry import certificates
+from shared.store import open_pool
+from tests.rig.validator.surroundings import Rig
 
 
 async def test_a_good_upload_is_stored_with_its_key_sealed_to_the_vault(rig: Rig, authority: Authority) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.unit.judging.bombs import BOMBS, Bomb
-from tests.unit.judging.minting import AT, HOST, LEAF_KEY, authority, leaf
+from tests.builders.judging.bombs import BOMBS, Bomb
+from tests.builders.judging.minting import AT, HOST, LEAF_KEY, authority, leaf
 
 ROOT: Final = Path(__file__).parents[3]
 CPU_SECONDS: Final = 1.0
@@ -40,7 +40,7 @@ class Judge:
 @pytest.fixture(scope="module")
 def judge() -> Iterator[Judge]:
     """Yield a judge that has judged before: what it loads once is not what an upload costs."""
-    argv = [sys.executable, "-m", "tests.unit.judging.measuring"]
+    argv = [sys.executable, "-m", "tests.rig.judging_cost"]
     with subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         judge = Judge(process)
         judge.judge(Bomb(leaf() + authority(), LEAF_KEY, None))

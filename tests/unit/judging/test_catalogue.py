@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import shared.judging
-from shared.judging.armour import Armour
 from shared.judging.catalogue import RULES
+from shared.judging.key.weakness import CHECKS
 from shared.judging.model import Rule
-from shared.judging.weakness import CHECKS
+from shared.judging.pem.pem_rules import Armour
 
 _ROOT: Final = Path(__file__).parents[3]
 _PAGE: Final = (_ROOT / "docs/validation.md").read_text()
@@ -66,7 +66,8 @@ def test_no_rule_is_left_out() -> None:
     """Each constant of a module of the rules that is a Rule, or has Rules in it, is in the catalogue."""
     known = {rule.code for rule in RULES}
     folder = Path(shared.judging.__file__).parent
-    modules = [import_module(f"shared.judging.{path.stem}") for path in folder.glob("[a-z]*.py")]
+    names = [".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("[a-z]*.py")]
+    modules = [import_module(f"shared.judging.{name}") for name in names]
     held = [value for module in modules for value in vars(module).values()]
 
     found = {value.code for value in held if isinstance(value, Rule)}

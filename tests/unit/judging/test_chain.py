@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from shared.judging import authorities, chain, profile, roots, verifier
-from shared.judging.authorities import Path as AuthorityPath
-from shared.judging.chain import ChainVerdict
+from shared.judging.certificate import profile
+from shared.judging.chain import authorities, chain, roots, verifier
+from shared.judging.chain.authorities import Path as AuthorityPath
+from shared.judging.chain.chain import ChainVerdict
 from shared.names import Name
-from tests.unit.judging import der
-from tests.unit.judging.builders import (
+from tests.builders.judging import der
+from tests.builders.judging.certificates import (
     AT,
     DAY,
     HOST,

@@ -9,9 +9,9 @@ from cryptography.x509.oid import NameOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.judging.constraints import MAX_COMPARISONS, Violation, check, comparisons, malformed, violations
-from tests.unit.judging import der
-from tests.unit.judging.builders import HOST, Issued, alternatives, authority, constraints, issue, named
+from shared.judging.chain.constraints import MAX_COMPARISONS, Violation, check, comparisons, malformed, violations
+from tests.builders.judging import der
+from tests.builders.judging.certificates import HOST, Issued, alternatives, authority, constraints, issue, named
 
 NET4 = ipaddress.ip_network("192.0.2.0/24")
 NET6 = ipaddress.ip_network("2001:db8::/32")

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.judging import judge
+from tests.builders.judging import der
+from tests.builders.judging.certificates import AT
 from tests.fuzz import targets
-from tests.unit.judging import der
-from tests.unit.judging.builders import AT
 
 RUNS: Final = 600  # of each target; a few seconds
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from shared.certificates import parse
 from shared.errors import PermanentError
 from shared.judging import Judgement, judge, read_trust
-from shared.judging.loading import load_failure, oversize
-from tests.unit.judging import der, minting
-from tests.unit.judging.minting import AT, LEAF_KEY
+from shared.judging.key.loading import load_failure, oversize
+from tests.builders.judging import der, minting
+from tests.builders.judging.minting import AT, LEAF_KEY
 
 _LEAF: Final = minting.leaf()
 _ISSUER: Final = minting.authority()

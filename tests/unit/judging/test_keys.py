@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.judging.keys import read_key
-from tests.unit.judging import der, minting
+from shared.judging.key.private_key import read_key
+from tests.builders.judging import der, minting
 
 Numbers = rsa.RSAPrivateNumbers
 _NUMBER: Final = (1 << 255) + 12345

@@ -10,11 +10,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.judging import leaf
+from shared.judging.certificate import leaf
 from shared.judging.model import Finding
 from shared.names import Name
-from tests.unit.judging import der
-from tests.unit.judging.builders import (
+from tests.builders.judging import der
+from tests.builders.judging.certificates import (
     AT,
     DAY,
     HOST,

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.judging.armour import Armour
-from shared.judging.pem import scan
-from tests.unit.judging import minting
+from shared.judging.pem.blocks import scan
+from shared.judging.pem.pem_rules import Armour
+from tests.builders.judging import minting
 
 _ARMOUR: Final = Armour.of("bundle", max_bytes=4096)
 _CONTENT: Final = bytes(range(100, 200))

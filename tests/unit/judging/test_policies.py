@@ -6,9 +6,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ObjectIdentifier
 
-from shared.judging.policies import unmet
-from tests.unit.judging import der
-from tests.unit.judging.builders import Issued, authority, issue, unknown
+from shared.judging.chain.policies import unmet
+from tests.builders.judging import der
+from tests.builders.judging.certificates import Issued, authority, issue, unknown
 
 ANY = "2.5.29.32.0"
 ROOT = authority("Root")

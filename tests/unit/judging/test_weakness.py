@@ -8,7 +8,7 @@ from badkeys.checks import defaultchecks  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from gmpy2 import is_prime, next_prime  # type: ignore[import-untyped]
 
-from shared.judging.weakness import CHECKS, private_weaknesses, warm_up, weaknesses
+from shared.judging.key.weakness import CHECKS, private_weaknesses, warm_up, weaknesses
 
 _RANDOM: Final = random.Random(7)
 _TOP: Final = 3 << 1022  # a product of two such numbers has 2048 bits

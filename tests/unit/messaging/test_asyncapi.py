@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared import asyncapi
+from dev import asyncapi
 from shared.events import FACTS, PUBLIC, TYPES
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_committed_document_is_current() -> None:
-    assert (DOCS / "asyncapi.yaml").read_text() == asyncapi.document_text(), "run `python -m shared.asyncapi docs`"
+    assert (DOCS / "asyncapi.yaml").read_text() == asyncapi.document_text(), "run `python -m dev.asyncapi docs`"
 
 
 def test_the_committed_schemas_are_current() -> None:
     committed = {path.name: path.read_text() for path in (DOCS / "schemas").iterdir()}
 
-    assert committed == asyncapi.schema_texts(), "run `python -m shared.asyncapi docs`"
+    assert committed == asyncapi.schema_texts(), "run `python -m dev.asyncapi docs`"
 
 
 def test_every_type_is_received_or_sent() -> None:

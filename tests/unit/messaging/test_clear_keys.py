@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.public import PrivateKey, SealedBox
 
-from shared.messaging.clear_keys import _BLANKS, _unescaped, holds_private_key
+from shared.messaging.codec.clear_keys import _BLANKS, _unescaped, holds_private_key
 
 KEYS: dict[str, PrivateKeyTypes] = {
     "P-256": ec.generate_private_key(ec.SECP256R1()),

@@ -24,9 +24,9 @@ from shared.events import (
     Event,
     EventReason,
 )
-from shared.messaging.codec import decode, encode
-from shared.messaging.frames import UNREADABLE
-from shared.messaging.wire import Message
+from shared.messaging.broker.frame_guard import UNREADABLE
+from shared.messaging.codec.cloudevents import decode, encode
+from shared.messaging.message import Message
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 PEM = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQ==\n-----END PRIVATE KEY-----\n"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.common import FieldValue
 
-from shared.messaging.headers import plain, restored, storable
+from shared.messaging.codec.headers import plain, restored, storable
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 KEPT = st.recursive(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import RefusedError
-from shared.messaging.strict_json import MAX_DEPTH, read_object
+from shared.messaging.codec.strict_json import MAX_DEPTH, read_object
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 VALUES = st.recursive(

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from certsmith.migration.principals import PRINCIPALS, permissions_of
 from shared.events import FACTS, PUBLIC
-from shared.messaging.principals import PRINCIPALS, permissions_of
-from shared.messaging.topology import SUBSCRIPTIONS, all_queues, kept_queues, service_queues
+from shared.messaging.broker.topology import SUBSCRIPTIONS, all_queues, kept_queues, service_queues
 
 EVERYTHING = (
     *all_queues(),

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from shared.errors import Reason
 from shared.events import MAX_BODY_BYTES, CertificateRejected
-from shared.messaging.attributes import claimed
-from shared.messaging.undelivered import answer_to, refused_letter, undelivered_letter
-from shared.messaging.wire import Message
-from shared.store.dead_letters import DeadLetter
+from shared.messaging.codec.attributes import claimed
+from shared.messaging.dead_letters import DeadLetter
+from shared.messaging.inbox.undelivered import answer_to, refused_letter, undelivered_letter
+from shared.messaging.message import Message
 
 PEM = b"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEI\n-----END EC PRIVATE KEY-----\n"
 UPLOADED = "certificate.uploaded"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.provisioner.orders import (
+from services.provisioner.rules.orders import (
     FINISHED,
     TRANSITIONS,
     Order,

@@ -4,8 +4,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from services.provisioner.preflight import Platform, judge
-from services.provisioner.reachability import DnsAnswer, DnsOutcome
+from services.provisioner.rules.preflight import Platform, judge
+from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome
 
 LABEL = "rd-0123456789abcdefghijklmn"
 OWN = f"{LABEL}.edge.example.net"

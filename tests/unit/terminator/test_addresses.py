@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from services.terminator.worker.addresses import refusal
+from services.terminator.worker.upstream.addresses import refusal
 
 NONE: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.terminator.control.catalogue import Catalogue
-from services.terminator.rules import Domain
+from services.terminator.rules.selection import Domain
 from shared.errors import StoreUnavailableError
-from tests.unit.terminator.fakes import MemoryStore, a_domain
+from tests.fakes.terminator_store import MemoryStore, a_domain
 
 SHOP = "shop.example.com"
 WILDCARD = "*.example.com"

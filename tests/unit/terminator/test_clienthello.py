@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from services.terminator.alerts import Alert, HelloError, PlainHttpError
-from services.terminator.clienthello import MAX_HELLO_BYTES, ClientHello, HelloReader, host_name
-from tests.unit.terminator.hello import alpn, body, extension, hello, message, records, server_name, vector, versions
+from services.terminator.rules.alerts import Alert, HelloError, PlainHttpError
+from services.terminator.rules.clienthello import MAX_HELLO_BYTES, ClientHello, HelloReader, host_name
+from tests.builders.client_hello import alpn, body, extension, hello, message, records, server_name, vector, versions
 
 CAPTURED = sorted(Path(__file__).with_name("hellos").glob("*.hex"))
 SHOP = "shop.example.com"

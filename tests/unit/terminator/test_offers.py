@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.terminator.control.offers import OfferRefusedError, Offers
-from services.terminator.rules import Domain
+from services.terminator.rules.selection import Domain
 from shared.tls import MAX_CHAIN_BYTES, new_context, shown_bytes
-from tests.unit.terminator.fakes import Issuer, a_domain
+from tests.fakes.terminator_store import Issuer, a_domain
 
 SHOP = "shop.example.com"
 

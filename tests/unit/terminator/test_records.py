@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from OpenSSL import SSL
 
-from services.terminator.worker.records import READ_BYTES, Buffers, Records
+from services.terminator.worker.tls.records import READ_BYTES, Buffers, Records
 from shared.tls import new_context
-from tests.unit.terminator.fakes import default_certificate
+from tests.fakes.terminator_store import default_certificate
 
 BUFFERS = Buffers()
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from services.terminator.control.catalogue import Catalogue
+from services.terminator.control.deployments import Telling
 from services.terminator.control.offers import Offers
 from services.terminator.control.swaps import Swaps
-from services.terminator.control.telling import Telling
 from shared.vault import KeyFiles
-from tests.unit.terminator.fakes import Issuer, MemoryStore, a_domain
-from tests.unit.terminator.rotation import have_looked, turn_vault
+from tests.fakes.terminator_store import Issuer, MemoryStore, a_domain
+from tests.rig.terminator.rotation import have_looked, turn_vault
 
 SHOP = "shop.example.com"
 WILDCARD = "*.example.com"

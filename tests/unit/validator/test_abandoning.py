@@ -7,16 +7,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.validator import wire
-from services.validator.judge import abandoning
+from services.validator.sandbox import messages
+from services.validator.sandbox.inside import abandoning
 
 
 @pytest.fixture(autouse=True)
 def listening() -> Iterator[None]:
-    before = signal.getsignal(wire.ABANDON)
+    before = signal.getsignal(messages.ABANDON)
     abandoning.listen()
     yield
-    signal.signal(wire.ABANDON, before)
+    signal.signal(messages.ABANDON, before)
 
 
 def test_what_is_not_given_up_is_returned() -> None:
@@ -36,7 +36,7 @@ def test_what_is_given_up_says_nothing_though_it_went_on() -> None:
 
     def give_up() -> None:
         begun.wait()
-        os.kill(os.getpid(), wire.ABANDON)
+        os.kill(os.getpid(), messages.ABANDON)
 
     threading.Thread(target=give_up).start()
 

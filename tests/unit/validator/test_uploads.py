@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.validator.uploads import MAX_ATTACHED, Upload, read, uncovered
+from services.validator.rules.uploads import MAX_ATTACHED, Upload, read, uncovered
 from shared.events import CertificateUploaded
 from shared.names import Name
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SealError
 from shared.vault import AccountKeyBox
-from tests.unit.vault.rings_of import oldest_of, ring
+from tests.builders.rings import oldest_of, ring
 
 SECRETS = ring("provisioner", b"1" * 32, b"2" * 32, retired=1)
 BOX = AccountKeyBox(SECRETS)

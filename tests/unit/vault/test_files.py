@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from certsmith.rotation.generation import generate, status
 from shared.errors import SettingsError
 from shared.identifiers import KeyId
 from shared.settings import load
-from shared.vault import KeyFiles, Ring, files, ring_files
-from shared.vault.generating import generate, status
+from shared.vault import KeyFiles, Ring, ring_storage
+from shared.vault import key_files as files
 from shared.vault.rings import utc_now
 
 NAMES = sorted(file.name for file in files.ALL)
@@ -167,7 +168,7 @@ def test_a_file_that_is_no_such_ring_is_named_with_the_reason(tmp_path: Path, co
     path.write_text(content)
 
     with pytest.raises(SettingsError) as caught:
-        ring_files.load(path, ring="vault", half="public")
+        ring_storage.load(path, ring="vault", half="public")
 
     assert str(path) in str(caught.value)
     assert message in str(caught.value)
@@ -189,11 +190,11 @@ def test_an_error_does_not_show_the_secret(folder: Path) -> None:
 def test_a_ring_is_read_as_it_was_written(folder: Path) -> None:
     generate(folder)
     change(folder / "vault.secret.json", retired_at="2026-01-01T00:00:00Z")
-    ring = ring_files.load(folder / "vault.secret.json", ring="vault", half="secret")
+    ring = ring_storage.load(folder / "vault.secret.json", ring="vault", half="secret")
 
-    (folder / "copy").write_bytes(ring_files.dump(ring, half="secret"))
+    (folder / "copy").write_bytes(ring_storage.dump(ring, half="secret"))
 
-    assert ring_files.load(folder / "copy", ring="vault", half="secret") == ring
+    assert ring_storage.load(folder / "copy", ring="vault", half="secret") == ring
 
 
 def test_a_ring_whose_keys_are_all_retired_seals_no_more(folder: Path) -> None:

@@ -12,7 +12,7 @@ from nacl.public import PublicKey, SealedBox
 from shared.errors import SealError
 from shared.vault import SealedUpload, UploadReader, UploadWriter
 from shared.vault.rings import utc_now
-from tests.unit.vault.rings_of import joined, oldest_of, vault_pair
+from tests.builders.rings import joined, oldest_of, vault_pair
 
 SECRET, PUBLIC = vault_pair("intake", keys=2, retired=1)
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

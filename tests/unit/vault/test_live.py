@@ -10,9 +10,9 @@ from prometheus_client import REGISTRY
 
 from shared.errors import MissingRingKeyError, SealError, SettingsError
 from shared.identifiers import KeyId
-from shared.vault import KeyReader, KeyWriter, Ring, SealedKey, ring_files
+from shared.vault import KeyReader, KeyWriter, Ring, SealedKey, ring_storage
 from shared.vault.live import FileRing
-from tests.unit.vault.rings_of import BORN, oldest_of, ring, signing_pair, vault_pair
+from tests.builders.rings import BORN, oldest_of, ring, signing_pair, vault_pair
 
 ONE = ring("vault", b"1" * 32)
 BOTH = ring("vault", b"1" * 32, b"2" * 32)
@@ -47,7 +47,7 @@ def followed(path: Path, clock: Clock) -> FileRing:
 
 
 def write(path: Path, ring: Ring) -> None:
-    path.write_bytes(ring_files.dump(ring, half="secret"))
+    path.write_bytes(ring_storage.dump(ring, half="secret"))
 
 
 def unreadable() -> float:
@@ -84,7 +84,7 @@ def _is_gone(path: Path) -> None:
 
 
 def _is_half(path: Path) -> None:
-    path.write_bytes(ring_files.dump(BOTH, half="secret")[:150])
+    path.write_bytes(ring_storage.dump(BOTH, half="secret")[:150])
 
 
 def _is_another_ring(path: Path) -> None:

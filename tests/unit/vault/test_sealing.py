@@ -14,7 +14,7 @@ from shared.errors import SealError
 from shared.identifiers import KeyId
 from shared.vault import KeyReader, KeyWriter, SealedKey
 from shared.vault.rings import utc_now
-from tests.unit.vault.rings_of import joined, oldest_of, ring, signing_pair, vault_pair
+from tests.builders.rings import joined, oldest_of, ring, signing_pair, vault_pair
 
 KEY_ID: Final = KeyId("key_000000000000000000000001")
 OTHER_ID: Final = KeyId("key_000000000000000000000002")

@@ -10,7 +10,7 @@ from services.provisioner.adapters.acme import documents
 from services.provisioner.adapters.acme.documents import Document, DocumentError
 from services.provisioner.adapters.acme.headers import http_date, retry_after_seconds
 from services.provisioner.adapters.acme.transport import Call, Reply
-from services.provisioner.authority import AuthorityError, Failure, Problem
+from services.provisioner.rules.acme import AuthorityError, Failure, Problem
 
 T = TypeVar("T")
 

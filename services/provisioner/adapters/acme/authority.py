@@ -14,7 +14,8 @@ from services.provisioner.adapters.acme.headers import next_link
 from services.provisioner.adapters.acme.keys import AccountKey, Signer, base64url
 from services.provisioner.adapters.acme.order_list import OrderList
 from services.provisioner.adapters.acme.transport import Call, Reply
-from services.provisioner.authority import (
+from services.provisioner.ports import Known
+from services.provisioner.rules.acme import (
     Account,
     AuthorityError,
     CaAuthorization,
@@ -24,7 +25,6 @@ from services.provisioner.authority import (
     Phase,
     Problem,
 )
-from services.provisioner.ports import Known
 
 _GET: Final = b""  # the payload of a POST-as-GET, RFC 8555 section 6.3
 _CHAIN: Final = "application/pem-certificate-chain"  # RFC 8555 section 7.4.2

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final, NoReturn, TypeGuard, TypeVar
 
-from services.provisioner.authority import (
+from services.provisioner.rules.acme import (
     AuthorizationStatus,
     CaAuthorization,
     CaChallenge,

@@ -13,7 +13,7 @@ from services.provisioner.adapters.acme.documents import Directory
 from services.provisioner.adapters.acme.keys import Signer
 from services.provisioner.adapters.acme.nonces import NoncePool, well_formed
 from services.provisioner.adapters.acme.transport import Call, Reply, Transport
-from services.provisioner.authority import AuthorityError, Failure, Phase
+from services.provisioner.rules.acme import AuthorityError, Failure, Phase
 
 # With half of all nonces refused, 25 tries fail once in 33 million requests.
 _NONCE_TRIES: Final = 25

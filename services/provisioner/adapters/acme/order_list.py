@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from services.provisioner.adapters.acme.endpoint import waiting_until
-from services.provisioner.authority import AuthorityError, CaOrder, Failure, OrderStatus, Phase
 from services.provisioner.ports import Known
+from services.provisioner.rules.acme import AuthorityError, CaOrder, Failure, OrderStatus, Phase
 
 _AT_ONCE: Final = 16
 _MAX_ORDERS: Final = 500  # that are looked at; of more unfinished ones that no row of ours has, none is ours

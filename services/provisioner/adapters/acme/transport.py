@@ -9,7 +9,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-from services.provisioner.authority import AuthorityError, Failure, Phase
+from services.provisioner.rules.acme import AuthorityError, Failure, Phase
 
 _SECONDS: Final = 30.0  # for one exchange; Boulder answers or gives up within 15
 _MAX_BODY: Final = 1 << 20  # bytes; a chain of certificates has some 6 KiB

@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from dev.servers.ca_gate import CaGate
 from dev.servers.pebble import Pebble
-from tests.integration.provisioner.acme.rig import Client, a_client
+from tests.rig.acme import Client, a_client
 
 
 @pytest_asyncio.fixture

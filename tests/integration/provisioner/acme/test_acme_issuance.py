@@ -10,15 +10,15 @@ from cryptography import x509
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Endpoint
 from dev.servers.pebble import Behaviour, Pebble
-from services.provisioner import certificate_request
-from services.provisioner.authority import AuthorityError, AuthorizationStatus, OrderStatus, Phase
-from services.provisioner.classification import verdict
-from services.provisioner.verdicts import Remedy
-from tests.integration.provisioner.acme.rig import Client, a_client, soon
+from services.provisioner import csr
+from services.provisioner.rules.acme import AuthorityError, AuthorizationStatus, OrderStatus, Phase
+from services.provisioner.rules.ca_errors.classify import verdict
+from services.provisioner.rules.ca_errors.verdict import Remedy
+from tests.rig.acme import Client, a_client, soon
 
 
 async def test_a_proven_name_gets_a_certificate_that_chains_to_the_root(client: Client) -> None:
-    made = certificate_request.make(["whole.example.com"], key_type="ecdsa")
+    made = csr.make(["whole.example.com"], key_type="ecdsa")
 
     order = await client.order("whole.example.com")
     assert (order.status, order.names) == (OrderStatus.PENDING, ("whole.example.com",))
@@ -38,7 +38,7 @@ async def test_a_proven_name_gets_a_certificate_that_chains_to_the_root(client: 
     intermediate.verify_directly_issued_by(root)
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["whole.example.com"]
-    assert certificate_request.public_key_of(made.request) == made.public_key
+    assert csr.public_key_of(made.request) == made.public_key
     assert (await client.ca.issued_certificates())["whole.example.com"] == 1
 
 
@@ -69,7 +69,7 @@ async def test_another_process_goes_on_with_the_account_s_url_alone(client: Clie
 
 async def test_a_second_finalization_is_refused_and_harmless(client: Client) -> None:
     ready = await client.prove(await client.order("twice.example.com"))
-    request = certificate_request.make(ready.names, key_type="ecdsa").request
+    request = csr.make(ready.names, key_type="ecdsa").request
     valid = await client.finalize(ready, request)
 
     with pytest.raises(AuthorityError) as caught:

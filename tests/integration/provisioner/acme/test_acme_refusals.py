@@ -10,15 +10,15 @@ import pytest_asyncio
 
 from dev.ports import free_address
 from dev.servers.pebble import Pebble
-from services.provisioner import certificate_request
+from services.provisioner import csr
 from services.provisioner.adapters.acme import AcmeAuthorities, open_authorities
 from services.provisioner.adapters.acme.authority import AcmeAuthority
 from services.provisioner.adapters.acme.keys import base64url
 from services.provisioner.adapters.acme.transport import Call
-from services.provisioner.authority import AuthorityError, AuthorizationStatus, ExternalAccount, OrderStatus, Phase
-from services.provisioner.classification import verdict, verdict_on_order
-from services.provisioner.verdicts import Change, ErrorCode, Remedy, Scope
-from tests.integration.provisioner.acme.rig import Client, SettledPebble, soon
+from services.provisioner.rules.acme import AuthorityError, AuthorizationStatus, ExternalAccount, OrderStatus, Phase
+from services.provisioner.rules.ca_errors.classify import verdict, verdict_on_order
+from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Remedy, Scope
+from tests.rig.acme import Client, SettledPebble, soon
 
 MAC_KEY = b"the key that the authority gave to its customer, 32 bytes or more"
 
@@ -120,7 +120,7 @@ async def test_a_closed_port_is_the_owner_s_to_mend(client: Client) -> None:
 
 async def test_a_request_for_other_names_is_refused(client: Client) -> None:
     ready = await client.prove(await client.order("mine.example.com"))
-    request = certificate_request.make(["yours.example.com"], key_type="ecdsa").request
+    request = csr.make(["yours.example.com"], key_type="ecdsa").request
 
     with pytest.raises(AuthorityError) as caught:
         await client.account.finalize(ready, request, deadline=soon())

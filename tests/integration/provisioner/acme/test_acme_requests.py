@@ -13,8 +13,8 @@ from aiohttp import web
 from dev.ports import LOOPBACK, free_port
 from services.provisioner.adapters.acme import open_authorities
 from services.provisioner.adapters.acme.authority import AcmeAuthority
-from services.provisioner.authority import AuthorityError, Failure
-from tests.integration.provisioner.acme.rig import soon
+from services.provisioner.rules.acme import AuthorityError, Failure
+from tests.rig.acme import soon
 
 ORDER: dict[str, object] = {"status": "pending", "authorizations": [], "identifiers": []}
 

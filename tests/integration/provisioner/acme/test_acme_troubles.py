@@ -13,11 +13,11 @@ from dev.certificates import Authority
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Answer, DropAnswer, Endpoint, HoldAnswer, Reset, problem, rate_limited, unavailable
 from services.provisioner.adapters.acme import open_authorities
-from services.provisioner.authority import AuthorityError, Failure, OrderStatus, Phase
-from services.provisioner.classification import verdict
-from services.provisioner.verdicts import Change, Remedy, Scope
+from services.provisioner.rules.acme import AuthorityError, Failure, OrderStatus, Phase
+from services.provisioner.rules.ca_errors.classify import verdict
+from services.provisioner.rules.ca_errors.verdict import Change, Remedy, Scope
 from shared.errors import SettingsError
-from tests.integration.provisioner.acme.rig import Client, soon
+from tests.rig.acme import Client, soon
 
 NAME = "trouble.example.com"
 

@@ -7,8 +7,8 @@ import pytest
 
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Delay, Endpoint, HoldAnswer
-from services.provisioner.authority import AuthorityError, CaOrder, Failure
-from tests.integration.provisioner.acme.rig import Client, soon
+from services.provisioner.rules.acme import AuthorityError, CaOrder, Failure
+from tests.rig.acme import Client, soon
 
 LOST = 12
 PAGES = LOST // 3  # Pebble lists three on a page

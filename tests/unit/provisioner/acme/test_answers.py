@@ -10,7 +10,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from services.provisioner.adapters.acme import answers, documents
 from services.provisioner.adapters.acme.transport import Call, Reply
-from services.provisioner.authority import AuthorityError, Failure, Phase
+from services.provisioner.rules.acme import AuthorityError, Failure, Phase
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 NEW_ORDER = Call(method="POST", url="https://ca.test/order", phase=Phase.NEW_ORDER, changes=True)

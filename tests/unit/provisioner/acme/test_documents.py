@@ -12,12 +12,7 @@ from hypothesis import strategies as st
 
 from services.provisioner.adapters.acme import documents
 from services.provisioner.adapters.acme.documents import DocumentError
-from services.provisioner.authority import (
-    AuthorizationStatus,
-    ChallengeStatus,
-    OrderStatus,
-    Subproblem,
-)
+from services.provisioner.rules.acme import AuthorizationStatus, ChallengeStatus, OrderStatus, Subproblem
 
 URL = "https://ca.test/order/1"
 JSON = st.recursive(

@@ -1,0 +1,161 @@
+"""`certsmith queues`: what waits, on the broker and in the store.
+
+When one of the two does not answer, what the other says is shown all the same.
+"""
+
+import asyncio
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from certsmith.broker import amqp_url_of, management_url_of
+from certsmith.database import operator_connection
+from certsmith.exits import ExitCode
+from certsmith.failures import without_passwords
+from certsmith.settings import OperatorSettings
+from certsmith.terminal import Terminal, facts, table
+from shared.errors import BrokerUnavailableError, StoreUnavailableError
+from shared.messaging import dead_letters, outbox
+from shared.messaging.broker import topology
+from shared.messaging.broker.management import QueueFigures, figures
+from shared.messaging.outbox import OutboxFigures
+from shared.registry.views import backlog
+from shared.registry.views.backlog import OrderFigures
+from shared.settings import load
+
+_OLD_SECONDS: Final = 10.0  # of an event in the outbox: a relay sends within milliseconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFigures:
+    """What waits in the store."""
+
+    dead_letters: dict[str, int]
+    outbox: tuple[OutboxFigures, ...]
+    orders: OrderFigures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What waits at one time; None where nobody answered, and *problems* says why."""
+
+    at: datetime
+    queues: tuple[QueueFigures, ...] | None
+    store: StoreFigures | None
+    problems: tuple[str, ...]
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The JSON that tells of it."""
+        return {
+            "at": self.at,
+            "queues": None if self.queues is None else [asdict(each) for each in self.queues],
+            "dead_letters": None if self.store is None else self.store.dead_letters,
+            "outbox": None if self.store is None else [self._outbox(each) for each in self.store.outbox],
+            "orders": None if self.store is None else asdict(self.store.orders),
+            "problems": self.problems,
+        }
+
+    def _outbox(self, waiting: OutboxFigures) -> dict[str, object]:
+        return {**asdict(waiting), "oldest_seconds": round((self.at - waiting.oldest_at).total_seconds(), 3)}
+
+
+def show_queues(terminal: Terminal, *, every_seconds: float | None) -> ExitCode:
+    """Show what waits, once or again and again; the exit code says whether all could be asked."""
+    settings = load(OperatorSettings)
+    if every_seconds is not None:
+        asyncio.run(_watch(settings, terminal, every_seconds))
+    found = asyncio.run(look(settings))
+    terminal.show(found.document, shown(found))
+    return ExitCode.UNAVAILABLE if found.problems else ExitCode.DONE
+
+
+async def look(settings: OperatorSettings) -> Figures:
+    """Return what waits now."""
+    (queues, broker_problem), (store, store_problem) = await asyncio.gather(_of_broker(settings), _of_store(settings))
+    problems = tuple(problem for problem in (broker_problem, store_problem) if problem)
+    return Figures(at=datetime.now(UTC), queues=queues, store=store, problems=problems)
+
+
+def shown(found: Figures) -> RenderableType:
+    """Return what people see of *found*."""
+    parts: list[RenderableType] = []
+    if found.queues is not None:
+        parts += [table("queue", "ready", "unacked", "consumers", rows=map(_row, found.queues)), ""]
+    if found.store is not None:
+        parts.append(facts(_facts(found, found.store)))
+    parts += [Text(problem, "red") for problem in found.problems]
+    return Group(*parts)
+
+
+async def _watch(settings: OperatorSettings, terminal: Terminal, every_seconds: float) -> None:
+    """Show what waits again and again: in place on a terminal, else one after the other."""
+    if terminal.as_json or not terminal.out.is_terminal:
+        while True:
+            found = await look(settings)
+            terminal.show(found.document, Text(f"{found.at:%H:%M:%S} UTC", "dim"), shown(found), "", compact=True)
+            await asyncio.sleep(every_seconds)
+    with Live(console=terminal.out, auto_refresh=False) as live:
+        while True:
+            found = await look(settings)
+            live.update(Group(shown(found), Text(f"at {found.at:%H:%M:%S} UTC; Ctrl-C ends", "dim")), refresh=True)
+            await asyncio.sleep(every_seconds)
+
+
+async def _of_broker(settings: OperatorSettings) -> tuple[tuple[QueueFigures, ...] | None, str | None]:
+    try:
+        return await figures(management_url_of(settings), amqp_url_of(settings), topology.all_queues()), None
+    except BrokerUnavailableError as error:
+        return None, without_passwords(str(error))
+
+
+async def _of_store(settings: OperatorSettings) -> tuple[StoreFigures | None, str | None]:
+    try:
+        async with operator_connection(settings.database_url.get_secret_value()) as connection:
+            return StoreFigures(
+                dead_letters=await dead_letters.count_waiting(connection),
+                outbox=await outbox.figures(connection),
+                orders=await backlog.orders(connection),
+            ), None
+    except StoreUnavailableError as error:
+        return None, without_passwords(str(error))
+
+
+def _row(queue: QueueFigures) -> tuple[Text, ...]:
+    name = Text(queue.name, "bold" if queue.ready or queue.unacked else "")
+    unacked = "?" if queue.unacked is None else str(queue.unacked)
+    is_left_alone = queue.ready and not queue.consumers
+    return name, Text(str(queue.ready)), Text(unacked), Text(str(queue.consumers), "red" if is_left_alone else "")
+
+
+def _facts(found: Figures, store: StoreFigures) -> list[tuple[str, RenderableType]]:
+    letters = ", ".join(f"{count} of {service}" for service, count in sorted(store.dead_letters.items()))
+    orders = store.orders
+    oldest = f", the oldest since {orders.oldest_due_at:%H:%M:%S} UTC" if orders.oldest_due_at else ""
+    of_orders = (
+        f"{orders.due} due{oldest}, {orders.in_hand} in hand, {orders.waiting} waiting for later, "
+        f"{orders.ended} ended in failure"
+    )
+    return [
+        (
+            "dead letters",
+            Text(f"{letters}; `certsmith dead-letters list`" if letters else "none", "red" * bool(letters)),
+        ),
+        ("outbox", _of_outbox(found, store)),
+        ("orders", of_orders),
+    ]
+
+
+def _of_outbox(found: Figures, store: StoreFigures) -> Text:
+    if not store.outbox:
+        return Text("empty")
+    text = Text()
+    for each in store.outbox:
+        age = (found.at - each.oldest_at).total_seconds()
+        text.append(f"{', ' if text else ''}{each.waiting} of {each.service}, the oldest ")
+        text.append(f"{age:.1f} s", "red" if age > _OLD_SECONDS else "")
+    return text

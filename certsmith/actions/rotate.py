@@ -1,0 +1,92 @@
+"""`certsmith keys rotate`: new keys for a ring while everything runs."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from certsmith.database import keeper_connection
+from certsmith.exits import ExitCode
+from certsmith.failures import CommandError
+from certsmith.rotation import Report, Terms, ring_files, turn
+from certsmith.rotation.intake import IntakeTurn
+from certsmith.rotation.signing import SigningTurn
+from certsmith.rotation.vault import VaultTurn
+from certsmith.settings import KeeperSettings
+from certsmith.terminal import Terminal
+from shared.settings import load
+from shared.vault import KeyFiles
+from shared.vault.key_files import WRITERS, Writer
+
+if TYPE_CHECKING:
+    from certsmith.rotation.steps import Turn
+
+_LEFT_SHOWN: Final = 20
+_PAIRS: Final = {"vault": ring_files.VAULT, "intake": ring_files.INTAKE}
+
+
+def rotate_ring(
+    ring: str,
+    *,
+    writer: str,
+    activate_seconds: float,
+    begins: bool,
+    forgets_now: bool,
+    terminal: Terminal,
+) -> ExitCode:
+    """Rotate *ring* and show what was done; the exit code says whether stored keys were left as they were."""
+    if ring != "signing" and writer != "both":
+        text = f"--writer is for `certsmith keys rotate signing`; {ring} has one key for all"
+        raise CommandError(text, code="usage", exit_code=ExitCode.USAGE)
+    url = load(KeeperSettings).database_url.get_secret_value()
+    terms = Terms(
+        connect=lambda: keeper_connection(url),
+        tell=lambda sentence: terminal.say(Text(sentence, "dim")),
+        activate_seconds=activate_seconds,
+        begins=begins,
+        forgets_now=forgets_now,
+    )
+    reports = _turned(load(KeyFiles), ring, _writers(writer), terms)
+    document = {"rings": [asdict(report) for report in reports]}
+    terminal.show(document, *(line for report in reports for line in _lines(report)))
+    return ExitCode.FAILED if any(report.left for report in reports) else ExitCode.DONE
+
+
+def _turned(key_files: KeyFiles, ring: str, writers: Sequence[Writer], terms: Terms) -> list[Report]:
+    with ring_files.alone(key_files, ring_files.SIGNING[writers[0]] if ring == "signing" else _PAIRS[ring]):
+        return asyncio.run(turn(_turns(key_files, ring, writers), terms))
+
+
+def _turns(key_files: KeyFiles, ring: str, writers: Sequence[Writer]) -> "list[Turn]":
+    match ring:
+        case "vault":
+            return [VaultTurn(key_files)]
+        case "intake":
+            return [IntakeTurn(key_files)]
+        case _:
+            return [SigningTurn(key_files, writer) for writer in writers]
+
+
+def _writers(writer: str) -> Sequence[Writer]:
+    return [each for each in WRITERS if writer in (each, "both")]
+
+
+def _lines(report: Report) -> Iterator[Text]:
+    yield Text.assemble((report.ring, "bold"), ": ", report.current, (" is current", "green"))
+    if report.renewed:
+        yield Text(f"  {report.renewed:,} stored keys renewed")
+    for key_id in report.deleted:
+        yield Text(f"  {key_id} is deleted")
+    for each in report.waiting:
+        needing = f", needed by {each.needed_by:,}" if each.needed_by else ""
+        yield Text(
+            f"  {each.id} is retired, and kept until {each.until:%Y-%m-%d %H:%M} UTC{needing}; --finish deletes it"
+        )
+    if report.left:
+        yield Text(f"  {len(report.left):,} stored keys were left as they are:", "red")
+    for left in report.left[:_LEFT_SHOWN]:
+        yield Text(f"    {left.key_id}: {left.reason}")
+    if len(report.left) > _LEFT_SHOWN:
+        yield Text(f"    and {len(report.left) - _LEFT_SHOWN:,} more; --json has all")

@@ -1,0 +1,238 @@
+"""`certsmith publish`: the requests that a platform makes."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from certsmith.commands.options import Json, Tenant
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+WAIT_SECONDS: Final = 300.0
+HOURS: Final = 24.0
+MAX_HOURS: Final = 168.0  # the validator opens no key that can be opened for longer
+
+Host = Annotated[str, typer.Argument(metavar="HOST", help="As people write it: shop.example.com, bücher.example.com.")]
+Upstream = Annotated[
+    str | None, typer.Option(metavar="URL", help="Where decrypted bytes go: tcp://10.0.0.7:8080.", show_default=False)
+]
+Attach = Annotated[
+    str | None, typer.Option(metavar="CERT_ID", help="A certificate of the tenant's own.", show_default=False)
+]
+Description = Annotated[str | None, typer.Option(help="For people.", show_default=False)]
+Metadata = Annotated[str | None, typer.Option(help="For your programs.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is served, refused or failed; reads the store.")]
+Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long --wait waits.")]
+EventId = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID", help="To publish again what may not have arrived: an id is acted on once.", show_default=False
+    ),
+]
+CorrelationId = Annotated[
+    str | None,
+    typer.Option(metavar="ID", help="Is on all events and log lines that this leads to.", show_default=False),
+]
+
+
+class KeyType(StrEnum):
+    """Which key an automatic certificate gets."""
+
+    ECDSA = "ecdsa"
+    RSA = "rsa"
+
+
+def domain_created(  # noqa: PLR0913 - one for each option
+    host: Host,
+    *,
+    upstream: Upstream = None,
+    tenant: Tenant = "",
+    key_type: Annotated[KeyType, typer.Option(help="ECDSA P-256, or RSA 4096.")] = KeyType.ECDSA,
+    profile: Annotated[str | None, typer.Option(help="The CA's certificate profile.", show_default=False)] = None,
+    no_certificate: Annotated[bool, typer.Option("--no-certificate", help="Obtain none; one is attached.")] = False,
+    attach: Attach = None,
+    description: Description = None,
+    metadata: Metadata = None,
+    event_id: EventId = None,
+    correlation_id: CorrelationId = None,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_SECONDS,
+    as_json: Json = False,
+) -> int:
+    """Host a domain: obtain its certificate and serve it.
+
+    Published again it changes what differs, and makes no second certificate.
+
+    Example:  certsmith publish domain-created shop.example.com --upstream tcp://10.0.0.7:8080 --wait
+    """
+    data = _given(
+        domain=host,
+        tenant=tenant or None,
+        upstream=upstream,
+        attached_certificate_id=attach,
+        description=description,
+        metadata=metadata,
+    )
+    data["certificate_management_policy"] = (
+        None if no_certificate else _given(private_key_type=str(key_type), profile=profile)
+    )
+    wait_seconds = timeout if wait else None
+    return _publish("domain.created", data, event_id, correlation_id, wait_seconds=wait_seconds, as_json=as_json)
+
+
+def domain_updated(  # noqa: PLR0913 - one for each option
+    host: Host,
+    *,
+    tenant: Tenant = "",
+    upstream: Upstream = None,
+    no_upstream: Annotated[bool, typer.Option("--no-upstream", help="Forward nothing any more.")] = False,
+    key_type: Annotated[KeyType | None, typer.Option(help="Obtain one of this type.", show_default=False)] = None,
+    no_certificate: Annotated[bool, typer.Option("--no-certificate", help="Obtain no more certificates.")] = False,
+    attach: Attach = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Serve the automatic certificate again.")] = False,
+    description: Description = None,
+    metadata: Metadata = None,
+    event_id: EventId = None,
+    correlation_id: CorrelationId = None,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_SECONDS,
+    as_json: Json = False,
+) -> int:
+    """Change what is given of a domain; the rest stays. An order that waits is tried again at once.
+
+    Example:  certsmith publish domain-updated shop.example.com --upstream tcp://10.0.0.8:8080
+    """
+    data = _given(domain=host, tenant=tenant or None, description=description, metadata=metadata)
+    policy = _given(private_key_type=str(key_type)) if key_type else None
+    data |= _given_or_taken("upstream", upstream, is_taken=no_upstream)
+    data |= _given_or_taken("certificate_management_policy", policy, is_taken=no_certificate)
+    data |= _given_or_taken("attached_certificate_id", attach, is_taken=detach)
+    wait_seconds = timeout if wait else None
+    return _publish("domain.updated", data, event_id, correlation_id, wait_seconds=wait_seconds, as_json=as_json)
+
+
+def domain_deleted(
+    host: Host,
+    *,
+    tenant: Tenant = "",
+    event_id: EventId = None,
+    correlation_id: CorrelationId = None,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_SECONDS,
+    as_json: Json = False,
+) -> int:
+    """Stop hosting a domain: its orders end, its keys are erased, nobody serves it.
+
+    Example:  certsmith publish domain-deleted shop.example.com
+    """
+    data = _given(domain=host, tenant=tenant or None)
+    wait_seconds = timeout if wait else None
+    return _publish("domain.deleted", data, event_id, correlation_id, wait_seconds=wait_seconds, as_json=as_json)
+
+
+def renewal_requested(
+    host: Host,
+    *,
+    tenant: Tenant = "",
+    reason: Annotated[str | None, typer.Option(help="For the log.", show_default=False)] = None,
+    event_id: EventId = None,
+    correlation_id: CorrelationId = None,
+    wait: Wait = False,
+    timeout: Timeout = WAIT_SECONDS,
+    as_json: Json = False,
+) -> int:
+    """Renew a domain's certificate now; where an order waits or failed, try again now.
+
+    Example:  certsmith publish renewal-requested shop.example.com --wait
+    """
+    data = _given(domain=host, tenant=tenant or None, reason=reason)
+    wait_seconds = timeout if wait else None
+    kind = "certificate.renewal_requested"
+    return _publish(kind, data, event_id, correlation_id, wait_seconds=wait_seconds, as_json=as_json)
+
+
+def certificate_uploaded(  # noqa: PLR0913 - one for each option
+    *,
+    bundle: Annotated[
+        Path, typer.Option(metavar="FILE", help="The certificates, PEM: the leaf first. `-`: standard input.")
+    ],
+    key: Annotated[
+        Path, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted. `-`: likewise.")
+    ],
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="A domain to serve it for; may be repeated.", show_default=False),
+    ] = None,
+    tenant: Tenant = "",
+    certificate_id: Annotated[
+        str | None, typer.Option("--id", metavar="CERT_ID", help="Its id, never used before.", show_default="a new one")
+    ] = None,
+    description: Description = None,
+    metadata: Metadata = None,
+    expires_in: Annotated[
+        float, typer.Option(min=0.1, max=MAX_HOURS, metavar="HOURS", help="How long the sealed key can be opened.")
+    ] = HOURS,
+    check: Annotated[bool, typer.Option(help="Judge it here first; what would be rejected is not sent.")] = True,
+    event_id: EventId = None,
+    correlation_id: CorrelationId = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the verdict; reads the store.")] = False,
+    timeout: Timeout = WAIT_SECONDS,
+    as_json: Json = False,
+) -> int:
+    """Upload a customer's own certificate; the validator judges it, and keeps it if nothing is wrong with it.
+
+    The private key is sealed here, so that only the validator can open it; it is not printed, nor sent in the clear.
+
+    Example:  certsmith publish certificate-uploaded --bundle shop.pem --key shop.key --attach shop.example.com --wait
+    """
+    from datetime import timedelta
+
+    from certsmith.publishing.publish import publish
+    from certsmith.publishing.uploading import Wanted, read_pair, require_acceptable, upload_event
+    from certsmith.terminal import Terminal
+
+    wanted = Wanted(
+        certificate_id=certificate_id,
+        tenant=tenant,
+        attach=attach or (),
+        description=description,
+        metadata=metadata,
+        lifetime=timedelta(hours=expires_in),
+    )
+    pair = read_pair(bundle, key)
+    if check:
+        require_acceptable(pair, wanted.attach)
+    event = upload_event(pair, wanted, event_id=event_id, correlation_id=correlation_id)
+    return publish(event, Terminal(as_json=as_json), wait_seconds=timeout if wait else None)
+
+
+def _publish(
+    request_type: str,
+    data: "dict[str, JsonValue]",
+    event_id: str | None,
+    correlation_id: str | None,
+    *,
+    wait_seconds: float | None,
+    as_json: bool,
+) -> int:
+    from certsmith.publishing.publish import publish
+    from certsmith.publishing.requests import request_event
+    from certsmith.terminal import Terminal
+
+    event = request_event(request_type, data, event_id=event_id, correlation_id=correlation_id)
+    return publish(event, Terminal(as_json=as_json), wait_seconds=wait_seconds)
+
+
+def _given(**fields: "JsonValue") -> "dict[str, JsonValue]":
+    """Return those of *fields* that were given: what is not said is not changed."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _given_or_taken(field: str, value: "JsonValue", *, is_taken: bool) -> "dict[str, JsonValue]":
+    """Return *field* with *value* if one was given, with null if it is taken away."""
+    if is_taken and value is not None:
+        raise typer.BadParameter(f"{field} cannot be given and taken away at once")
+    return {field: value} if is_taken or value is not None else {}

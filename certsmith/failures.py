@@ -1,0 +1,77 @@
+"""Every error becomes one line that says what to do, a word for programs, and an exit code; never a traceback.
+
+Addresses are shown without their passwords, whoever wrote the text.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from certsmith.exits import ExitCode
+from shared.errors import (
+    BrokerUnavailableError,
+    Reason,
+    RefusedError,
+    ServiceError,
+    SettingsError,
+    StoreUnavailableError,
+)
+
+# RFC 3986 section 3.2.1: userinfo ends at the last `@` before the path; people forget to encode a `/` or `@` in it.
+_PASSWORD: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s]*@", re.IGNORECASE)
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked; *code* is for programs, the text for people."""
+
+    def __init__(self, message: str, *, code: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What is said of an error."""
+
+    exit_code: ExitCode
+    code: str
+    message: str
+    reasons: Sequence[Reason] = ()
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The JSON that tells of it."""
+        reasons = [{"code": reason.code, "message": reason.message} for reason in self.reasons]
+        error = {"code": self.code, "message": self.message, "reasons": reasons}
+        return {"error": error, "exit_code": int(self.exit_code)}
+
+
+# The first that fits.
+_KINDS: Final[tuple[tuple[type[Exception], ExitCode, str], ...]] = (
+    (SettingsError, ExitCode.SETTINGS, "settings"),
+    (StoreUnavailableError, ExitCode.UNAVAILABLE, "database_unavailable"),
+    (BrokerUnavailableError, ExitCode.UNAVAILABLE, "broker_unavailable"),
+    (RefusedError, ExitCode.REFUSED, "refused"),
+    (ServiceError, ExitCode.FAILED, "failed"),
+)
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return what is said of *error*."""
+    text = without_passwords(str(error))
+    reasons = error.reasons if isinstance(error, RefusedError) else ()
+    if isinstance(error, CommandError):
+        return Failure(exit_code=error.exit_code, code=error.code, message=text)
+    for kind, exit_code, code in _KINDS:
+        if isinstance(error, kind):
+            return Failure(exit_code=exit_code, code=code, message=text, reasons=reasons)
+    first = text.partition("\n")[0]
+    message = f"unexpected {type(error).__name__}: {first}; CERTSMITH_DEBUG=1 shows where"
+    return Failure(exit_code=ExitCode.FAILED, code="internal_error", message=message)
+
+
+def without_passwords(text: str) -> str:
+    """Return *text* with the password taken out of every address in it."""
+    return _PASSWORD.sub(r"\g<before>:***@", text)

@@ -1,0 +1,173 @@
+"""Waiting for the end of a request: the store is looked at, and what changes is shown as it changes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.text import Text
+
+from certsmith.database import operator_connection
+from certsmith.exits import ExitCode
+from certsmith.publishing.changeovers import changeover_of, deletion_of
+from certsmith.publishing.progress import Outcome, Progress, progress_of
+from certsmith.publishing.upload_progress import upload_progress_of
+from certsmith.terminal import Terminal
+from shared.errors import StoreUnavailableError
+from shared.events import (
+    CertificateDeletionRequested,
+    CertificateUploaded,
+    DomainDeleted,
+    DomainUpdated,
+    Event,
+    Request,
+)
+from shared.names import Name
+from shared.registry import tenants
+from shared.registry.views import certificates, fates, hosted, uploads
+from shared.registry.views.model import HostedDomain
+from shared.store import Connection
+
+_POLL_SECONDS: Final = 0.1
+_STYLES: Final = {
+    Outcome.SERVED: "green",
+    Outcome.REGISTERED: "green",
+    Outcome.DELETED: "green",
+    Outcome.ATTACHED: "green",
+    Outcome.DETACHED: "green",
+    Outcome.ACCEPTED: "green",
+    Outcome.REJECTED: "red",
+    Outcome.REFUSED: "red",
+    Outcome.FAILED: "red",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is waited for: the end of *event*, which the broker's user *user_id* published."""
+
+    event: Event
+    user_id: str
+
+    async def look(self, connection: Connection) -> Progress:
+        """Return where it stands."""
+        match self.event.data:
+            case CertificateUploaded() as data:
+                return await self._of_upload(connection, data)
+            case CertificateDeletionRequested() as data:
+                return await self._of_deletion(connection, data)
+            case DomainUpdated() as data if "attached_certificate_id" in data.changes:
+                return await self._of_changeover(connection, data)
+            case Request() as data:
+                return await self._of_domain(connection, data)
+            case data:
+                raise TypeError(f"{data.type} is no request")
+
+    async def _of_domain(self, connection: Connection, data: Request) -> Progress:
+        fate = await self._fate(connection, "provisioner")
+        domain = await _hosted(connection, data.key, data.tenant)
+        return progress_of(fate, domain, deletes=isinstance(data, DomainDeleted), now=datetime.now(UTC))
+
+    async def _of_changeover(self, connection: Connection, data: DomainUpdated) -> Progress:
+        fate = await self._fate(connection, "provisioner")
+        domain = await _hosted(connection, data.key, data.tenant)
+        return changeover_of(fate, domain, wanted=data.attached_certificate_id, now=datetime.now(UTC))
+
+    async def _of_deletion(self, connection: Connection, data: CertificateDeletionRequested) -> Progress:
+        fate = await self._fate(connection, "validator")
+        found = await certificates.named(connection, data.certificate_id)
+        return deletion_of(fate, found if found is not None and found.tenant == data.tenant else None)
+
+    async def _of_upload(self, connection: Connection, data: CertificateUploaded) -> Progress:
+        fate = await self._fate(connection, "validator")  # first: what it says was seen has its record by now
+        upload = await uploads.named(connection, data.certificate_id)
+        attached = {name: await _hosted(connection, name, data.tenant) for name in data.attach}
+        return upload_progress_of(
+            fate,
+            upload,
+            correlation_id=self.event.correlation_id,
+            attached=attached,
+            may_upload=await tenants.uploads_allowed(connection, data.tenant, default=True),
+        )
+
+    async def _fate(self, connection: Connection, consumer: str) -> fates.Fate:
+        return await fates.of_event(
+            connection, consumer=consumer, user_id=self.user_id, source=self.event.source, event_id=self.event.id
+        )
+
+
+async def _hosted(connection: Connection, name: str, tenant: str) -> HostedDomain | None:
+    found = await hosted.named(connection, Name(name), tenant=tenant)
+    return found[0] if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waited:
+    """What it came to within the time that was given; without an outcome the time was not enough."""
+
+    progress: Progress
+    seconds: float
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the command that waited."""
+        outcome = self.progress.outcome
+        return ExitCode.NOT_YET if outcome is None else outcome.exit_code
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The JSON that tells of it."""
+        return {**self.progress.document, "seconds": round(self.seconds, 3)}
+
+    @property
+    def line(self) -> Text:
+        """What people read."""
+        if self.progress.outcome is None:
+            return Text.assemble(
+                (f"not in {self.seconds:.1f} s", "yellow"),
+                f": {self.progress.state}, {self.progress.sentence}; it goes on without this command",
+            )
+        return Text.assemble(
+            (f"{self.progress.outcome} after {self.seconds:.2f} s", _STYLES[self.progress.outcome]),
+            f": {self.progress.sentence}",
+        )
+
+
+async def wait_for(
+    watch: Watch, database_url: str, terminal: Terminal, *, begin: Callable[[], Awaitable[None]], seconds: float
+) -> Waited:
+    """Begin what *watch* looks at, and return what it came to within *seconds*.
+
+    Raises:
+        StoreUnavailableError: the database does not answer; when it did not from the start, nothing was begun.
+    """
+    last: Progress | None = None
+    async with operator_connection(database_url) as connection:
+        await begin()
+        began = time.monotonic()
+        try:
+            with terminal.err.status("waiting") as status:
+                async for last in _changes(watch, connection, until=began + seconds):
+                    if last.outcome is None:
+                        elapsed = Text(f"{time.monotonic() - began:7.2f} s  ", "dim")
+                        terminal.say(elapsed.append(f"{last.state:<12} {last.sentence}", ""))
+                        status.update(last.state)
+        except StoreUnavailableError as error:
+            raise StoreUnavailableError(f"event {watch.event.id} is published, but then {error}") from error
+    assert last is not None  # the first look gives one
+    return Waited(progress=last, seconds=time.monotonic() - began)
+
+
+async def _changes(watch: Watch, connection: Connection, *, until: float) -> AsyncIterator[Progress]:
+    """Give each new progress; end with one that has an outcome, or when it is late."""
+    last: Progress | None = None
+    while True:
+        progress = await watch.look(connection)
+        if progress != last:
+            yield progress
+        if progress.outcome is not None or time.monotonic() >= until:
+            return
+        last = progress
+        await asyncio.sleep(_POLL_SECONDS)

@@ -1,0 +1,64 @@
+"""The intake: nothing that is stored is sealed to it but uploads that wait, and those that may still be on their way.
+
+When all validators have the new key it takes the place of the older one in the file for uploaders. The older secret is
+kept for the longest life of a sealed upload after that.
+"""
+
+from datetime import datetime
+
+from certsmith.rotation import stored_keys
+from certsmith.rotation.options import Report, Terms, Waiting
+from certsmith.rotation.ring_files import INTAKE, RingFiles
+from shared.vault import KeyFiles
+from shared.vault.intake import LONGEST_LIFE
+from shared.vault.rings import RingKey
+
+
+class IntakeTurn:
+    """The intake's way to its next key."""
+
+    def __init__(self, key_files: KeyFiles) -> None:
+        self.ring = RingFiles(key_files, INTAKE)
+
+    def ready_at(self, _terms: Terms) -> datetime:
+        """Return when all validators have the newest key."""
+        return self.ring.newest.begins_at
+
+    async def finish(self, terms: Terms, *, begun: bool) -> Report:
+        """Show uploaders the newest key, and delete the older ones to which no upload can be sealed any more."""
+        ring = self.ring
+        older = tuple(key.id for key in ring.older)
+        if older:
+            ring.retire(older, at=terms.now())
+        async with terms.connect() as connection:
+            waiting = await stored_keys.waiting_uploads_by_intake_key(connection)
+        due = tuple(key.id for key in ring.retired if _is_due(key, waiting.get(key.id, 0), terms))
+        refused = sum(waiting.get(key_id, 0) for key_id in due)
+        if refused:
+            terms.tell(f"{refused} uploads wait that are sealed to the deleted key: they will be rejected")
+        if due:
+            ring.forget(due, now=terms.now())
+        return Report(
+            ring=ring.pair.name,
+            current=ring.newest.id,
+            begun=begun,
+            renewed=0,
+            retired=older,
+            deleted=due,
+            waiting=tuple(
+                Waiting(
+                    id=key.id,
+                    retired_at=key.retired_at,
+                    until=key.retired_at + LONGEST_LIFE,
+                    needed_by=waiting.get(key.id, 0),
+                )
+                for key in ring.retired
+                if key.retired_at is not None
+            ),
+        )
+
+
+def _is_due(key: RingKey, waiting: int, terms: Terms) -> bool:
+    if key.retired_at is None:
+        return False
+    return terms.forgets_now or (not waiting and terms.now() >= key.retired_at + LONGEST_LIFE)

@@ -1,0 +1,91 @@
+"""Signing keys: signatures are checked and made anew, then the older key goes from both files.
+
+A verify key that stays is a door for whoever has stolen its secret half, so nothing is kept here that nothing needs.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from certsmith.rotation import stored_keys
+from certsmith.rotation.batches import renew_all
+from certsmith.rotation.options import KeeperError, Report, Terms
+from certsmith.rotation.resealing import Resigner, StoredSignature
+from certsmith.rotation.ring_files import SIGNING, RingFiles
+from shared.store import Connection
+from shared.vault import KeyFiles
+from shared.vault.key_files import Writer
+
+_LATE: Final = timedelta(seconds=60)  # no statement of a service takes so long, so nobody signed before this
+
+
+class SigningTurn:
+    """A signing ring's way to its next key."""
+
+    def __init__(self, key_files: KeyFiles, writer: Writer) -> None:
+        self.ring = RingFiles(key_files, SIGNING[writer])
+
+    def ready_at(self, terms: Terms) -> datetime:
+        """Return when nothing is sealed or signed with an older key any more."""
+        return self.ring.newest.begins_at + timedelta(seconds=terms.settle_seconds)
+
+    async def finish(self, terms: Terms, *, begun: bool) -> Report:
+        """Sign all rows of the writer with the newest key, and delete the older ones.
+
+        Raises:
+            KeeperError: somebody goes on signing with an older key.
+        """
+        ring = self.ring
+        work = _Signatures(ring)
+        async with terms.connect() as connection:
+            passed = await renew_all(connection, work, terms.tell)
+        if work.late:
+            raise KeeperError(
+                f"the {ring.pair.writer} has signed {work.late} keys with an older key, although {ring.newest.id} is "
+                f"current since {ring.newest.begins_at:%H:%M:%S} UTC: its {ring.pair.secret.name} is old, or its clock "
+                "slow. They were signed anew, and the older key stays: mend that, then run this again"
+            )
+        older = tuple(key.id for key in (*ring.older, *ring.retired, *ring.orphans))
+        if older:
+            ring.forget(older, now=terms.now())
+        return Report(
+            ring=ring.pair.name,
+            current=ring.newest.id,
+            begun=begun,
+            renewed=passed.done,
+            left=passed.left,
+            deleted=older,
+        )
+
+
+class _Signatures:
+    """Signatures of a writer that are not by its newest key."""
+
+    def __init__(self, ring: RingFiles) -> None:
+        self.name = f"{ring.pair.name}: re-signed"
+        assert ring.pair.writer is not None
+        self._writer = ring.pair.writer
+        self._by = ring.newest
+        self._resigner = Resigner(ring.public, writer=self._writer, to=self._by)
+        self.late = 0  # made with an older key although the newest was in use
+
+    async def count(self, connection: Connection) -> int:
+        """Return how many there are."""
+        found = await stored_keys.signatures_by_signing_key(connection, writer=self._writer)
+        return sum(number for key_id, number in found.items() if key_id != self._by.id)
+
+    async def batch(self, connection: Connection, *, after: str, limit: int) -> list[StoredSignature]:
+        """Return some of them."""
+        return await stored_keys.signatures(
+            connection, writer=self._writer, not_by=self._by.id, after=after, limit=limit
+        )
+
+    def remake(self, stored: StoredSignature) -> bytes:
+        """Return a signature by the newest key."""
+        signature = self._resigner.remake(stored)
+        if stored.created_at > self._by.begins_at + _LATE:
+            self.late += 1
+        return signature
+
+    async def replace(self, connection: Connection, new: list[tuple[StoredSignature, bytes]]) -> int:
+        """Replace them."""
+        return await stored_keys.replace_signatures(connection, new, by=self._by.id)

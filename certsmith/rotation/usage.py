@@ -1,0 +1,13 @@
+"""How many stored keys, and waiting uploads, need each ring key."""
+
+from certsmith.rotation import stored_keys
+from shared.store import Connection
+from shared.vault.key_files import WRITERS
+
+
+async def needs(connection: Connection) -> dict[str, int]:
+    """Return how much is sealed to, or signed with, each ring key that anything is, by its id."""
+    found = await stored_keys.wraps_by_vault_key(connection)
+    for writer in WRITERS:
+        found |= await stored_keys.signatures_by_signing_key(connection, writer=writer)
+    return found | await stored_keys.waiting_uploads_by_intake_key(connection)

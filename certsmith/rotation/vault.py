@@ -1,0 +1,98 @@
+"""The vault: wraps are sealed anew, then the older keys are retired, and deleted when nothing has needed them for days.
+
+A retired vault key still opens. So a process that has not seen the new ring, on a machine where nobody has copied the
+files, seals nothing that cannot be opened: the next run seals it anew.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from certsmith.rotation import stored_keys
+from certsmith.rotation.batches import Passed, renew_all
+from certsmith.rotation.options import Report, Terms, Waiting
+from certsmith.rotation.resealing import Rewrapper, StoredWrap
+from certsmith.rotation.ring_files import VAULT, RingFiles
+from shared.store import Connection
+from shared.vault import KeyFiles
+from shared.vault.rings import RingKey
+
+KEPT: Final = timedelta(days=7)  # after a vault key was retired
+
+
+class VaultTurn:
+    """The vault's way to its next key."""
+
+    def __init__(self, key_files: KeyFiles) -> None:
+        self.ring = RingFiles(key_files, VAULT)
+
+    def ready_at(self, terms: Terms) -> datetime:
+        """Return when nothing is sealed or signed with an older key any more."""
+        return self.ring.newest.begins_at + timedelta(seconds=terms.settle_seconds)
+
+    async def finish(self, terms: Terms, *, begun: bool) -> Report:
+        """Seal all wraps to the newest key, retire the older ones, delete what has been retired for long."""
+        ring = self.ring
+        async with terms.connect() as connection:
+            passed = await renew_all(connection, _Wraps(ring), terms.tell)
+            older = tuple(key.id for key in ring.older)
+            if older:
+                ring.retire(older, at=terms.now())
+            needed = _needed(await stored_keys.wraps_by_vault_key(connection), passed)
+        due = tuple(key.id for key in ring.retired if not needed.get(key.id) and _is_due(key, terms))
+        if due:
+            ring.forget(due, now=terms.now())
+        return Report(
+            ring=ring.pair.name,
+            current=ring.newest.id,
+            begun=begun,
+            renewed=passed.done,
+            left=passed.left,
+            retired=older,
+            deleted=due,
+            waiting=tuple(
+                Waiting(
+                    id=key.id, retired_at=key.retired_at, until=key.retired_at + KEPT, needed_by=needed.get(key.id, 0)
+                )
+                for key in ring.retired
+                if key.retired_at is not None
+            ),
+        )
+
+
+class _Wraps:
+    """Wraps that are not sealed to the newest key."""
+
+    def __init__(self, ring: RingFiles) -> None:
+        self.name = f"{ring.pair.name}: re-wrapped"
+        to = ring.public.find(ring.newest.id)
+        assert to is not None  # a ring's files are written together, and repaired
+        self._rewrapper = Rewrapper(ring.secret, to=to)
+        self._to = to.id
+
+    async def count(self, connection: Connection) -> int:
+        """Return how many there are."""
+        return sum(n for key_id, n in (await stored_keys.wraps_by_vault_key(connection)).items() if key_id != self._to)
+
+    async def batch(self, connection: Connection, *, after: str, limit: int) -> list[StoredWrap]:
+        """Return some of them."""
+        return await stored_keys.wraps(connection, not_to=self._to, after=after, limit=limit)
+
+    def remake(self, stored: StoredWrap) -> bytes:
+        """Return the same data key sealed to the newest key."""
+        return self._rewrapper.remake(stored)
+
+    async def replace(self, connection: Connection, new: list[tuple[StoredWrap, bytes]]) -> int:
+        """Replace them."""
+        return await stored_keys.replace_wraps(connection, new, to=self._to)
+
+
+def _needed(sealed: dict[str, int], passed: Passed) -> dict[str, int]:
+    """Return how many wraps need each vault key; what does not open with the key that it names does not need it."""
+    needed = dict(sealed)
+    for left in passed.left:
+        needed[left.ring_key_id] = needed.get(left.ring_key_id, 0) - 1
+    return {key_id: number for key_id, number in needed.items() if number > 0}
+
+
+def _is_due(key: RingKey, terms: Terms) -> bool:
+    return key.retired_at is not None and (terms.forgets_now or terms.now() >= key.retired_at + KEPT)

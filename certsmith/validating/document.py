@@ -1,0 +1,67 @@
+"""A judgement for programs: one JSON document, the same from files and in a batch."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from certsmith.validating.request import RequestError
+from shared.certificates import CertificateFacts
+from shared.judging import Finding, Judgement, Link
+
+Document = dict[str, object]
+RequestId = str | int | None
+
+ACCEPT: Final = "accept"
+REJECT: Final = "reject"
+
+
+def document_of(judgement: Judgement, *, request_id: RequestId = None) -> Document:
+    """Return the JSON that tells of *judgement*; nothing of the key is in it."""
+    return {
+        "id": request_id,
+        "verdict": ACCEPT if judgement.is_accepted else REJECT,
+        "reasons": [_of_finding(finding) for finding in judgement.reasons],
+        "warnings": [_of_finding(finding) for finding in judgement.warnings],
+        "publicly_trusted": judgement.publicly_trusted,
+        "trust_anchor": judgement.trust_anchor,
+        "chain": [_of_link(link) for link in judgement.links],
+        "facts": None if judgement.facts is None else _of_facts(judgement.facts),
+    }
+
+
+def refusal(error: RequestError, *, request_id: RequestId = None) -> Document:
+    """Return the JSON that tells of a request that could not be judged: it has the same shape."""
+    reason = {"code": error.code, "message": str(error), "where": error.where}
+    unknown = document_of(Judgement(reasons=(), warnings=()), request_id=request_id)
+    return unknown | {"verdict": REJECT, "reasons": [reason]}
+
+
+def _of_finding(finding: Finding) -> Document:
+    return {"code": finding.code, "message": finding.message, "where": finding.where}
+
+
+def _of_link(link: Link) -> Document:
+    return {
+        "number": link.number,
+        "subject": link.subject,
+        "issuer": link.issuer,
+        "not_before": _time(link.not_before),
+        "not_after": _time(link.not_after),
+        "key": link.key,
+        "is_self_signed": link.is_self_signed,
+    }
+
+
+def _of_facts(facts: CertificateFacts) -> Document:
+    return {
+        "names": list(facts.names),
+        "not_before": _time(facts.not_before),
+        "not_after": _time(facts.not_after),
+        "serial_number": facts.serial_number,
+        "fingerprint": facts.fingerprint.hex(),
+        "issuer": facts.issuer,
+        "key_type": facts.key_type,
+    }
+
+
+def _time(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,69 @@
+"""`certsmith validate --bundle FILE --key FILE`: the question as it stands on the command line."""
+
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from certsmith.exits import ExitCode
+from certsmith.failures import CommandError
+from certsmith.terminal import Terminal
+from certsmith.validating.document import document_of
+from certsmith.validating.request import MAX_BYTES, Request, RequestError, identity_of, instant_of, roots_of
+from certsmith.validating.tree import lines_of
+
+STDIN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The options as they were given; files by name, `-` for standard input."""
+
+    bundle: str
+    key: str
+    domain: str | None = None
+    trust: str | None = None
+    at: str | None = None
+
+
+def validate_files(words: Words, terminal: Terminal) -> ExitCode:
+    """Show the judgement of the files; the exit code says whether they are accepted.
+
+    Raises:
+        CommandError: a file cannot be read, or an option says nothing sensible.
+    """
+    request = _request(words)
+    judgement = request.judged()
+    terminal.show(document_of(judgement), *lines_of(judgement, at=request.at))
+    return ExitCode.DONE if judgement.is_accepted else ExitCode.REFUSED
+
+
+def _request(words: Words) -> Request:
+    if [words.bundle, words.key, words.trust].count(STDIN) > 1:
+        raise _usage("standard input can be one file only; name the others")
+    try:
+        return Request(
+            at=datetime.now(UTC) if words.at is None else instant_of(words.at, where="--at"),
+            domain=None if words.domain is None else identity_of(words.domain, where="--domain"),
+            trust=None if words.trust is None else roots_of(_content(words.trust, "--trust"), where="--trust"),
+            bundle=_content(words.bundle, "--bundle"),
+            key=_content(words.key, "--key"),
+        )
+    except RequestError as error:
+        raise _usage(f"{error.where}: {error}", code=error.code) from None
+
+
+def _content(file: str, option: str) -> bytes:
+    """Return what is in *file*, or as much of it as shows that it is too much."""
+    try:
+        if file == STDIN:
+            return sys.stdin.buffer.read(MAX_BYTES)
+        with Path(file).open("rb") as opened:
+            return opened.read(MAX_BYTES)
+    except OSError as error:
+        raise _usage(f"{option}: {file} cannot be read: {error.strerror}") from None
+
+
+def _usage(message: str, *, code: str = "usage") -> CommandError:
+    return CommandError(message, code=code, exit_code=ExitCode.USAGE)

@@ -1,0 +1,142 @@
+"""A judgement for people: who signed whom, from the root down to the leaf, and under each what is wrong with it.
+
+Certificates keep the numbers that they have in the bundle, so that a wrong order shows.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from rich.console import RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from certsmith.terminal import printable
+from shared.certificates import CertificateFacts
+from shared.judging import Finding, Judgement, Link
+
+_PLACE: Final = re.compile(r"certificate \d+|root|key")  # what a finding is about; else it is the bundle as a whole
+_NAMES: Final = 8  # of a certificate are shown; it may have hundreds
+
+_Places = dict[str, list[Finding]]
+
+
+def lines_of(judgement: Judgement, *, at: datetime) -> Iterator[RenderableType]:
+    """Give what people read of *judgement*, which is for the instant *at*; the verdict comes last."""
+    places = _places(judgement)
+    yield from _trees(judgement, places, at=at)
+    for place, findings in places.items():  # that the trees have not taken
+        yield Text("\n").join([Text(place, "bold"), *(Text("  ") + _finding(each) for each in findings)])
+    yield ""
+    if judgement.links:
+        yield _trust(judgement)
+    yield _verdict(judgement)
+
+
+def _places(judgement: Judgement) -> _Places:
+    """Return all findings by what they are about."""
+    places: _Places = {}
+    for finding in (*judgement.reasons, *judgement.warnings):
+        match = _PLACE.match(finding.where)
+        places.setdefault(match[0] if match else "bundle", []).append(finding)
+    return places
+
+
+def _trees(judgement: Judgement, places: _Places, *, at: datetime) -> Iterator[Tree]:
+    """Give a tree for each certificate whose issuer is not in the bundle: one, if all is well.
+
+    What is found about those that are shown is taken out of *places*.
+    """
+    links = judgement.links
+    nodes = [_node(link, judgement, places.pop(f"certificate {link.number}", ()), at=at) for link in links]
+    tops = []
+    for link, node, parent in zip(links, nodes, _parents(links), strict=True):
+        if parent is not None:
+            nodes[parent].add(node)
+        elif link.is_self_signed:
+            tops.append(node)
+        else:
+            tops.append(_absent_issuer(link, judgement, places))
+            tops[-1].add(node)
+    yield from tops
+
+
+def _parents(links: Sequence[Link]) -> list[int | None]:
+    """Return for each of *links* the index of its issuer, by name: the next one if it fits, else any other."""
+    parents: list[int | None] = [None] * len(links)
+    for child, link in enumerate(links):
+        later_first = [*range(child + 1, len(links)), *range(child)]
+        fitting = (each for each in later_first if links[each].subject == link.issuer)
+        if not link.is_self_signed:
+            parents[child] = next((each for each in fitting if child not in _line_of(each, parents)), None)
+    return parents
+
+
+def _line_of(index: int | None, parents: Sequence[int | None]) -> Iterator[int]:
+    """Give *index* and all above it."""
+    while index is not None:
+        yield index
+        index = parents[index]
+
+
+def _absent_issuer(link: Link, judgement: Judgement, places: _Places) -> Tree:
+    if judgement.trust_anchor != link.issuer:
+        return Tree(Text.assemble(printable(link.issuer), ("  not in the bundle", "dim")))
+    anchor = Text.assemble((printable(link.issuer), "bold"), ("  a trusted root, not in the bundle", "dim"))
+    return Tree(Text("\n").join([anchor, *(_finding(each) for each in places.pop("root", ()))]))
+
+
+def _node(link: Link, judgement: Judgement, findings: Sequence[Finding], *, at: datetime) -> Tree:
+    """Return *link* in three lines at most, and what was found about it."""
+    root = ("  root", "dim") if link.is_self_signed else ""
+    lines = [
+        Text.assemble((f"certificate {link.number}", "bold"), f"  {printable(link.subject)}", root),
+        Text(f"{link.key}, {_validity(link, at)}", "dim"),
+    ]
+    if link.number == 1 and judgement.facts is not None:
+        lines += _leaf(judgement.facts)
+    return Tree(Text("\n").join([*lines, *(_finding(each) for each in findings)]))
+
+
+def _leaf(facts: CertificateFacts) -> Iterator[Text]:
+    more = f" and {len(facts.names) - _NAMES} more" if len(facts.names) > _NAMES else ""
+    yield Text(f"for {printable(', '.join(facts.names[:_NAMES])) or 'no host name'}{more}")
+    yield Text(f"serial number {facts.serial_number}, SHA-256 {facts.fingerprint.hex()}", "dim")
+
+
+def _validity(link: Link, at: datetime) -> str:
+    period = f"{link.not_before:%Y-%m-%d} to {link.not_after:%Y-%m-%d}"
+    if at < link.not_before:
+        return f"{period}, not yet valid"
+    if at > link.not_after:
+        return f"{period}, expired {_days((at - link.not_after).days)} ago"
+    return f"{period}, {_days((link.not_after - at).days)} left"
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
+
+
+def _finding(finding: Finding) -> Text:
+    kind, style = ("warning", "yellow") if finding.rule.is_warning else ("error", "red")
+    return Text.assemble((f"{kind}[{finding.code}]", style), f": {printable(finding.message)}")
+
+
+def _trust(judgement: Judgement) -> Text:
+    leads = "leads to no root that is known here"
+    if judgement.trust_anchor is not None:
+        leads = f"leads to {printable(judgement.trust_anchor)}"
+    return Text(f"publicly trusted: {'yes' if judgement.publicly_trusted else 'no'}, {leads}")
+
+
+def _verdict(judgement: Judgement) -> Text:
+    warnings = _counted(len(judgement.warnings), "warning")
+    if judgement.is_accepted:
+        return Text.assemble(("accepted", "bold green"), f", with {warnings}" if judgement.warnings else "")
+    reasons = _counted(len(judgement.reasons), "error")
+    return Text.assemble(("refused", "bold red"), f": {reasons}", f", {warnings}" if judgement.warnings else "")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,196 @@
+"""One service of the platform as a process, started as its users start it."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import aiohttp
+
+from dev.ports import LOOPBACK
+from dev.program import Command, Program
+from dev.waiting import until
+
+ROOT: Final = Path(__file__).parents[2]
+OUTLIVING: Final = ROOT / "tests" / "rig" / "chaos" / "launchers" / "outliving.py"
+KILLED: Final = 128 + signal.SIGKILL
+STOP_SECONDS: Final = 40.0
+START_SECONDS: Final = 60.0  # one to two on a quiet machine
+PAGE_SECONDS: Final = 4.0  # a health check waits no longer (`shared.process.health_check`)
+
+
+class Page(NamedTuple):
+    """What a health check gets."""
+
+    status: int
+    text: str
+
+
+class Service:
+    """`python -m module`, which may be killed and started again; its log goes on in one file."""
+
+    def __init__(
+        self, name: str, module: str, *, environment: Mapping[str, str], folder: Path, ready_port: int
+    ) -> None:
+        self.name: Final = name
+        self.module: Final = module
+        self.environment: Final = dict(environment)
+        self.log: Final = folder / f"{name}.log"
+        self._pages: Final = f"http://{LOOPBACK}:{ready_port}"
+        self._program: Program | None = None
+
+    @property
+    def program(self) -> Program:
+        """The process that runs now, or ran last."""
+        assert self._program is not None, f"{self.name} was never started"
+        return self._program
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._program is not None and self._program.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """The id of the process that runs now, or ran last."""
+        return self.program.pid
+
+    async def start(self) -> None:
+        """Start the process, which is then on its way to be ready."""
+        assert not self.is_running, f"{self.name} runs already"
+        self._program = await Program.start(self._command())
+
+    async def ready(self) -> None:
+        """Return when `/ready` says that nothing is missing; fail if the process ends before."""
+        await until(self._says_ready, lambda: f"{self.name} to be ready", seconds=START_SECONDS)
+
+    async def kill(self) -> None:
+        """`kill -9`; return when the process, and what it had started, is gone."""
+        await self.program.kill()
+
+    async def stop(self) -> int:
+        """Send SIGTERM and return the exit status."""
+        return await self.program.stop(signal.SIGTERM, STOP_SECONDS)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        os.kill(self.pid, number)
+
+    async def ended(self, seconds: float = START_SECONDS) -> int:
+        """Return the exit status, once the process has ended by itself."""
+        return await self.program.wait(seconds)
+
+    async def end(self) -> None:
+        """End the process in whatever way is fast, if it runs."""
+        if self.is_running:
+            await self.program.end()
+
+    async def page(self, name: str) -> Page:
+        """Return what `/live` or `/ready` says.
+
+        Raises:
+            aiohttp.ClientError: the process does not listen.
+            TimeoutError: it says nothing in the time that a health check has.
+        """
+        patience = aiohttp.ClientTimeout(total=PAGE_SECONDS)
+        async with aiohttp.ClientSession(timeout=patience) as session, session.get(f"{self._pages}/{name}") as answer:
+            return Page(answer.status, await answer.text())
+
+    def children(self) -> tuple[int, ...]:
+        """Return the process ids of what the process has started, a terminator's workers for example."""
+        found = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return tuple(map(int, found.read_text().split())) if self.is_running and found.exists() else ()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return all that it has logged since its first start, one object a line; lines of other shape are left out."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def leaderships(self) -> list[tuple[str, int]]:
+        """Return service and token of each lease on the outbox that it has held."""
+        return [(each["service"], each["token"]) for each in self.records() if each.get("event") == "relay_leads"]
+
+    def _command(self, *before: str | Path) -> Command:
+        return Command(
+            argv=[*before, sys.executable, "-m", self.module],
+            log=self.log,
+            env={**self.environment, "PATH": os.environ["PATH"]},
+            cwd=ROOT,
+        )
+
+    async def _says_ready(self) -> bool:
+        assert self.is_running, f"{self.name} ended before it was ready"
+        try:
+            return (await self.page("ready")).status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+class Node(Service):
+    """A terminator, at an address of its own: a control process, and workers that outlive it when it is killed."""
+
+    def __init__(
+        self, name: str, *, environment: Mapping[str, str], folder: Path, ready_port: int, address: str, https_port: int
+    ) -> None:
+        super().__init__(name, "services.terminator", environment=environment, folder=folder, ready_port=ready_port)
+        self.address: Final = address
+        self.https_port: Final = https_port
+        self._state: Final = folder / f"{name}.state"
+        self._left_behind: Final[list[Program]] = []
+
+    @property
+    def pid(self) -> int:
+        """The id of the control process that runs now, or ran last."""
+        return self._says()[0]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the control process lives."""
+        return super().is_running and len(self._says()) == 1
+
+    async def start(self) -> None:
+        """Start the control process, which is then on its way to be ready."""
+        assert not self.is_running, f"{self.name} runs already"
+        if self._program is not None:
+            self._left_behind.append(self._program)
+        self._state.unlink(missing_ok=True)
+        self._program = await Program.start(self._command(sys.executable, "-I", "-S", OUTLIVING, self._state))
+        await until(self._has_begun, f"{self.name} to begin")
+
+    async def kill(self) -> None:
+        """`kill -9` the control process; return when it is gone. Its workers are told by nobody."""
+        os.kill(self.pid, signal.SIGKILL)
+        await self.ended()
+
+    async def stop(self) -> int:
+        """Send SIGTERM to the control process and return its exit status."""
+        os.kill(self.pid, signal.SIGTERM)
+        return await self.ended(STOP_SECONDS)
+
+    async def ended(self, seconds: float = START_SECONDS) -> int:
+        """Return the control process's exit status, once it has ended."""
+        await until(self._has_ended, f"{self.name} to end", seconds=seconds)
+        return self._says()[1]
+
+    async def end(self) -> None:
+        """End all its processes in whatever way is fast."""
+        for program in (*self._left_behind, *([self._program] if self._program else [])):
+            await program.end()
+
+    def kill_worker(self, pid: int) -> None:
+        """`kill -9` one of the workers that `children` has listed; it may have ended by itself."""
+        if pid in self.children():
+            os.kill(pid, signal.SIGKILL)
+
+    def _says(self) -> list[int]:
+        """Return the process id and, if it has ended, the exit status; nothing before it has begun."""
+        return [int(line) for line in self._state.read_text().split()] if self._state.exists() else []
+
+    async def _has_begun(self) -> bool:
+        return bool(self._says())
+
+    async def _has_ended(self) -> bool:
+        return len(self._says()) == 2

@@ -1,0 +1,135 @@
+"""An order and the states it goes through; pure.
+
+::
+
+    queued ─▶ keyed ─▶ ordering ─▶ ordered ─▶ validating ─▶ finalizing ─▶ issued
+      │▲        ▲         │           │            │             │
+      ▼│        └─────────┴───────────┴────────────┴─────────────┘   a new order at the CA, later
+    waiting_dns                                                      failed: a human must act
+                                                                     parked: 30 days of failure
+
+Every arrow is one committed UPDATE that names the state it leaves and the lease it was done under. What must survive a
+crash is written on entering a state: the key and the CSR before the CA hears of the order (so no second key can ever
+be certified), the intent before a request that cannot be repeated blindly, the URLs as soon as they are known. After a
+crash the CA's status of the order is the truth; what we wrote says where to look.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from services.provisioner.rules.acme import Problem
+from shared.errors import IllegalTransitionError
+from shared.identifiers import AccountId, DomainId, KeyId, OrderId
+
+
+class OrderState(StrEnum):
+    """Where an order stands."""
+
+    QUEUED = "queued"
+    WAITING_DNS = "waiting_dns"
+    KEYED = "keyed"
+    ORDERING = "ordering"
+    ORDERED = "ordered"
+    VALIDATING = "validating"
+    FINALIZING = "finalizing"
+    ISSUED = "issued"
+    FAILED = "failed"
+    PARKED = "parked"
+
+
+class Trigger(StrEnum):
+    """What moves an order on."""
+
+    DNS_NOT_READY = "dns_not_ready"
+    KEY_STORED = "key_stored"
+    ORDER_INTENDED = "order_intended"
+    ORDER_CREATED = "order_created"
+    CHALLENGES_PUBLISHED = "challenges_published"
+    AUTHORIZED = "authorized"
+    CERTIFICATE_STORED = "certificate_stored"
+    TRY_FAILED = "try_failed"
+    HUMAN_NEEDED = "human_needed"
+    GIVEN_UP = "given_up"
+
+
+FINISHED: Final = frozenset({OrderState.ISSUED, OrderState.FAILED, OrderState.PARKED})
+_AT_THE_CA: Final = (OrderState.ORDERING, OrderState.ORDERED, OrderState.VALIDATING, OrderState.FINALIZING)
+_UNFINISHED: Final = tuple(state for state in OrderState if state not in FINISHED)
+
+TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
+    (OrderState.QUEUED, Trigger.DNS_NOT_READY): OrderState.WAITING_DNS,
+    (OrderState.WAITING_DNS, Trigger.DNS_NOT_READY): OrderState.WAITING_DNS,
+    (OrderState.QUEUED, Trigger.KEY_STORED): OrderState.KEYED,
+    (OrderState.WAITING_DNS, Trigger.KEY_STORED): OrderState.KEYED,
+    (OrderState.KEYED, Trigger.ORDER_INTENDED): OrderState.ORDERING,
+    (OrderState.ORDERING, Trigger.ORDER_CREATED): OrderState.ORDERED,
+    (OrderState.ORDERED, Trigger.CHALLENGES_PUBLISHED): OrderState.VALIDATING,
+    (OrderState.VALIDATING, Trigger.AUTHORIZED): OrderState.FINALIZING,
+    (OrderState.FINALIZING, Trigger.CERTIFICATE_STORED): OrderState.ISSUED,
+    # A try that failed starts again from the preflight: what failed may well be the DNS. Key and CSR are kept.
+    **{(state, Trigger.TRY_FAILED): OrderState.QUEUED for state in (OrderState.KEYED, *_AT_THE_CA)},
+    **{(state, Trigger.HUMAN_NEEDED): OrderState.FAILED for state in _UNFINISHED},
+    **{(state, Trigger.GIVEN_UP): OrderState.PARKED for state in _UNFINISHED},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One need for a certificate, as its row stood when it was read."""
+
+    id: OrderId
+    domain_id: DomainId
+    tenant: str
+    names: tuple[str, ...]
+    key_type: str
+    profile: str | None
+    ca: str
+    state: OrderState
+    lease_token: int
+    account_id: AccountId | None = None
+    attempt: int = 0
+    checks: int = 0
+    key_id: KeyId | None = None
+    csr: bytes | None = None
+    order_url: str | None = None
+    finalize_url: str | None = None
+    authorization_urls: tuple[str, ...] = ()
+    order_expires_at: datetime | None = None
+    failing_since: datetime | None = None
+    correlation_id: str | None = None
+    traceparent: str | None = None
+    created_at: datetime | None = None  # None: not stored yet
+
+    @property
+    def name(self) -> str:
+        """The name that the order is for."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is wrong with an order: a code for programs, a sentence for people, and what the CA said."""
+
+    error_code: str
+    message: str
+    problem: Problem | None = None
+
+
+def advance(order: Order, trigger: Trigger, **changes: Any) -> Order:  # noqa: ANN401 - fields of Order, checked by replace
+    """Return *order* as it stands after *trigger*, with *changes* to its other fields.
+
+    Raises:
+        IllegalTransitionError: *trigger* cannot happen in the order's state.
+    """
+    try:
+        state = TRANSITIONS[order.state, trigger]
+    except KeyError:
+        raise IllegalTransitionError(f"order {order.id} is {order.state}; {trigger} cannot happen now") from None
+    return replace(order, state=state, **changes)
+
+
+def without_ca_order(order: Order) -> Order:
+    """Return *order* with all forgotten that belongs to its order at the CA, so that a new one is made."""
+    return replace(order, order_url=None, finalize_url=None, authorization_urls=(), order_expires_at=None)

@@ -1,0 +1,85 @@
+"""Does a domain's DNS point here? Pure: the look-up is an argument, the answer a value.
+
+A name points here by a CNAME to the target that is its registration's own (`rd-….<platform zone>`, which proves that
+whoever runs its DNS means this registration), or by addresses that are the platform's. Our view of the DNS is not the
+CA's: only definite findings hold an order back (no such name, no record, somebody else's target, addresses none of
+which is ours). The rest is for the CA to judge.
+"""
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """Where domains must point; with neither a *zone* nor *addresses*, nothing is expected of their DNS."""
+
+    zone: str | None
+    addresses: AbstractSet[IPv4Address | IPv6Address]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pointing:
+    """A finding: does the name point here, and does a CNAME to its own target prove it; if not, what must be done."""
+
+    points_here: bool
+    by_own_target: bool = False
+    message: str = ""
+
+
+def judge(answer: DnsAnswer, *, target_label: str, platform: Platform, may_have_name: bool) -> Pointing:
+    """Return what *answer* means for the registration whose CNAME target is *target_label* in the platform's zone.
+
+    One that may not have the name (another tenant registered it first and holds it) gets it by its own target only.
+    """
+    own = f"{target_label}.{platform.zone}" if platform.zone else None
+    if own is not None and own in answer.cnames:
+        return Pointing(points_here=True, by_own_target=True)
+    finding = _finding(answer, platform)
+    if finding is not None:
+        how = _how(answer.name, own, platform)
+        return Pointing(points_here=False, message=f"{finding}; the owner of its DNS must {how}")
+    if not may_have_name:
+        return Pointing(points_here=False, message=_held_by_another(answer.name, own))
+    return Pointing(points_here=True)
+
+
+def expects_nothing(platform: Platform) -> bool:
+    """Say whether the platform names no place where domains must point, so that looking at their DNS is idle."""
+    return platform.zone is None and not platform.addresses
+
+
+def _finding(answer: DnsAnswer, platform: Platform) -> str | None:
+    """Return what definitely stands in the way, None when nothing does."""
+    name, detail = answer.name, answer.detail
+    others = [target for target in answer.cnames if platform.zone and target.endswith(f".{platform.zone}")]
+    if others:
+        return f"{name} points to {others[0]}, which belongs to another registration"
+    if answer.outcome is DnsOutcome.FOUND:
+        is_ours = not platform.addresses or not platform.addresses.isdisjoint(answer.addresses)
+        shown = ", ".join(str(address) for address in answer.addresses[:3])
+        return None if is_ours else f"{name} points to {shown}, which is not this platform"
+    return {
+        DnsOutcome.NXDOMAIN: f"{name} does not exist in the DNS",
+        DnsOutcome.NO_DATA: f"{name} has no address in the DNS",
+        DnsOutcome.LOOP: f"the CNAME records of {name} lead nowhere: {detail or 'they form a loop'}",
+        DnsOutcome.SERVFAIL: f"the DNS servers of {name} cannot tell ({detail or 'SERVFAIL'})",
+        DnsOutcome.TIMEOUT: f"the DNS servers of {name} do not answer",
+    }[answer.outcome]
+
+
+def _how(name: str, own: str | None, platform: Platform) -> str:
+    addresses = " or ".join(str(address) for address in sorted(platform.addresses, key=str)[:2])
+    by_address = f"an address record for {name} with {addresses}" if addresses else ""
+    if own is None:
+        return f"create {by_address}" if addresses else "create an address record that leads to this platform"
+    by_cname = f"create the CNAME record {name} -> {own}"
+    return f"{by_cname} (at a zone's apex: {by_address})" if addresses else by_cname
+
+
+def _held_by_another(name: str, own: str | None) -> str:
+    already = f"{name} is already registered by another tenant"
+    return f"{already}; it moves here with the CNAME record {name} -> {own}" if own else already

@@ -1,0 +1,1 @@
+"""The terminator's rules. Pure: no I/O, no clock, no randomness."""

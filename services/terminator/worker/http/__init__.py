@@ -1,0 +1,1 @@
+"""HTTP that the terminator answers itself: HTTP-01, redirects and error pages."""

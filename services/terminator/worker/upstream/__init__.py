@@ -1,0 +1,1 @@
+"""Connections to upstreams: which addresses are allowed, and dialling them."""

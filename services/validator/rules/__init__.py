@@ -1,0 +1,1 @@
+"""The validator's rules. Pure: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The certificates of a bundle together: their order, their signatures, and the path to a trusted root."""

@@ -1,0 +1,9 @@
+"""The outbox: events published in the transaction of the change that they report.
+
+Call `publish` inside that transaction. `relay` sends the rows after the commit, `dispatch` is what it has in hand, and
+`table` is the SQL.
+"""
+
+from shared.messaging.outbox.table import OutboxFigures, PendingEvent, channel_of, delete, figures, pending, publish
+
+__all__ = ["OutboxFigures", "PendingEvent", "channel_of", "delete", "figures", "pending", "publish"]

@@ -1,0 +1,1 @@
+"""Plumbing of a process: running until stopped, health pages, waiting with backoff, messages between processes."""

@@ -1,0 +1,155 @@
+"""The intake's key is changed: uploads that are on their way are still opened."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from shared.errors import SealError
+from shared.store import Connection
+from shared.vault import KeyFiles, SealedUpload, key_files
+from shared.vault.intake import LONGEST_LIFE
+from shared.vault.rings import utc_now
+from tests.builders.stored_keys import Stock
+from tests.rig.processes import until
+
+
+def seal(keys: KeyFiles) -> SealedUpload:
+    return keys.upload_writer().seal(
+        certificate_id="cert_1",
+        tenant="",
+        bundle=b"",
+        expires_at=utc_now() + LONGEST_LIFE - timedelta(hours=1),
+        private_key_pem="PEM",
+    )
+
+
+def opens(keys: KeyFiles, sealed: SealedUpload) -> bool:
+    try:
+        return keys.upload_reader().open(sealed, certificate_id="cert_1", tenant="", bundle=b"", now=utc_now()) == "PEM"
+    except SealError:
+        return False
+
+
+async def add_upload(owner: Connection, sealed: SealedUpload) -> None:
+    await owner.execute(
+        "INSERT INTO validator.uploads (certificate_id, tenant, state, content_sha256, bundle, sealed, intake_key_id, "
+        "attach, requested_at) VALUES ('cert_1', '', 'received', sha256(''), '', $1, $2, '{}', now())",
+        sealed.ciphertext,
+        sealed.intake_key_id,
+    )
+
+
+async def test_what_was_sealed_before_opens_after(stock: Stock) -> None:
+    before = seal(stock.files)
+
+    (report,) = await stock.turn(stock.intake())
+    after = seal(stock.files)
+
+    assert (report.begun, report.retired, report.deleted) == (True, (before.intake_key_id,), ())
+    assert (after.intake_key_id, [each.id for each in report.waiting]) == (report.current, [before.intake_key_id])
+    assert opens(stock.files, before)
+    assert opens(stock.files, after)
+    assert not opens(stock.save("copy"), SealedUpload(intake_key_id="gone", ciphertext=after.ciphertext))
+
+
+async def test_the_old_key_opens_nothing_that_is_sealed_after(stock: Stock) -> None:
+    thief = stock.save("stolen")
+
+    await stock.turn(stock.intake())
+
+    assert not opens(thief, seal(stock.files))
+
+
+async def test_the_old_key_goes_when_no_upload_can_be_sealed_to_it_any_more(stock: Stock) -> None:
+    before = seal(stock.files)
+    (report,) = await stock.turn(stock.intake())
+    retired_at = report.waiting[0].retired_at
+
+    (early,) = await stock.turn(stock.intake(), begins=False, at=retired_at + LONGEST_LIFE - timedelta(seconds=1))
+    (late,) = await stock.turn(stock.intake(), begins=False, at=retired_at + LONGEST_LIFE)
+
+    assert (early.deleted, late.deleted, late.waiting) == ((), (before.intake_key_id,), ())
+    assert not opens(stock.files, before)
+
+
+async def test_an_upload_that_waits_keeps_its_key(stock: Stock) -> None:
+    before = seal(stock.files)
+    await add_upload(stock.owner, before)
+    await stock.turn(stock.intake())
+
+    (report,) = await stock.turn(stock.intake(), begins=False, at=utc_now() + 2 * LONGEST_LIFE)
+
+    assert (report.deleted, [each.needed_by for each in report.waiting]) == ((), [1])
+
+
+async def test_in_an_emergency_the_old_key_goes_at_once_and_it_is_said_what_that_costs(stock: Stock) -> None:
+    before = seal(stock.files)
+    await add_upload(stock.owner, before)
+
+    answer = await stock.command("intake", "--activate-after=0", "--forget-now")
+
+    assert answer.code == 0
+    assert "1 uploads wait that are sealed to the deleted key: they will be rejected" in answer.err
+    assert not opens(stock.files, before)
+    assert opens(stock.files, seal(stock.files))
+
+
+async def test_no_uploader_sees_the_new_key_before_all_validators_have_it(stock: Stock) -> None:
+    secret, public = (stock.folder / file.name for file in (key_files.INTAKE_SECRET, key_files.INTAKE_PUBLIC))
+    before, shown = secret.read_text(), public.read_text()
+    process = await stock.begin_command("intake", "--activate-after=60")
+
+    await until(lambda: secret.read_text() != before, "the next key to be there")
+    process.kill()
+    await process.wait()
+
+    assert public.read_text() == shown
+    assert opens(stock.files, seal(stock.files))
+
+
+async def test_a_rotation_that_is_killed_while_it_waits_goes_on(stock: Stock) -> None:
+    secret = stock.folder / key_files.INTAKE_SECRET.name
+    before = secret.read_text()
+    process = await stock.begin_command("intake", "--activate-after=2")
+    await until(lambda: secret.read_text() != before, "the next key to be there")
+    process.kill()
+    await process.wait()
+
+    answer = await stock.command("intake", "--activate-after=2", "--json")
+
+    (ring,) = answer.document["rings"]
+    assert (ring["begun"], len(ring["retired"])) == (False, 1)
+    assert [key["id"] for key in json.loads(secret.read_text())["keys"]] == [*ring["retired"], ring["current"]]
+    assert seal(stock.files).intake_key_id == ring["current"]
+
+
+async def test_who_takes_the_newest_key_in_the_file_takes_one_that_opens(stock: Stock) -> None:
+    await stock.turn(stock.intake())
+
+    (shown,) = json.loads((stock.folder / key_files.INTAKE_PUBLIC.name).read_text())["keys"]
+
+    assert shown["retired_at"] is None
+    assert stock.files.load(key_files.INTAKE_SECRET).find(shown["id"])
+
+
+@pytest.mark.parametrize("ring", ["intake", "vault"])
+async def test_a_writer_of_signatures_is_no_matter_of_other_rings(stock: Stock, ring: str) -> None:
+    answer = await stock.command(ring, "--writer=validator")
+
+    assert answer.code == 2
+    assert "--writer is for" in answer.err
+
+
+async def test_a_cut_off_between_the_two_files_is_mended(stock: Stock) -> None:
+    secret = stock.folder / key_files.INTAKE_SECRET.name
+    old = stock.intake().ring.newest.id
+    stock.intake().ring.begin(now=utc_now(), active_from=utc_now())
+    content = secret.read_bytes()
+    (first,) = await stock.turn(stock.intake())
+    secret.write_bytes(content)  # the public halves are written first; cut off before the second file
+
+    (again,) = await stock.turn(stock.intake())
+
+    assert (again.current, again.begun, again.retired) == (first.current, False, (old,))
+    assert seal(stock.files).intake_key_id == first.current

@@ -1,0 +1,163 @@
+"""A provisioner that kills itself at one point of its work: `python -m tests.rig.chaos.launchers.dying_provisioner`.
+
+`CRASH_POINT` says where, and the file `CRASH_MARKER` is written there. Nothing in the product knows of it: the ways to
+the outside that its composition root takes as an argument have something around them.
+"""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NoReturn, cast
+
+import uvloop
+
+from services.provisioner.app import OUTSIDE, Outside, serve
+from services.provisioner.ports import Authorities, CertificateAuthority
+from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
+from shared import logs
+from shared.events import CertificateReady
+from shared.messaging.inbox.consumer import Consumer
+from shared.messaging.inbox.settlement import Subscription
+from shared.messaging.message import Message
+from shared.messaging.outbox.dispatch import Sender
+from shared.process import lifecycle
+from shared.settings import LogSettings, load
+from shared.store import Connection, Pool
+from shared.vault import KeyFiles
+
+
+class CrashPoint(StrEnum):
+    """Where a provisioner dies."""
+
+    AFTER_NEW_ORDER = "new_order"
+    """The CA has made the order and has said so; its URL is not committed."""
+    AFTER_FINALIZE = "finalize"
+    """The CA has the request for the certificate and has said so; nothing is committed."""
+    AFTER_DOWNLOAD = "certificate"
+    """The certificate is here and not committed."""
+    BEFORE_PUBLISH = "before_publish"
+    """The certificate is committed, and `certificate.ready` is about to be published."""
+    AFTER_PUBLISH = "after_publish"
+    """The broker has confirmed `certificate.ready`; its row is not deleted."""
+    BEFORE_ACK = "before_ack"
+    """What the message leads to is committed; the message is not acknowledged."""
+
+
+AT_THE_CA: Final = (CrashPoint.AFTER_NEW_ORDER, CrashPoint.AFTER_FINALIZE, CrashPoint.AFTER_DOWNLOAD)
+
+
+def die(point: CrashPoint) -> NoReturn:
+    """Leave the marker, and no time for anything else."""
+    Path(os.environ["CRASH_MARKER"]).write_text(f"{point} {os.getpid()}")
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("a process outlived its SIGKILL")
+
+
+class _Dying:
+    """An authority that dies after the answer to one of its methods."""
+
+    def __init__(self, inner: CertificateAuthority, point: CrashPoint) -> None:
+        self._inner: Final = inner
+        self._point: Final = point
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        return self._fatal(found) if name == self._point else found
+
+    def _fatal(self, ask: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[NoReturn]]:
+        async def asking(*args: object, **options: object) -> NoReturn:
+            await ask(*args, **options)
+            die(self._point)
+
+        return asking
+
+
+class _DyingAuthorities:
+    """Gives such authorities."""
+
+    def __init__(self, inner: Authorities, point: CrashPoint) -> None:
+        self._inner: Final = inner
+        self._point: Final = point
+
+    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> CertificateAuthority:
+        inner = self._inner.account(directory_url=directory_url, key_pkcs8=key_pkcs8, url=url)
+        return cast("CertificateAuthority", _Dying(inner, self._point))
+
+    def new_key(self) -> bytes:
+        return self._inner.new_key()
+
+
+class _DyingSender:
+    """A sender that dies with the first `certificate.ready`."""
+
+    def __init__(self, inner: Sender, point: CrashPoint) -> None:
+        self._inner: Final = inner
+        self._point: Final = point
+
+    async def send(self, message: Message, *, seconds: float) -> None:
+        is_last = message.routing_key == CertificateReady.type
+        if is_last and self._point is CrashPoint.BEFORE_PUBLISH:
+            die(self._point)
+        await self._inner.send(message, seconds=seconds)
+        if is_last:
+            die(self._point)
+
+
+class _DyingPool(Pool):
+    """A pool whose first committed transaction is the last."""
+
+    def __init__(self, inner: Pool) -> None:
+        super().__init__(inner._pool)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with super().transaction() as connection:
+            yield connection
+        die(CrashPoint.BEFORE_ACK)
+
+
+def outside_until(point: CrashPoint) -> Outside:
+    """Return the ways to the outside that lead to *point* and no further."""
+
+    @asynccontextmanager
+    async def authorities(trusted_ca_pem: str | None) -> AsyncIterator[Authorities]:
+        async with OUTSIDE.authorities(trusted_ca_pem) as inner:
+            yield _DyingAuthorities(inner, point)
+
+    @asynccontextmanager
+    async def sender(url: str) -> AsyncIterator[Sender]:
+        async with OUTSIDE.sender(url) as inner:
+            yield _DyingSender(inner, point)
+
+    def consumer(url: str, pool: Pool, subscriptions: Sequence[Subscription]) -> Consumer:
+        return OUTSIDE.consumer(url, _DyingPool(pool), subscriptions)
+
+    if point in AT_THE_CA:
+        return replace(OUTSIDE, authorities=cast("_Authorities", authorities))
+    if point is CrashPoint.BEFORE_ACK:
+        return replace(OUTSIDE, consumer=consumer)
+    return replace(OUTSIDE, sender=cast("_Senders", sender))
+
+
+_Authorities = Callable[[str | None], AbstractAsyncContextManager[Authorities]]
+_Senders = Callable[[str], AbstractAsyncContextManager[Sender]]
+
+
+def main() -> int:
+    """Serve until the point is reached."""
+    logs.configure(load(LogSettings), service="provisioner")
+    settings, authority, keys = load(ProvisionerSettings), load(AuthoritySettings), load(KeyFiles)
+    outside = outside_until(CrashPoint(os.environ["CRASH_POINT"]))
+
+    async def serving(stop: Any) -> None:
+        await serve(settings, authority, keys, stop, outside=outside)
+
+    return lifecycle.run(serving, grace_seconds=settings.grace_seconds, loop_factory=uvloop.new_event_loop)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

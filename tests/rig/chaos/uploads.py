@@ -1,0 +1,281 @@
+"""Chaos for uploads: many on their way, and validators killed at named points and at random moments, judges too.
+
+What is killed and when follows from a seed; what it meets there does not. Whoever is killed is started again at once,
+as a supervisor does, and nothing else is ever done.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+from dev.platform.customer_ca import Authority, Issued, KeyKind, PrivateKey, new_key
+from dev.platform.platform import Platform
+from dev.platform.publishing import cloud_event, patiently
+from dev.platform.service import KILLED, Service
+from dev.platform.uploading import HOUR, UPLOADED
+from dev.servers.postgresql import StopMode
+from tests.rig.chaos.launchers.dying_validator import CrashPoint
+
+T = TypeVar("T")
+
+VALIDATORS: Final = 3
+TENANTS: Final = ("left", "right", "upper", "lower", "")
+_LAUNCHER: Final = "tests.rig.chaos.launchers.dying_validator"
+_SETTINGS: Final = {"VALIDATOR_LEASE_SECONDS": "3", "VALIDATOR_JUDGES": "2", "VALIDATOR_JUDGE_SECONDS": "1"}
+_PAUSE_SECONDS: Final = (0.2, 0.9)  # from one kill of ours to the next
+_BATCH: Final = 3
+_BATCH_SECONDS: Final = 0.4
+_DATABASE_AWAY_SECONDS: Final = (0.5, 1.5)
+_LONGEST_LIFE_SECONDS: Final = 150.0
+_BLANK_LINES: Final = 230_000  # which take long to read, and may stand before a certificate
+
+
+class Prey(StrEnum):
+    """What is killed at a random moment."""
+
+    VALIDATOR = "validator"
+    JUDGE = "judge"
+    RELAY = "relay"
+
+
+class Blow(StrEnum):
+    """What befalls a server in the midst of it."""
+
+    BROKER_RESTART = "broker restart"
+    DATABASE_STOP = "database immediate stop"
+
+
+AT_POINTS: Final = {
+    CrashPoint.RECEIVED: 3,
+    CrashPoint.ASSIGNED: 3,
+    CrashPoint.ANSWERED: 3,
+    CrashPoint.BEFORE_PUBLISH: 1,
+    CrashPoint.AFTER_PUBLISH: 2,
+}
+AT_RANDOM: Final = {Prey.VALIDATOR: 3, Prey.JUDGE: 4, Prey.RELAY: 1}
+_PUBLISHING: Final = (CrashPoint.BEFORE_PUBLISH, CrashPoint.AFTER_PUBLISH)
+KILLS: Final = sum(AT_POINTS.values()) + sum(AT_RANDOM.values())
+
+
+class Sort(StrEnum):
+    """What sort of upload it is, and the code of the only reason against it, if there is one."""
+
+    GOOD = ""
+    SLOW = " "
+    EXPIRED = "leaf_expired"
+    MISMATCHED = "key_mismatch"
+    COPIED = "sealed_other_bundle"
+    LATE = "sealed_expired"
+
+
+_SORTS: Final = {Sort.GOOD: 10, Sort.SLOW: 1, Sort.EXPIRED: 2, Sort.MISMATCHED: 2, Sort.COPIED: 1, Sort.LATE: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An upload that was published."""
+
+    certificate_id: str
+    tenant: str
+    sort: Sort
+
+    @property
+    def code(self) -> str | None:
+        """The reason for which it is to be rejected; None: it is to be accepted."""
+        return self.sort.strip() or None
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One `kill -9`."""
+
+    what: Prey | CrashPoint
+    victim: str
+
+
+@dataclass(slots=True)
+class UploadChaos:
+    """A campaign of `KILLS` kills against a platform's validators."""
+
+    platform: Platform
+    seed: int
+    say: Callable[[str], None]
+    kills: list[Kill] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    _random: random.Random = field(init=False)
+    _validators: list[Service] = field(init=False)
+    _authority: Authority = field(default_factory=Authority, init=False)
+    _points: list[CrashPoint] = field(init=False)
+    _ours: set[int] = field(default_factory=set, init=False)
+    """The processes that we have killed, and not a point of their work."""
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self._validators = [
+            self.platform.validator(f"validator-{number}", module=_LAUNCHER, **_SETTINGS)
+            for number in range(VALIDATORS)
+        ]
+        cards = [point for point, count in AT_POINTS.items() for _ in range(count)]
+        self._points = self._random.sample(cards, len(cards))
+        # One validator publishes for all, and another takes over seconds after its end. So all begin with such a point,
+        # and while two wait for their turn the third meets the other points.
+        self._points.sort(key=lambda point: point in _PUBLISHING)
+
+    async def rage(self) -> None:
+        """Upload and kill, until all kills are done."""
+        keys = [new_key(kind) for kind in KeyKind for _ in range(2)]
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            lives = [tasks.create_task(self._live(validator)) for validator in self._validators]
+            attack = tasks.create_task(self._attack())
+            publishing: list[asyncio.Task[None]] = []
+            while len(self.kills) < KILLS:
+                batch = [self._upload(keys) for _ in range(_BATCH)]
+                publishing.append(tasks.create_task(self._publish(batch)))
+                await asyncio.sleep(_BATCH_SECONDS)
+            await attack
+            for life in lives:
+                life.cancel()
+        self.say(f"seed {self.seed}: {len(self.sent)} uploads and {KILLS} kills in {time.monotonic() - began:.1f} s")
+
+    async def calm(self) -> None:
+        """Return when every upload has its verdict and nothing is left to do."""
+        began = time.monotonic()
+        for validator in self._validators:
+            if not validator.is_running:  # it was about to be started again
+                await self._start(validator, None)
+        await self.platform.settled(seconds=60)
+        self.say(f"seed {self.seed}: nothing left to do {time.monotonic() - began:.1f} s after the chaos")
+
+    def logs(self) -> Mapping[str, Path]:
+        """Return the log of each service and server, by name."""
+        return self.platform.logs()
+
+    async def _live(self, validator: Service) -> None:
+        """Run *validator* again and again; each time it may have a point of its work at which it dies."""
+        while True:
+            point = self._points.pop() if self._points else None
+            await self._start(validator, point)
+            pid = validator.pid
+            status = await validator.ended(seconds=_LONGEST_LIFE_SECONDS)
+            assert status == KILLED, f"{validator.name} ended with {status}, and nobody has killed it"
+            if pid not in self._ours:
+                assert point is not None, f"somebody else has killed {validator.name}"
+                self._note(Kill(point, validator.name))
+            elif point is not None:
+                self._points.append(point)  # it did not get there
+
+    async def _start(self, validator: Service, point: CrashPoint | None) -> None:
+        validator.environment.update(
+            CRASH_POINT=point or "",
+            CRASH_NUMBER=str(self._random.randint(1, 3)),
+            CRASH_SECONDS=f"{self._random.uniform(0, 0.005):.4f}",
+        )
+        await validator.start()
+
+    async def _attack(self) -> None:
+        """Kill at random moments, and let each blow fall once."""
+        cards = [prey for prey, count in AT_RANDOM.items() for _ in range(count)]
+        deck = self._random.sample(cards, len(cards))
+        blows = dict(zip(self._random.sample(range(1, len(deck) - 1), len(Blow)), Blow, strict=True))
+        done = 0
+        while deck:
+            await asyncio.sleep(self._random.uniform(*_PAUSE_SECONDS))
+            prey = deck.pop(0)
+            victim = await self._kill(prey)
+            if victim is None:
+                deck.append(prey)  # there is none at the moment
+                continue
+            self._note(Kill(prey, victim))
+            done += 1
+            if blow := blows.pop(done, None):
+                await self._strike(blow)
+
+    def _note(self, kill: Kill) -> None:
+        self.kills.append(kill)
+        so_far = f"{len(self.kills)}/{KILLS}"
+        self.say(f"seed {self.seed}: kill -9 {so_far}, {kill.what} ({kill.victim}), {len(self.sent)} uploads sent")
+
+    async def _kill(self, prey: Prey) -> str | None:
+        """Kill one of these; return its name, None when there is none."""
+        if prey is Prey.JUDGE:
+            return self._kill_judge()
+        victims = [each for each in self._validators if each.is_running]
+        if prey is Prey.RELAY:
+            victims = await self._unless_away(self.platform.relay_holders()) or []
+        if not victims:
+            return None
+        victim = self._random.choice(victims)
+        self._ours.add(victim.pid)
+        try:
+            os.kill(victim.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it came to its point a moment ago
+            self._ours.discard(victim.pid)
+            return None
+        return victim.name
+
+    def _kill_judge(self) -> str | None:
+        judges = [(each, pid) for each in self._validators if each.is_running for pid in each.children()]
+        if not judges:
+            return None
+        validator, pid = self._random.choice(judges)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            return f"of {validator.name}, pid {pid}"
+        return None
+
+    async def _strike(self, blow: Blow) -> None:
+        self.say(f"seed {self.seed}: {blow}")
+        match blow:
+            case Blow.BROKER_RESTART:
+                await self.platform.broker.restart()
+            case Blow.DATABASE_STOP:
+                await self.platform.database.stop(StopMode.IMMEDIATE)
+                await asyncio.sleep(self._random.uniform(*_DATABASE_AWAY_SECONDS))
+                await self.platform.database.resume()
+        self.say(f"seed {self.seed}: the server is back after its {blow}")
+
+    def _upload(self, keys: list[PrivateKey]) -> dict[str, Any]:
+        """Return the data of an upload of some sort."""
+        sort = self._random.choices(list(_SORTS), list(_SORTS.values()))[0]
+        tenant = self._random.choice(TENANTS)
+        number = len(self.sent)
+        issued = self._issued(number, sort, self._random.choice(keys))
+        bundle = "\n" * _BLANK_LINES * (sort is Sort.SLOW) + issued.bundle_pem
+        key = self._issued(number, sort, new_key(KeyKind.ECDSA_P256)) if sort is Sort.MISMATCHED else issued
+        expires_in = -HOUR if sort is Sort.LATE else HOUR
+        data = self.platform.uploader.upload_of(bundle, key.key_pem, tenant=tenant, expires_in=expires_in)
+        if sort is Sort.COPIED:
+            data["certificate_pem"] += "\n"
+        self.sent.append(Sent(data["certificate_id"], tenant, sort))
+        return data
+
+    def _issued(self, number: int, sort: Sort, key: PrivateKey) -> Issued:
+        name = f"shop-{self.seed}-{number}.example.com"
+        if sort is Sort.EXPIRED:
+            return self._authority.issue(name, key=key, days=-1, issued_days_ago=20)
+        return self._authority.issue(name, key=key)
+
+    async def _publish(self, batch: list[dict[str, Any]]) -> None:
+        """Publish each, in one form or another and some of them twice, as the same event."""
+        events = [cloud_event(UPLOADED, data) for data in batch]
+        publisher = self.platform.publisher
+        for number, event in enumerate((*events, *self._random.sample(events, 2))):
+            await patiently(partial((publisher.structured, publisher.binary)[number % 2], event))
+
+    async def _unless_away(self, asking: Awaitable[T]) -> T | None:
+        try:
+            return await asking
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None

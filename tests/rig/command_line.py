@@ -1,0 +1,65 @@
+"""`certsmith` as its users run it: a process with an exit code, and what it wrote."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from dev.platform.platform import Platform
+
+ROOT: Final = Path(__file__).parents[2]
+SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The JSON document that it wrote, and nothing else."""
+        return json.loads(self.out)
+
+
+def environment_of(platform: Platform) -> dict[str, str]:
+    """Return how an operator of *platform* reaches it; he publishes as a user that may do nothing else."""
+    logins = platform.logins
+    return {
+        "AMQP_URL": logins.administrator_amqp_url,
+        "AMQP_MANAGEMENT_URL": logins.management_url,
+        "PUBLISHER_AMQP_URL": logins.amqp_url("publisher"),
+        "DATABASE_URL": logins.administrator_url,
+    }
+
+
+async def certsmith(*words: str, environment: Mapping[str, str]) -> Answer:
+    """Run `certsmith` with *words* and return how it ended."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "certsmith",
+        *words,
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "CERTSMITH_CONFIG": os.devnull, **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(SECONDS):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    assert "Traceback" not in err.decode(), err.decode()
+    return Answer(code=process.returncode, out=out.decode(), err=err.decode())

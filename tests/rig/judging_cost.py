@@ -1,0 +1,44 @@
+"""A process that judges what it reads, and says what each judgement cost: `python -m tests.rig.judging_cost`.
+
+A line of JSON in, {"bundle", "key", "domain", "at"}; a line of JSON out, {"codes", "cpu_seconds", "grown_bytes"}.
+Memory is what the process had at most (`VmHWM` of proc(5)) over what it had before.
+"""
+
+import json
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+from shared.judging import judge
+from shared.names import normalize
+
+_SELF = Path("/proc/self")
+
+
+def main() -> None:
+    """Judge line after line."""
+    for line in sys.stdin:
+        asked = json.loads(line)
+        bundle, key = asked["bundle"].encode(), asked["key"].encode()
+        domain, at = normalize(asked["domain"]), datetime.fromisoformat(asked["at"])
+        (_SELF / "clear_refs").write_text("5")  # the peak is counted anew
+        before = _kilobytes("VmRSS")
+        began = time.process_time()
+        judgement = judge(bundle, key, at=at, domain=domain)
+        cpu_seconds = time.process_time() - began
+        answer = {
+            "codes": [finding.code for finding in judgement.reasons],
+            "cpu_seconds": cpu_seconds,
+            "grown_bytes": 1024 * (_kilobytes("VmHWM") - before),
+        }
+        print(json.dumps(answer), flush=True)  # noqa: T201 - the answer
+
+
+def _kilobytes(figure: str) -> int:
+    lines = (_SELF / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{figure}:"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Strangers: clients that look at what a node says to them and trust none of it."""
+
+import asyncio
+import ssl
+from typing import Final
+
+from dev.platform.service import Node
+
+INTERNAL_ERROR: Final = bytes((21, 3, 3, 0, 2, 2, 80))  # RFC 8446 sections 5.1 and 6: a fatal alert in the clear
+_SECONDS: Final = 20.0
+
+
+async def shown(host: str, node: Node) -> bytes:
+    """Return the leaf (DER) that *node* shows for *host*.
+
+    Raises:
+        OSError: it shows none.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    async with asyncio.timeout(_SECONDS):
+        _, writer = await asyncio.open_connection(node.address, node.https_port, ssl=context, server_hostname=host)
+    leaf: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return leaf
+
+
+async def first_words(host: str, node: Node) -> bytes:
+    """Return all that *node* answers to a ClientHello for *host*, byte for byte, until it ends the connection."""
+    reader, writer = await asyncio.open_connection(node.address, node.https_port)
+    try:
+        writer.write(_hello(host))
+        async with asyncio.timeout(_SECONDS):
+            return await reader.read()
+    finally:
+        writer.transport.abort()
+
+
+def _hello(host: str) -> bytes:
+    """Return the ClientHello of a usual client that asks for *host*."""
+    said = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=host)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return said.read()
+    raise AssertionError("a handshake without a server")

@@ -1,0 +1,120 @@
+"""Clients that do what ordinary ones never do: TLS over memory, so that every byte on the wire is a test's own."""
+
+import asyncio
+import contextlib
+import ssl
+from typing import Self
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL
+
+from tests.rig.terminator.node import DEADLINE_SECONDS, LOOPBACK
+
+RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+
+
+class BareClient:
+    """A TLS client (of pyOpenSSL) whose records are sent and received by hand."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tls: SSL.Connection) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.tls = tls
+
+    @classmethod
+    async def connect(cls, port: int, name: str | None, *, context: SSL.Context | None = None) -> Self:
+        """Connect, and say nothing yet."""
+        tls = SSL.Connection(context or SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        if name is not None:
+            tls.set_tlsext_host_name(name.encode())
+        tls.set_connect_state()
+        return cls(*await asyncio.open_connection(LOOPBACK, port), tls)
+
+    def hello(self) -> bytes:
+        """Return the ClientHello, not yet sent."""
+        with contextlib.suppress(SSL.WantReadError):
+            self.tls.do_handshake()
+        return self.tls.bio_read(65536)
+
+    async def send(self, *portions: bytes) -> None:
+        """Send *portions*, each in a segment of its own if the kernel lets us."""
+        for portion in portions:
+            self.writer.write(portion)
+            await self.writer.drain()
+
+    async def receive(self) -> bytes:
+        """Return what comes next; empty at the end."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await self.reader.read(65536)
+
+    async def shake_hands(self) -> None:
+        """Go on until the handshake is done, from wherever it stands."""
+        while True:
+            try:
+                self.tls.do_handshake()
+            except SSL.WantReadError:
+                await self.flush()
+                data = await self.receive()
+                assert data, "the server hung up"
+                self.tls.bio_write(data)
+            else:
+                await self.flush()
+                return
+
+    async def flush(self) -> None:
+        """Send what OpenSSL has to say."""
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                await self.send(self.tls.bio_read(65536))
+
+    async def read(self) -> bytes:
+        """Return the next decrypted bytes; empty at close_notify.
+
+        Raises:
+            SSL.SysCallError: the connection ended without one.
+        """
+        while True:
+            try:
+                return self.tls.recv(65536)
+            except SSL.ZeroReturnError:
+                return b""
+            except SSL.WantReadError:
+                data = await self.receive()
+                if not data:
+                    raise SSL.SysCallError(-1, "the end came without close_notify") from None
+                self.tls.bio_write(data)
+
+    async def read_all(self) -> bytes:
+        """Return all decrypted bytes until close_notify."""
+        parts = []
+        while part := await self.read():
+            parts.append(part)
+        return b"".join(parts)
+
+    async def write(self, data: bytes) -> None:
+        """Send *data* encrypted."""
+        view = memoryview(data)
+        while view:
+            view = view[self.tls.send(view) :]
+        await self.flush()
+
+    async def close_notify(self) -> None:
+        """Say that nothing more will be said; what comes can still be read."""
+        self.tls.shutdown()
+        await self.flush()
+
+    def leaf(self) -> bytes:
+        """Return the leaf (DER) that was shown."""
+        certificate = self.tls.get_peer_certificate(as_cryptography=True)
+        assert certificate is not None
+        return certificate.public_bytes(Encoding.DER)
+
+    def close(self) -> None:
+        """Hang up."""
+        self.writer.transport.abort()
+
+
+def only(version: ssl.TLSVersion, context: ssl.SSLContext) -> ssl.SSLContext:
+    """Return *context*, which speaks nothing but *version* from now on."""
+    context.minimum_version = context.maximum_version = version
+    return context

@@ -1,0 +1,128 @@
+"""Everything that a validator meets, and what a test wants to see of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aio_pika
+import asyncpg
+from aio_pika.abc import AbstractIncomingMessage
+
+from dev.platform.uploading import UPLOADED, Uploader
+from services.validator.app import OUTSIDE, Outside, serve
+from services.validator.settings import ValidatorSettings
+from shared.vault import KeyFiles
+
+DEADLINE_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A fact that was told: its type, its data, and the headers that came with it."""
+
+    type: str
+    data: dict[str, Any]
+    headers: dict[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Rig:
+    """A broker, a database, key rings, and a customer's program."""
+
+    amqp_url: str
+    database: asyncpg.Pool
+    database_url: str
+    keys: KeyFiles
+    uploader: Uploader
+    heard: list[Fact] = field(default_factory=list)
+    _something: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Hear every fact while the block runs."""
+        connection = await aio_pika.connect(self.amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(exclusive=True)
+            await queue.bind("certsmith.events", "#")
+            await queue.consume(self._hear, no_ack=True)
+            yield
+
+    async def _hear(self, message: AbstractIncomingMessage) -> None:
+        self.heard.append(Fact(message.routing_key or "", json.loads(message.body), dict(message.headers)))
+        self._something.set()
+
+    async def fact(self, event_type: str, count: int = 1, **data: Any) -> Fact:
+        """Return the *count*th fact of this type with this *data*, once it was told."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                self._something.clear()
+                found = self.facts(event_type, **data)
+                if len(found) >= count:
+                    return found[count - 1]
+                await self._something.wait()
+
+    def facts(self, event_type: str, **data: Any) -> list[Fact]:
+        """Return the facts of this type with this *data* that were told so far."""
+        return [
+            fact
+            for fact in self.heard
+            if fact.type == event_type and all(fact.data.get(name) == value for name, value in data.items())
+        ]
+
+    async def publish(self, data: object, *, event_type: str = UPLOADED, **headers: str) -> None:
+        """Publish a bare JSON body, or a binary CloudEvent when *headers* has its attributes."""
+        connection = await aio_pika.connect(self.amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            exchange = await channel.get_exchange("certsmith.public", ensure=False)
+            message = aio_pika.Message(
+                json.dumps(data).encode(),
+                content_type="application/json",
+                headers={f"ce-{name}": value for name, value in headers.items()},
+            )
+            await exchange.publish(message, routing_key=event_type)
+
+    async def put(self, queue: str, data: object, *, death: Any, **headers: str) -> None:
+        """Put a CloudEvent into *queue* as the broker does with what it gives up."""
+        connection = await aio_pika.connect(self.amqp_url)
+        async with connection:
+            channel = await connection.channel()
+            message = aio_pika.Message(
+                json.dumps(data).encode(),
+                content_type="application/json",
+                headers={"x-death": [death], **{f"ce-{name}": value for name, value in headers.items()}},
+            )
+            await channel.default_exchange.publish(message, routing_key=queue)
+
+    async def until(self, query: str, *args: object) -> Any:
+        """Return the first value of *query* that is true, asked again and again."""
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not (value := await self.database.fetchval(query, *args)):
+                await asyncio.sleep(0.02)
+            return value
+
+    async def upload_row(self, certificate_id: str) -> asyncpg.Record:
+        """Return the row of the upload."""
+        row = await self.database.fetchrow("SELECT * FROM validator.uploads WHERE certificate_id = $1", certificate_id)
+        assert row is not None
+        return row
+
+    @asynccontextmanager
+    async def validator(self, *, outside: Outside = OUTSIDE, **settings: Any) -> AsyncIterator[asyncio.Task[None]]:
+        """Run a validator for the length of the block, and stop it as a signal would."""
+        stop = asyncio.Event()
+        given = {"amqp_url": self.amqp_url, "database_url": self.database_url, "judges": 1, **settings}
+        task = asyncio.create_task(serve(ValidatorSettings(**given), self.keys, stop, outside=outside))
+        try:
+            yield task
+            stop.set()
+            async with asyncio.timeout(20):
+                await task
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task

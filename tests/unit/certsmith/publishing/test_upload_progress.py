@@ -1,0 +1,121 @@
+"""Where an upload stands, and what people and programs are told of its verdict."""
+
+import pytest
+from rich.console import Console
+
+from certsmith.publishing.progress import Outcome
+from certsmith.publishing.upload_progress import UploadProgress, upload_progress_of
+from shared.registry.views.fates import Fate
+from shared.registry.views.model import HostedDomain, Remark, UploadView
+from tests.builders.views import NOW, a_certificate, a_domain, a_fate, an_upload, an_uploaded_certificate
+
+REASON = Remark(code="key_mismatch", message="the key is another", where="key")
+WARNING = Remark(code="expires_soon", message="certificate 1 (CN=shop) ends in 3 days", where="certificate 1 (line 1)")
+ACCEPTED = an_upload(state="accepted", judged_at=NOW, certificate=an_uploaded_certificate(), warnings=(WARNING,))
+REJECTED = an_upload(state="rejected", judged_at=NOW, reasons=(REASON, REASON), warnings=(WARNING,))
+
+
+def progress(
+    fate: Fate, upload: UploadView | None, *, may_upload: bool = True, **attached: HostedDomain | None
+) -> UploadProgress:
+    return upload_progress_of(fate, upload, correlation_id="ours", attached=attached, may_upload=may_upload)
+
+
+def told(progress: UploadProgress) -> str:
+    """Return what people read beside the sentence."""
+    console = Console(width=200, markup=False, highlight=False)
+    with console.capture() as captured:
+        console.print(*progress.details, sep="\n")
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("fate", "upload", "state", "outcome"),
+    [
+        (a_fate(was_seen=False), None, "published", None),
+        (a_fate(was_seen=False), an_upload(correlation_id="theirs"), "published", None),
+        (a_fate(reason_code="unknown_field", reason="no"), None, "refused", Outcome.REFUSED),
+        (a_fate(), an_upload(), "received", None),
+        (a_fate(was_seen=False), an_upload(), "received", None),
+        (a_fate(), ACCEPTED, "accepted", Outcome.ACCEPTED),
+        (a_fate(), REJECTED, "rejected", Outcome.REJECTED),
+        (a_fate(), an_upload(correlation_id="theirs"), "rejected", Outcome.REJECTED),
+        (a_fate(), None, "unrecorded", Outcome.REJECTED),
+    ],
+)
+def test_an_upload_stands_where_its_fate_and_its_record_say(
+    fate: Fate, upload: UploadView | None, state: str, outcome: Outcome | None
+) -> None:
+    found = progress(fate, upload)
+
+    assert (found.state, found.outcome) == (state, outcome)
+
+
+def test_an_id_that_another_upload_has_is_told_as_a_reason() -> None:
+    found = progress(a_fate(), an_upload(correlation_id="theirs", state="accepted"))
+
+    assert [reason.code for reason in found.reasons] == ["certificate_id_taken"]
+
+
+@pytest.mark.parametrize(
+    ("upload", "codes"), [(None, ["uploads_off"]), (ACCEPTED, [])], ids=["not recorded", "accepted before"]
+)
+def test_a_tenant_who_may_not_upload_is_told_so(upload: UploadView | None, codes: list[str]) -> None:
+    found = progress(a_fate(), upload, may_upload=False)
+
+    assert [reason.code for reason in found.reasons] == codes
+
+
+def test_all_reasons_and_warnings_are_told_one_a_line() -> None:
+    found = progress(a_fate(), REJECTED)
+
+    assert found.sentence == "there are 2 reasons against it"
+    assert told(found).splitlines()[:2] == ["reason   the key is another (key_mismatch)"] * 2
+    assert "warning  certificate 1 (CN=shop) ends in 3 days (expires_soon)" in told(found)
+    assert found.document["reasons"] == [{"code": "key_mismatch", "message": "the key is another", "where": "key"}] * 2
+
+
+def test_what_was_stored_is_told_with_names_end_and_trust() -> None:
+    found = progress(a_fate(), ACCEPTED)
+
+    assert found.sentence == "it is stored as cert_1"
+    lines = told(found)
+    assert "shop.example.com" in lines
+    assert "until        2026-05-29 12:00 UTC" in lines
+    assert "only by those who know its root" in lines
+    assert "expires_soon" in lines
+    assert found.document["certificate"]["publicly_trusted"] is False  # type: ignore[index]
+
+
+def test_what_a_stranger_wrote_is_shown_without_what_a_terminal_would_obey() -> None:
+    hostile = Remark(code="x", message="a\x1b[2Jb", where="c\rd")
+    stored = an_uploaded_certificate(issuer="CN=\x1b]0;title\x07")
+
+    shown = told(progress(a_fate(), an_upload(state="accepted", certificate=stored, warnings=(hostile,))))
+
+    assert not {"\x1b", "\r", "\x07"} & {*shown}
+
+
+def test_a_certificate_that_was_there_already_is_told_by_its_id() -> None:
+    found = progress(a_fate(), an_upload(state="accepted", certificate=an_uploaded_certificate(id="cert_old")))
+
+    assert found.sentence == "the tenant has this certificate already, as cert_old"
+
+
+def test_the_domains_that_show_it_are_told_apart_from_those_that_do_not() -> None:
+    found = progress(
+        a_fate(),
+        ACCEPTED,
+        shows=a_domain(certificate=a_certificate(id="cert_1", chosen_by="attached")),
+        another=a_domain(certificate=a_certificate(id="cert_2")),
+        unheld=a_domain(certificate=a_certificate(id="cert_1"), holds_name=False),
+        bare=a_domain(),
+        unregistered=None,
+        deleted=a_domain(certificate=a_certificate(id="cert_1"), deleted_at=NOW),
+    )
+
+    assert found.document["domains"] == ["shows"]
+    assert "attached to  bare, which does not show it yet: `certsmith status bare`" in told(found)
+    assert "attached to  shows" in told(found).splitlines()
+    assert "attached to  unregistered, as soon as its tenant registers it" in told(found)
+    assert "attached to  deleted, as soon as its tenant registers it" in told(found)
