@@ -68,6 +68,6 @@ def _route_standard_library(
 def handling(event: Incoming) -> Iterator[None]:
     """Put *event*'s id, type and correlation id on every log line written inside the block."""
     with structlog.contextvars.bound_contextvars(
-        event_id=event.id, event_type=event.type, correlation_id=event.correlation_id
+        event_id=event.id, event_type=event.type, correlation_id=event.cause.correlation_id
     ):
         yield

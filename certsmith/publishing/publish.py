@@ -32,7 +32,7 @@ def document_of(event: Event) -> dict[str, object]:
     about = "domain" if hasattr(event.data, "domain") else "certificate_id"
     return {
         "event_id": event.id,
-        "correlation_id": event.correlation_id,
+        "correlation_id": event.cause.correlation_id,
         "type": event.type,
         "time": event.time,
         about: event.subject,

@@ -6,7 +6,7 @@ from typing import Final
 
 from shared import upstreams
 from shared.errors import RefusedError
-from shared.events import PUBLIC, Event, JsonObject
+from shared.events import PUBLIC, Cause, Event, JsonObject
 from shared.identifiers import new_event_id
 from shared.messaging.broker.names import PUBLIC_EXCHANGE, source_of
 from shared.messaging.codec.cloudevents import decode
@@ -38,7 +38,7 @@ def request_event(
         data=PUBLIC[request_type].model_validate(said),
         source=SOURCE,
         id=ids["id"],
-        correlation_id=ids["correlationid"],
+        cause=Cause(ids["correlationid"]),
     )
 
 

@@ -87,7 +87,7 @@ class Watch:
         return upload_progress_of(
             fate,
             upload,
-            correlation_id=self.event.correlation_id,
+            correlation_id=self.event.cause.correlation_id,
             attached=attached,
             may_upload=await tenants.uploads_allowed(connection, data.tenant, default=True),
         )

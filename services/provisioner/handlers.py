@@ -97,9 +97,7 @@ class Handlers:
             return
         await orders.cancel_orders(connection, applied.domain.id)
         await domains.erase_keys(connection, applied.domain.id)
-        await events.publish_changed(
-            connection, applied.domain, correlation_id=event.correlation_id, traceparent=event.traceparent
-        )
+        await events.publish_changed(connection, applied.domain, cause=event.cause)
         # Another tenant may have been waiting for the name, or have lost it with no order left to get it back.
         for waiting in await domains.claims_on(connection, name):
             if not await orders.retry_now(connection, waiting.id) and waiting.policy is not None:
@@ -147,9 +145,7 @@ class Handlers:
             log.info("request_is_older_than_the_domain", domain=domain.name, requested_at=event.occurred_at.isoformat())
             return
         if applied.has_changed:
-            await events.publish_changed(
-                connection, domain, correlation_id=event.correlation_id, traceparent=event.traceparent
-            )
+            await events.publish_changed(connection, domain, cause=event.cause)
         if applied.outcome is domains.Outcome.CREATED:
             if domain.policy is not None:  # there can be neither orders nor certificates yet
                 await self._open_order(connection, event, domain, domain.policy, reason=reason)
@@ -182,8 +178,7 @@ class Handlers:
             ca=self.ca,
             state=OrderState.QUEUED,
             lease_token=0,
-            correlation_id=event.correlation_id,
-            traceparent=event.traceparent,
+            cause=event.cause,
         )
         if await orders.open_order(connection, order, reason=reason):
             log.info("order_opened", order_id=order.id, domain=domain.name, reason=reason)

@@ -143,9 +143,7 @@ class Issuance:
         if not changed:
             raise NameTakenError(order.name)
         for each in changed:
-            await events.publish_changed(
-                connection, each, correlation_id=order.correlation_id, traceparent=order.traceparent
-            )
+            await events.publish_changed(connection, each, cause=order.cause)
 
     async def _pointing(self, run: Run, *, may_have_name: bool) -> preflight.Pointing:
         if preflight.expects_nothing(self.platform) and may_have_name:

@@ -155,9 +155,7 @@ class Troubles:
                 attempt=after.attempt,
                 retries_at=None if ended else due,
             )
-            await events.publish(
-                connection, failed, correlation_id=before.correlation_id, traceparent=before.traceparent
-            )
+            await events.publish(connection, failed, cause=before.cause)
 
 
 _BEFORE_THE_KEY: Final = (OrderState.QUEUED, OrderState.WAITING_DNS)

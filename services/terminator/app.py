@@ -77,11 +77,11 @@ def _listener(settings: TerminatorSettings, node: Node) -> NodeListener:
         match event.data:
             case CertificateReady(domains=domains):
                 for item in domains:
-                    node.hint(item.domain, correlation_id=event.correlation_id)
+                    node.hint(item.domain, cause=event.cause)
             case DomainChanged(domain=domain):
-                node.hint(domain, correlation_id=event.correlation_id)
+                node.hint(domain, cause=event.cause)
             case CertificateRevoked(certificate_id=certificate_id):
-                node.hint_certificate(certificate_id, correlation_id=event.correlation_id)
+                node.hint_certificate(certificate_id, cause=event.cause)
             case _:
                 raise AssertionError(event.type)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.terminator.rules.selection import Domain
+from shared.events import NO_CAUSE, Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Deployment:
     certificate_id: str
     version: int
     latency_seconds: float
-    correlation_id: str | None = None
+    cause: Cause = NO_CAUSE
 
 
 class Audience(Protocol):

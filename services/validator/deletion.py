@@ -43,8 +43,7 @@ async def on_certificate_deletion_requested(connection: Connection, event: Incom
     await events.publish(
         connection,
         CertificateDeleted(certificate_id=certificate_id),
-        correlation_id=event.correlation_id,
-        traceparent=event.traceparent,
+        cause=event.cause,
     )
 
 

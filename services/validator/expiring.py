@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 from services.validator.store import events, expiry
 from services.validator.store.expiry import Figures, Notice
 from shared.errors import StoreUnavailableError
-from shared.events import CertificateExpiring
+from shared.events import NO_CAUSE, CertificateExpiring
 from shared.process.backoff import wait_at_most
 from shared.store import Pool
 
@@ -57,7 +57,7 @@ async def tell_due(pool: Pool, *, limit: int) -> int:
                 not_after=notice.not_after,
                 message=message_of(notice),
             )
-            await events.publish(connection, data, correlation_id=None, traceparent=None)
+            await events.publish(connection, data, cause=NO_CAUSE)
     for notice in notices:
         log.warning(
             "certificate_expiring", domain=notice.domain, certificate_id=notice.certificate_id, days=notice.days

@@ -34,8 +34,7 @@ class Handlers:
         upload = uploads.read(
             data,
             requested_at=event.occurred_at,
-            correlation_id=event.correlation_id,
-            traceparent=event.traceparent,
+            cause=event.cause,
         )
         if not await tenants.uploads_allowed(connection, data.tenant, default=self.uploads_allowed):
             # Nothing is remembered of it: it may be allowed the next time.
@@ -76,7 +75,7 @@ async def _answer_again(connection: Connection, upload: Upload) -> None:
         warnings=known.warnings,
         domains=await stored_uploads.serving(connection, certificate.id),
     )
-    await events.publish(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)
+    await events.publish(connection, ready, cause=upload.cause)
 
 
 async def _reject(
@@ -89,8 +88,7 @@ async def _reject(
         upload.certificate_id,
         reasons,
         warnings,
-        correlation_id=upload.correlation_id,
-        traceparent=upload.traceparent,
+        cause=upload.cause,
     )
 
 

@@ -7,6 +7,7 @@ routing key and the CloudEvents `type`. The models are the data; the envelope ar
 
 from typing import Final
 
+from shared.events.cause import NO_CAUSE, Cause
 from shared.events.data import MAX_BODY_BYTES, Data, DomainText, JsonObject, Request, Tenant, Text255, Text4096
 from shared.events.envelope import Event, Incoming
 from shared.events.facts import (
@@ -38,8 +39,10 @@ from shared.events.requests import (
 __all__ = [
     "FACTS",
     "MAX_BODY_BYTES",
+    "NO_CAUSE",
     "PUBLIC",
     "TYPES",
+    "Cause",
     "CertificateDeleted",
     "CertificateDeletionRefused",
     "CertificateDeletionRequested",

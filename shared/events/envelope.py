@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from shared.events.cause import NO_CAUSE, Cause
 from shared.events.data import Data, JsonObject, Request
 from shared.identifiers import new_event_id
 
@@ -15,8 +16,7 @@ class Event:
     source: str
     id: str = field(default_factory=new_event_id)
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
-    correlation_id: str | None = None
-    traceparent: str | None = None
+    cause: Cause = NO_CAUSE
 
     @property
     def type(self) -> str:
@@ -48,8 +48,7 @@ class Incoming:
     user_id: str
     time: datetime | None
     received_at: datetime
-    correlation_id: str
-    traceparent: str | None
+    cause: Cause
 
     @property
     def type(self) -> str:

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from services.provisioner.rules.acme import Problem
 from shared.errors import IllegalTransitionError
+from shared.events import NO_CAUSE, Cause
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
 
 
@@ -98,8 +99,7 @@ class Order:
     authorization_urls: tuple[str, ...] = ()
     order_expires_at: datetime | None = None
     failing_since: datetime | None = None
-    correlation_id: str | None = None
-    traceparent: str | None = None
+    cause: Cause = NO_CAUSE
     created_at: datetime | None = None  # None: not stored yet
 
     @property

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 
 from services.provisioner.rules.orders import Order, OrderState
+from shared.events import Cause
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
 from shared.store import Pool, Row
 
@@ -143,7 +144,6 @@ def _order(row: Row) -> Order:
         authorization_urls=tuple(row["authorization_urls"]),
         order_expires_at=row["order_expires_at"],
         failing_since=row["failing_since"],
-        correlation_id=row["correlation_id"],
-        traceparent=row["traceparent"],
+        cause=Cause(row["correlation_id"], row["traceparent"]),
         created_at=row["created_at"],
     )

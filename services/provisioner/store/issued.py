@@ -67,4 +67,4 @@ async def _tell_ready(
         issuer=facts.issuer,
         source="automatic",
     )
-    await events.publish(connection, ready, correlation_id=order.correlation_id, traceparent=order.traceparent)
+    await events.publish(connection, ready, cause=order.cause)

@@ -147,8 +147,8 @@ async def open_order(connection: Connection, order: Order, *, reason: str) -> bo
         order.profile,
         order.ca,
         reason,
-        order.correlation_id,
-        order.traceparent,
+        order.cause.correlation_id,
+        order.cause.traceparent,
         CHANNEL,
     )
     return opened is not None

@@ -130,7 +130,7 @@ class PostgresStore:
     def _event(self, deployment: Deployment) -> Event:
         return Event(
             source=source_of(SERVICE),
-            correlation_id=deployment.correlation_id,
+            cause=deployment.cause,
             data=CertificateDeployed(
                 certificate_id=deployment.certificate_id,
                 domain=deployment.domain,

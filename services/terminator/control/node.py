@@ -19,6 +19,7 @@ from services.terminator.metrics import CACHE_ENTRIES, add_counts, set_levels
 from services.terminator.ports import Store
 from services.terminator.settings import TerminatorSettings
 from shared.errors import StoreUnavailableError
+from shared.events import NO_CAUSE, Cause
 from shared.vault import KeyReader
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -65,13 +66,13 @@ class Node:
         """Whether all hints have been acted on."""
         return self._swaps.are_done
 
-    def hint(self, domain: str, *, correlation_id: str | None = None) -> None:
+    def hint(self, domain: str, *, cause: Cause = NO_CAUSE) -> None:
         """Something may have changed in the row of *domain*."""
-        self._swaps.hint(domain, correlation_id=correlation_id)
+        self._swaps.hint(domain, cause=cause)
 
-    def hint_certificate(self, certificate_id: str, *, correlation_id: str | None = None) -> None:
+    def hint_certificate(self, certificate_id: str, *, cause: Cause = NO_CAUSE) -> None:
         """Something may have changed about a certificate."""
-        self._swaps.hint_certificate(certificate_id, correlation_id=correlation_id)
+        self._swaps.hint_certificate(certificate_id, cause=cause)
 
     def catch_up(self) -> None:
         """Hints may have been missed: ask the store what has changed, now instead of at the next turn."""

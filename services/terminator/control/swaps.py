@@ -20,6 +20,7 @@ from services.terminator.metrics import DEPLOY_SECONDS
 from services.terminator.ports import Audience, Changes, Deployment, Store
 from services.terminator.rules.selection import Domain
 from shared.errors import StoreUnavailableError
+from shared.events import NO_CAUSE, Cause
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -37,14 +38,14 @@ class Swaps:
         self._telling = telling
         self._tasks: asyncio.TaskGroup | None = None
         self._running: set[str] = set()
-        self._again: dict[str, str | None] = {}  # hinted while running, with the correlation id
+        self._again: dict[str, Cause] = {}  # hinted while running, with the latest cause
 
     @property
     def are_done(self) -> bool:
         """Whether all hints have been acted on."""
         return not self._running
 
-    def hint(self, domain: str, *, correlation_id: str | None = None) -> None:
+    def hint(self, domain: str, *, cause: Cause = NO_CAUSE) -> None:
         """Something may have changed in the row of *domain*."""
         held = self._catalogue.hint(domain)
         if not held.rows:
@@ -54,15 +55,15 @@ class Swaps:
         if self._tasks is None:  # not yet, or not any more: the workers have nothing, or are ending
             return
         if domain in self._running:
-            self._again[domain] = correlation_id
+            self._again[domain] = cause
             return
         self._running.add(domain)
-        self._tasks.create_task(self._swap(domain, correlation_id))
+        self._tasks.create_task(self._swap(domain, cause))
 
-    def hint_certificate(self, certificate_id: str, *, correlation_id: str | None = None) -> None:
+    def hint_certificate(self, certificate_id: str, *, cause: Cause = NO_CAUSE) -> None:
         """Something may have changed about a certificate."""
         for domain in self._catalogue.domains_with(certificate_id):
-            self.hint(domain, correlation_id=correlation_id)
+            self.hint(domain, cause=cause)
 
     async def catch_up(self, store: Store) -> None:
         """Learn of every change since the last time, or since the first read, whether or not its hint came.
@@ -88,7 +89,7 @@ class Swaps:
             finally:
                 self._tasks = None
 
-    async def _swap(self, domain: str, correlation_id: str | None) -> None:
+    async def _swap(self, domain: str, cause: Cause) -> None:
         try:
             while True:
                 row = await self._reread(domain)
@@ -97,10 +98,10 @@ class Swaps:
                 if row is not None and self._offers.may_be_outdated(row):  # sealed anew meanwhile
                     row = await self._reread(domain)
                 if row is not None:
-                    self._tell(row, asyncio.get_running_loop().time() - read_at, correlation_id)
+                    self._tell(row, asyncio.get_running_loop().time() - read_at, cause)
                 if domain not in self._again:
                     return
-                correlation_id = self._again.pop(domain)
+                cause = self._again.pop(domain)
         except Exception:  # the edge: what is wrong with one domain is nothing to the others
             log.exception("domain_not_swapped", domain=domain)
         finally:
@@ -116,7 +117,7 @@ class Swaps:
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, _MAX_DELAY_SECONDS)
 
-    def _tell(self, row: Domain, seconds: float, correlation_id: str | None) -> None:
+    def _tell(self, row: Domain, seconds: float, cause: Cause) -> None:
         try:
             offer = self._offers.offer(row)
         except OfferRefusedError:
@@ -131,6 +132,6 @@ class Swaps:
                 certificate_id=offer.certificate_id,
                 version=row.version,
                 latency_seconds=latency,
-                correlation_id=correlation_id,
+                cause=cause,
             )
         )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.certificates import covers
-from shared.events import CertificateUploaded, EventReason
+from shared.events import Cause, CertificateUploaded, EventReason
 from shared.identifiers import CertificateId
 from shared.names import Name, NameRefusedError, normalize
 
@@ -31,8 +31,7 @@ class Upload:
     description: str
     metadata: str
     requested_at: datetime
-    correlation_id: str | None
-    traceparent: str | None
+    cause: Cause
     reasons: tuple[EventReason, ...]  # against it, before anybody has looked at bundle and key
 
 
@@ -50,16 +49,13 @@ class Waiting:
     metadata: str
     requested_at: datetime
     received_at: datetime
-    correlation_id: str | None
-    traceparent: str | None
+    cause: Cause
     attempt: int  # tries that came to nothing by our own fault
     is_slow: bool  # it was tried, and took long
     lease_token: int
 
 
-def read(
-    data: CertificateUploaded, *, requested_at: datetime, correlation_id: str | None, traceparent: str | None
-) -> Upload:
+def read(data: CertificateUploaded, *, requested_at: datetime, cause: Cause) -> Upload:
     """Return what *data* asks for, with every reason against it that can be seen without opening anything."""
     attach, reasons = _attached(data.attach)
     sealed: bytes | None = None
@@ -79,8 +75,7 @@ def read(
         description=data.description,
         metadata=data.metadata,
         requested_at=requested_at,
-        correlation_id=correlation_id,
-        traceparent=traceparent,
+        cause=cause,
         reasons=reasons,
     )
 

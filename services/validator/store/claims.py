@@ -12,6 +12,7 @@ import structlog
 
 from services.validator.rules.uploads import Waiting
 from shared.errors import LostLeaseError
+from shared.events import Cause
 from shared.identifiers import CertificateId
 from shared.names import Name
 from shared.store import Connection, Pool, Row
@@ -139,8 +140,7 @@ def _waiting(row: Row) -> Waiting:
         metadata=row["metadata"],
         requested_at=row["requested_at"],
         received_at=row["received_at"],
-        correlation_id=row["correlation_id"],
-        traceparent=row["traceparent"],
+        cause=Cause(row["correlation_id"], row["traceparent"]),
         attempt=row["attempt"],
         is_slow=row["is_slow"],
         lease_token=row["lease_token"],

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.certificates import CertificateFacts
-from shared.events import CertificateReady, CertificateRejected, Data, DomainChanged, DomainVersion, Event, EventReason
+from shared.events import (
+    Cause,
+    CertificateReady,
+    CertificateRejected,
+    Data,
+    DomainChanged,
+    DomainVersion,
+    Event,
+    EventReason,
+)
 from shared.identifiers import CertificateId
 from shared.messaging import outbox
 from shared.registry.domains import Domain
@@ -13,18 +22,16 @@ from shared.store import Connection
 SERVICE: Final = "validator"
 
 
-async def publish(connection: Connection, data: Data, *, correlation_id: str | None, traceparent: str | None) -> None:
+async def publish(connection: Connection, data: Data, *, cause: Cause) -> None:
     """Tell *data* once this transaction is committed."""
-    event = Event(data=data, source=SERVICE, correlation_id=correlation_id, traceparent=traceparent)
+    event = Event(data=data, source=SERVICE, cause=cause)
     await outbox.publish(connection, service=SERVICE, event=event)
 
 
-async def publish_changed(
-    connection: Connection, domain: Domain, *, correlation_id: str | None, traceparent: str | None
-) -> None:
+async def publish_changed(connection: Connection, domain: Domain, *, cause: Cause) -> None:
     """Tell that the domain's row has changed."""
     data = DomainChanged(domain=domain.name, version=domain.version, deleted=domain.is_deleted)
-    await publish(connection, data, correlation_id=correlation_id, traceparent=traceparent)
+    await publish(connection, data, cause=cause)
 
 
 async def publish_rejected(
@@ -33,12 +40,11 @@ async def publish_rejected(
     reasons: Sequence[EventReason],
     warnings: Sequence[EventReason] = (),
     *,
-    correlation_id: str | None,
-    traceparent: str | None,
+    cause: Cause,
 ) -> None:
     """Tell that the upload is refused."""
     data = CertificateRejected(certificate_id=certificate_id, reasons=tuple(reasons), warnings=tuple(warnings))
-    await publish(connection, data, correlation_id=correlation_id, traceparent=traceparent)
+    await publish(connection, data, cause=cause)
 
 
 def ready(

@@ -66,8 +66,8 @@ async def receive(connection: Connection, upload: Upload) -> bool:
         upload.description,
         upload.metadata,
         upload.requested_at,
-        upload.correlation_id,
-        upload.traceparent,
+        upload.cause.correlation_id,
+        upload.cause.traceparent,
         CHANNEL,
     )
     return received is not None
@@ -85,8 +85,8 @@ async def refuse(connection: Connection, upload: Upload) -> bool:
         upload.description,
         upload.metadata,
         upload.requested_at,
-        upload.correlation_id,
-        upload.traceparent,
+        upload.cause.correlation_id,
+        upload.cause.traceparent,
         remarks(upload.reasons),
     )
     return bool(is_new)

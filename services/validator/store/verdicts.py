@@ -80,8 +80,7 @@ async def reject(
             upload.certificate_id,
             reasons,
             warnings,
-            correlation_id=upload.correlation_id,
-            traceparent=upload.traceparent,
+            cause=upload.cause,
         )
 
 
@@ -104,7 +103,7 @@ async def _accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
             warnings=warnings,
             domains=attached,
         )
-        await events.publish(connection, ready, correlation_id=upload.correlation_id, traceparent=upload.traceparent)
+        await events.publish(connection, ready, cause=upload.cause)
     return stored_id
 
 
@@ -144,8 +143,7 @@ async def _attach(connection: Connection, upload: Waiting, stored_id: Certificat
             await events.publish_changed(
                 connection,
                 attached.domain,
-                correlation_id=upload.correlation_id,
-                traceparent=upload.traceparent,
+                cause=upload.cause,
             )
         if attached.outcome in _HAVE_IT and attached.domain is not None:
             having.append(DomainVersion(domain=attached.domain.name, version=attached.domain.version))

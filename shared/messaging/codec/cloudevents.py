@@ -22,7 +22,7 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
 from shared.errors import Reason, RefusedError
-from shared.events import MAX_BODY_BYTES, PUBLIC, TYPES, Data, Event, Incoming, JsonObject
+from shared.events import MAX_BODY_BYTES, PUBLIC, TYPES, Cause, Data, Event, Incoming, JsonObject
 from shared.messaging.broker.frame_guard import UNREADABLE
 from shared.messaging.broker.names import EVENTS_EXCHANGE, PUBLIC_EXCHANGE
 from shared.messaging.codec.attributes import Attributes, attributes_and_data
@@ -37,7 +37,7 @@ _MAX_REASONS: Final = 20
 
 def attributes_of(event: Event) -> dict[str, object]:
     """Return *event*'s CloudEvents attributes."""
-    extensions = {"correlationid": event.correlation_id, "traceparent": event.traceparent}
+    extensions = {"correlationid": event.cause.correlation_id, "traceparent": event.cause.traceparent}
     return {
         "specversion": "1.0",
         "id": event.id,
@@ -91,8 +91,7 @@ def decode(message: Message, *, expected: str | None, received_at: datetime) -> 
         user_id=message.user_id or "",
         time=attributes.time,
         received_at=received_at,
-        correlation_id=attributes.correlation_id or attributes.id or str(uuid.uuid4()),
-        traceparent=attributes.traceparent,
+        cause=Cause(attributes.correlation_id or attributes.id or str(uuid.uuid4()), attributes.traceparent),
     )
 
 

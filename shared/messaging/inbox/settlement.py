@@ -10,7 +10,7 @@ import structlog
 
 from shared import logs
 from shared.errors import RefusedError
-from shared.events import Data, Event, Incoming
+from shared.events import Cause, Data, Event, Incoming
 from shared.messaging import dead_letters, inbox, outbox
 from shared.messaging.broker.names import source_of
 from shared.messaging.codec.attributes import Attributes, claimed
@@ -66,7 +66,7 @@ class Desk:
             event = decode(message, expected=subscription.type, received_at=datetime.now(UTC))
         except RefusedError as refusal:
             return await self._refuse(message, refusal, queue=queue, attributes=claimed(message))
-        attributes = Attributes(id=event.id, source=event.source, correlation_id=event.correlation_id)
+        attributes = Attributes(id=event.id, source=event.source, correlation_id=event.cause.correlation_id)
         with logs.handling(event):
             try:
                 return await self._act(event, subscription.handle)
@@ -109,9 +109,7 @@ class Desk:
         return await inbox.enter(connection, consumer=self.service, user_id=user_id, source=source, event_id=event_id)
 
     async def _tell(self, connection: Connection, fact: Data, letter: DeadLetter) -> None:
-        event = Event(
-            data=fact, source=source_of(self.service), correlation_id=letter.correlation_id or letter.event_id
-        )
+        event = Event(data=fact, source=source_of(self.service), cause=Cause(letter.correlation_id or letter.event_id))
         await outbox.publish(connection, service=self.service, event=event)
 
     async def keep(self, message: Message, *, queue: str) -> Outcome:

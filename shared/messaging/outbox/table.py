@@ -82,8 +82,8 @@ async def publish(connection: Connection, *, service: str, event: Event, key: st
         event.source,
         event.subject,
         event.time,
-        event.correlation_id,
-        event.traceparent,
+        event.cause.correlation_id,
+        event.cause.traceparent,
         data,
         channel_of(service),
     )

@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from services.provisioner.handlers import Handlers
 from shared.errors import RefusedError
-from shared.events import Data, DomainCreated, DomainRejected, DomainUpdated, Incoming
+from shared.events import Cause, Data, DomainCreated, DomainRejected, DomainUpdated, Incoming
 from shared.names import Name
 from shared.registry import domains
 from shared.store import Connection, Pool, open_pool
@@ -43,8 +43,7 @@ def event(data: Data) -> Incoming:
         user_id="",
         time=None,
         received_at=datetime.now(UTC),
-        correlation_id="c",
-        traceparent=None,
+        cause=Cause("c"),
     )
 
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from services.provisioner.handlers import Handlers
 from services.provisioner.store import budgets
 from shared.errors import RefusedError
-from shared.events import CertificateRenewalRequested, Data, DomainCreated, DomainDeleted, Incoming
+from shared.events import Cause, CertificateRenewalRequested, Data, DomainCreated, DomainDeleted, Incoming
 from shared.names import Name
 from shared.registry import domains
 from shared.store import Pool, open_pool
@@ -36,8 +36,7 @@ def event(data: Data) -> Incoming:
         user_id="",
         time=None,
         received_at=datetime.now(UTC),
-        correlation_id="c",
-        traceparent=None,
+        cause=Cause("c"),
     )
 
 

@@ -13,7 +13,7 @@ from services.terminator.adapters import postgres
 from services.terminator.adapters.postgres import PostgresStore
 from services.terminator.ports import Deployment
 from shared.errors import StoreUnavailableError
-from shared.events import TerminateTls
+from shared.events import Cause, TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
 from shared.registry import domains
@@ -180,9 +180,7 @@ async def test_a_challenge_is_answered_until_it_expires_by_the_newest_order(
 
 
 def deployment(version: int, *, domain: str = SHOP) -> Deployment:
-    return Deployment(
-        domain=domain, certificate_id="cert_1", version=version, latency_seconds=0.25, correlation_id="c-1"
-    )
+    return Deployment(domain=domain, certificate_id="cert_1", version=version, latency_seconds=0.25, cause=Cause("c-1"))
 
 
 async def test_what_was_deployed_is_recorded_and_told_once_for_each_version(

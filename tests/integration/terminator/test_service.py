@@ -24,7 +24,7 @@ from dev.servers.rabbitmq import RabbitMQ
 from dev.waiting import until
 from services.terminator.control.sockets import port_of
 from shared.certificates import parse
-from shared.events import DomainChanged, Event
+from shared.events import Cause, DomainChanged, Event
 from shared.identifiers import CertificateId, new_domain_id
 from shared.messaging.broker import topology
 from shared.messaging.publisher import Publisher
@@ -83,7 +83,7 @@ class Site:
         """Tell that the row of *name* has changed."""
         async with Publisher(self.broker.amqp_url, name="test") as publisher:
             data = DomainChanged(domain=name, version=1, deleted=False)
-            await publisher.publish(Event(data=data, source="test", correlation_id="c-42"))
+            await publisher.publish(Event(data=data, source="test", cause=Cause("c-42")))
 
     async def shown(self, name: str, *, context: ssl.SSLContext | None = None) -> bytes:
         """Return the leaf that is shown for *name*."""

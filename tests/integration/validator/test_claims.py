@@ -11,7 +11,7 @@ from services.validator.rules.uploads import Upload, Waiting
 from services.validator.store import claims, uploads, verdicts
 from services.validator.store.claims import Claims
 from shared.errors import LostLeaseError
-from shared.events import EventReason
+from shared.events import NO_CAUSE, EventReason
 from shared.identifiers import CertificateId
 from shared.store import Pool
 
@@ -31,8 +31,7 @@ def an_upload(number: int, tenant: str) -> Upload:
         description="",
         metadata="",
         requested_at=datetime.now(UTC),
-        correlation_id=None,
-        traceparent=None,
+        cause=NO_CAUSE,
         reasons=(),
     )
 

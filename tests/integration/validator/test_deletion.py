@@ -7,7 +7,7 @@ import pytest
 
 from services.validator.deletion import on_certificate_deletion_requested
 from shared.errors import RefusedError
-from shared.events import CertificateDeletionRefused, CertificateDeletionRequested, Incoming, TerminateTls
+from shared.events import Cause, CertificateDeletionRefused, CertificateDeletionRequested, Incoming, TerminateTls
 from shared.identifiers import CertificateId
 from shared.names import Name
 from shared.registry import domains
@@ -54,8 +54,7 @@ async def ask(pool: Pool, certificate_id: str, *, tenant: str = TENANT) -> None:
         user_id="",
         time=None,
         received_at=datetime.now(UTC),
-        correlation_id="c-1",
-        traceparent=None,
+        cause=Cause("c-1"),
     )
     async with pool.transaction() as connection:
         await on_certificate_deletion_requested(connection, event)

@@ -16,6 +16,7 @@ from shared.events import (
     FACTS,
     MAX_BODY_BYTES,
     PUBLIC,
+    Cause,
     CertificateReady,
     DomainCreated,
     DomainRejected,
@@ -83,12 +84,12 @@ def test_a_request_is_read_as_it_was_told(
     domain: str, event_id: str, source: str, correlation: str | None, time: datetime, fields: dict[str, Any]
 ) -> None:
     data = DomainUpdated(domain=domain, **fields)
-    event = Event(data=data, id=event_id, source=source, time=time, correlation_id=correlation)
+    event = Event(data=data, id=event_id, source=source, time=time, cause=Cause(correlation))
 
     read = decode(encode(event), expected="domain.updated", received_at=NOW)
 
     assert (read.data, read.id, read.source, read.time) == (data, event_id, source, time)
-    assert read.correlation_id == (correlation or event_id)
+    assert read.cause.correlation_id == (correlation or event_id)
     assert isinstance(read.data, DomainUpdated)
     assert read.data.changes == frozenset(fields)
 
@@ -105,12 +106,12 @@ def test_a_fact_is_read_as_it_was_told() -> None:
     )
     traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
 
-    message = encode(Event(data=data, source="certsmith/provisioner", traceparent=traceparent))
+    message = encode(Event(data=data, source="certsmith/provisioner", cause=Cause(traceparent=traceparent)))
 
     assert (message.exchange, message.routing_key) == ("certsmith.events", "certificate.ready")
     assert message.headers["ce-subject"] == "shop.example"
     read = decode(message, expected=None, received_at=NOW)
-    assert (read.data, read.traceparent) == (data, traceparent)
+    assert (read.data, read.cause.traceparent) == (data, traceparent)
 
 
 @pytest.mark.parametrize("make", [rabbitmq.to_binary_event, rabbitmq.to_structured_event])
@@ -125,7 +126,7 @@ def test_what_the_cloudevents_package_writes_is_read(make: Any) -> None:
     message = a_message(told.body, headers=told.headers, content_type=told.content_type)
     read = decode(message, expected="domain.created", received_at=NOW)
     assert (read.data, read.id, read.source) == (DomainCreated(domain="shop.example"), "7", "platform")
-    assert (read.time, read.correlation_id) == (NOW, "c")
+    assert (read.time, read.cause.correlation_id) == (NOW, "c")
 
 
 def test_the_cloudevents_package_reads_what_we_write() -> None:
@@ -158,7 +159,7 @@ def test_structured_mode_may_carry_base64() -> None:
 def test_a_trace_that_cannot_be_parsed_is_left_out() -> None:
     read = decode(a_message(headers=ce_headers(traceparent="00-zz")), expected=None, received_at=NOW)
 
-    assert read.traceparent is None
+    assert read.cause.traceparent is None
 
 
 # Refusals ------------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from services.terminator.control.catalogue import Catalogue
 from services.terminator.control.deployments import Telling
 from services.terminator.control.offers import Offers
 from services.terminator.control.swaps import Swaps
+from shared.events import Cause
 from shared.vault import KeyFiles
 from tests.fakes.terminator_store import Issuer, MemoryStore, a_domain
 from tests.rig.terminator.rotation import have_looked, turn_vault
@@ -112,7 +113,7 @@ async def test_the_new_certificate_is_told_when_all_have_dropped_the_old(issuer:
         row = here.store.put(issuer.domain(SHOP, certificate=certificate))
         here.audience.may.clear()
 
-        here.swaps.hint(SHOP, correlation_id="c-1")
+        here.swaps.hint(SHOP, cause=Cause("c-1"))
         await settle(lambda: here.audience.dropped == [SHOP])
         assert here.told() == []
         assert await here.catalogue.find(SHOP) == row
@@ -120,7 +121,7 @@ async def test_the_new_certificate_is_told_when_all_have_dropped_the_old(issuer:
         await settle(lambda: bool(here.told()))
 
         assert here.told() == [(SHOP, certificate.id, row.version)]
-        assert here.store.told[0].correlation_id == "c-1"
+        assert here.store.told[0].cause == Cause("c-1")
 
 
 async def test_a_name_that_was_nobodys_is_dropped_at_once_and_told_when_served(issuer: Issuer) -> None:

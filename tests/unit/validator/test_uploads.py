@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.validator.rules.uploads import MAX_ATTACHED, Upload, read, uncovered
-from shared.events import CertificateUploaded
+from shared.events import Cause, CertificateUploaded
 from shared.names import Name
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -14,7 +14,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 def an_upload(**fields: Any) -> Upload:
     data = {"certificate_id": "cert_1", "certificate_pem": "pem", "sealed": "AAAA", "intake_key_id": "k", **fields}
-    return read(CertificateUploaded(**data), requested_at=NOW, correlation_id="c", traceparent=None)
+    return read(CertificateUploaded(**data), requested_at=NOW, cause=Cause("c"))
 
 
 def codes(upload: Upload) -> list[tuple[str, str | None]]:

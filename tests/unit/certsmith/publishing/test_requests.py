@@ -29,8 +29,8 @@ def test_an_event_has_the_ids_that_were_given_and_else_new_ones() -> None:
     given = request_event("domain.deleted", {"domain": "a.example.com"}, event_id="1", correlation_id="2")
     new = request_event("domain.deleted", {"domain": "a.example.com"})
 
-    assert (given.id, given.correlation_id) == ("1", "2")
-    assert len({new.id, new.correlation_id, None}) == 3
+    assert (given.id, given.cause.correlation_id) == ("1", "2")
+    assert len({new.id, new.cause.correlation_id, None}) == 3
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_an_upload_without_an_id_gets_a_new_one() -> None:
 def test_an_upload_that_is_published_again_is_known_by_its_correlation_id() -> None:
     event = upload_event(PAIR, wanted(), event_id="again")
 
-    assert (event.id, event.correlation_id) == ("again", "again")
+    assert (event.id, event.cause.correlation_id) == ("again", "again")
 
 
 def test_the_key_shows_nowhere() -> None:

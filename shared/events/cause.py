@@ -1,0 +1,20 @@
+"""What an event was caused by, carried from the request to every fact that follows from it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The two CloudEvents extension attributes that connect a fact to the request behind it.
+
+    *correlation_id* is the same for a request and all facts that follow from it; *traceparent* is the request's
+    place in a distributed trace (W3C Trace Context, section 3.2). None: the request carried none.
+    """
+
+    correlation_id: str | None = None
+    traceparent: str | None = None
+
+
+NO_CAUSE: Final = Cause()
+"""For events that no request caused, such as a warning that a certificate ends."""
