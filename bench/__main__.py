@@ -9,7 +9,7 @@ from bench import issuance, outbox, results, uploads
 from bench.results import Result
 from dev.folders import run_folder
 from dev.platform.platform import Platform
-from dev.platform.servers import open_ground
+from dev.platform.servers import open_servers
 
 RESULTS: Final = Path(__file__).with_name("results.json")
 BENCHMARKS: Final[tuple[tuple[str, Callable[[Platform], Awaitable[list[Result]]]], ...]] = (
@@ -23,10 +23,10 @@ async def main() -> None:
     """Run all benchmarks, one after another."""
     found: list[Result] = []
     with run_folder("bench") as folder:
-        async with open_ground(folder) as ground:
+        async with open_servers(folder) as servers:
             for name, measure in BENCHMARKS:
                 print(name)
-                async with Platform.on(ground, name) as platform:
+                async with Platform.on(servers, name) as platform:
                     found += await measure(platform)
     results.write(found, RESULTS)
     results.show(found)

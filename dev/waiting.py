@@ -1,4 +1,4 @@
-"""Waiting for things, with a deadline and a reason."""
+"""Waits for a condition, with a deadline and a description for the failure message."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ _PAUSE_SECONDS: Final = 0.05
 async def until(
     look: Callable[[], Awaitable[T]], what: str | Callable[[], str], *, seconds: float = DEADLINE_SECONDS
 ) -> T:
-    """Return what *look* returns as soon as it is true; fail, saying *what* was waited for, after *seconds*."""
+    """Call *look* until its result is true and return it; after *seconds*, fail with the description *what*."""
     try:
         async with asyncio.timeout(seconds):
             while not (found := await look()):

@@ -1,1 +1,1 @@
-"""Certsmith as its users run it: servers, services and clients as processes, for tests and benchmarks."""
+"""Certsmith as its users run it, for tests and benchmarks: servers and services as processes, and their clients."""

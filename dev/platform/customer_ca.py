@@ -1,4 +1,4 @@
-"""A customer's own certification authority: a root, an intermediate, and leaves with whatever key is asked for."""
+"""A customer's own certification authority: a root, an intermediate, and leaves with any kind of key."""
 
 import functools
 import secrets
@@ -32,7 +32,7 @@ _USAGES: Final = (
 
 
 class KeyKind(StrEnum):
-    """A kind of private key that a customer may have."""
+    """A kind of private key that customers use."""
 
     ECDSA_P256 = "ecdsa-p256"
     ECDSA_P384 = "ecdsa-p384"
@@ -42,7 +42,7 @@ class KeyKind(StrEnum):
 
 
 def new_key(kind: KeyKind) -> PrivateKey:
-    """Return a fresh private key; RSA takes from a tenth of a second to several."""
+    """Return a new private key; generating RSA keys takes between a tenth of a second and several seconds."""
     match kind:
         case KeyKind.ECDSA_P256:
             return ec.generate_private_key(ec.SECP256R1())
@@ -61,7 +61,7 @@ def pkcs8(key: PrivateKey) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """What a customer holds: a leaf, the chain above it without the root, and the key."""
+    """A leaf with its chain (without the root) and its key."""
 
     leaf: x509.Certificate
     chain: tuple[x509.Certificate, ...]
@@ -69,23 +69,23 @@ class Issued:
 
     @property
     def host(self) -> str:
-        """The first name that it is for."""
+        """The first DNS name of the leaf."""
         names = self.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         return names.get_values_for_type(x509.DNSName)[0]
 
     @property
     def bundle_pem(self) -> str:
-        """The leaf, and then what signed it."""
+        """The leaf and then the chain, PEM."""
         return "".join(each.public_bytes(Encoding.PEM).decode() for each in (self.leaf, *self.chain))
 
     @property
     def key_pem(self) -> str:
-        """The key in PKCS #8."""
+        """The key in PKCS #8, PEM."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 class Authority:
-    """A root, which customers keep to themselves, and an intermediate, which signs their leaves."""
+    """A root, which is in no upload, and an intermediate, which signs the leaves."""
 
     def __init__(self, name: str = "Shop") -> None:
         now = datetime.now(UTC)
@@ -98,7 +98,7 @@ class Authority:
 
     @functools.cached_property
     def roots_pem(self) -> bytes:
-        """What the customer's visitors trust."""
+        """The root, PEM, which the customer's visitors trust."""
         return self.root.public_bytes(Encoding.PEM)
 
     def issue(
@@ -109,7 +109,7 @@ class Authority:
         days: float = 90,
         issued_days_ago: int = 1,
     ) -> Issued:
-        """Return a leaf for *names* that ends *days* from now, and its key: *key*, or a fresh one of *kind*."""
+        """Return a leaf for *names* that expires *days* from now, and its key: *key*, or a new one of *kind*."""
         key = key or new_key(kind)
         now = datetime.now(UTC).replace(microsecond=0)
         leaf = _signed(
@@ -132,7 +132,7 @@ def _signed(
     by: tuple[x509.Certificate, PrivateKey] | None = None,
     names: tuple[str, ...] = (),
 ) -> x509.Certificate:
-    """Return a certificate for *key* as RFC 5280 wants it: of a CA, or with *names* of a server."""
+    """Return a certificate for *key* that follows RFC 5280: a server's if it has *names*, else a CA's."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
     issuer, issuer_key = by or (None, key)
     issuer_public_key = issuer_key.public_key()

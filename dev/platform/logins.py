@@ -1,4 +1,4 @@
-"""Who logs in where as whom, and who has which key rings: everybody his own, nobody more."""
+"""Logins and key rings of a platform: each service has its own, and no others."""
 
 import secrets
 from collections.abc import Mapping
@@ -29,12 +29,12 @@ KEEPER: Final[Role] = "keeper"
 
 
 def new_passwords() -> dict[str, str]:
-    """Return a password for everybody; users belong to a server, so all platforms on it share them."""
-    return {who: secrets.token_urlsafe(12) for who in (*PRINCIPALS, KEEPER)}
+    """Return a password for each user; users belong to a server, so all platforms on it share them."""
+    return {user: secrets.token_urlsafe(12) for user in (*PRINCIPALS, KEEPER)}
 
 
 class Logins:
-    """The users of a virtual host and a database, both called *name*; `introduce` makes them."""
+    """The users of a virtual host and a database, both called *name*; `migrate` creates them."""
 
     def __init__(self, name: str, *, broker: RabbitMQ, database: PostgreSQL, passwords: Mapping[str, str]) -> None:
         self.name: Final = name
@@ -44,12 +44,12 @@ class Logins:
 
     @property
     def administrator_url(self) -> str:
-        """The database, for who may do everything."""
+        """The database's address with the administrator's login."""
         return self._database.url_of(self.name)
 
     @property
     def administrator_amqp_url(self) -> str:
-        """The virtual host, for who may do everything."""
+        """The virtual host's address with the administrator's login."""
         return self._broker.url_for(self._broker.user, self._broker.password, vhost=self.name)
 
     @property
@@ -58,28 +58,28 @@ class Logins:
         parts = urlsplit(self._broker.management_url)
         return parts._replace(netloc=f"{self._broker.user}:{self._broker.password}@{parts.netloc}").geturl()
 
-    def amqp_url(self, who: str) -> str:
-        """Return the broker's address for *who*, a service or the publisher."""
-        return self._broker.url_for(f"certsmith-{who}", self._passwords[who], vhost=self.name)
+    def amqp_url(self, user: str) -> str:
+        """Return the broker's address for *user*, a service or the publisher."""
+        return self._broker.url_for(f"certsmith-{user}", self._passwords[user], vhost=self.name)
 
     def database_url(self, service: Role) -> str:
         """Return the database's address for *service*."""
         return self._database.url_of(self.name, user=f"certsmith_{service}", password=self._passwords[service])
 
-    async def introduce(self) -> None:
-        """Make schema, roles, exchanges, queues and users, as `certsmith migrate` does."""
+    async def migrate(self) -> None:
+        """Create schema, roles, exchanges, queues and users, as `certsmith migrate` does."""
         await self._database.create_database(self.name)
         amqp_url = await self._broker.add_vhost(self.name)
         urls = {role: self.database_url(role) for role in (*SERVICES, KEEPER)}
         await migrate(self.administrator_url, service_urls=urls)
         await topology.declare(amqp_url, self.management_url)
-        await principals.permit(amqp_url, self.management_url, {who: self.amqp_url(who) for who in PRINCIPALS})
+        await principals.permit(amqp_url, self.management_url, {user: self.amqp_url(user) for user in PRINCIPALS})
 
 
 def share_keys(folder: Path) -> None:
-    """Make all key rings below *folder*, for the keeper, and give everybody those that are its own.
+    """Create all key rings below *folder*, for the keeper, and give each service its own.
 
-    Each has a folder of its name, with files that are the keeper's own, as a container has those that are mounted.
+    Each service has a folder of its name with hard links to the keeper's files, as a container has mounted files.
     """
     generation.generate(folder / KEEPER)
     for service, rings in RINGS.items():

@@ -1,13 +1,13 @@
-"""Certsmith as its users run it: real servers, and every service a process of its own with rights of its own.
+"""Certsmith as its users run it: real servers, and every service a separate process with its own rights.
 
-    async with open_ground(folder) as ground, Platform.on(ground, "platform") as platform:
+    async with open_servers(folder) as servers, Platform.on(servers, "platform") as platform:
         await platform.run(platform.provisioner(), platform.terminator())
         await platform.point_here("shop.example.com")
         await platform.publisher.bare("domain.created", platform.domain("shop.example.com"))
         visit = await platform.served("shop.example.com")
 
-Each service logs in at the broker and at the database as itself, has the key rings that it needs and no others, and
-logs to a file; a failing test shows the end of each and keeps them. All ends with the block, however it is left.
+Each service has its own logins at the broker and the database, has only the key rings that it needs, and logs to a
+file. A failing test shows the end of each log and keeps the files. Everything ends with the block, also after an error.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from dev.folders import PASSABLE
 from dev.platform.ledger import Ledger
 from dev.platform.logins import Logins, share_keys
 from dev.platform.publishing import Publisher
-from dev.platform.servers import Ground
+from dev.platform.servers import PlatformServers
 from dev.platform.service import Node, Service
 from dev.platform.uploading import Uploader
 from dev.platform.upstream import open_upstream
@@ -38,7 +38,7 @@ S = TypeVar("S", bound=Service)
 _CREATED: Final = 201
 _PATIENCE_SECONDS: Final = 2 * DEADLINE_SECONDS
 
-# Whatever waits for minutes in the world waits for moments here.
+# Delays of minutes in production are fractions of a second here.
 _QUICKLY: Final = {
     "PROVISIONER_LEASE_SECONDS": "6",
     "PROVISIONER_DNS_POLL_SECONDS": "0.3",
@@ -49,54 +49,54 @@ _QUICKLY: Final = {
 
 
 class Platform:
-    """The services, what they stand on, and what a test does with them.
+    """The services, the servers they run on, and clients for tests.
 
-    *upstream* answers lines; *addresses* are those of up to two nodes.
+    *upstream* is the address of a server that answers lines; *addresses* are the addresses of up to two nodes.
     """
 
-    def __init__(self, ground: Ground, logins: Logins, gate: CaGate, *, folder: Path, upstream: str) -> None:
+    def __init__(self, servers: PlatformServers, logins: Logins, gate: CaGate, *, folder: Path, upstream: str) -> None:
         self.folder: Final = folder
-        self.broker: Final = ground.broker
-        self.database: Final = ground.database
-        self.pebble: Final = ground.pebble
-        self.roots: Final = ground.roots
+        self.broker: Final = servers.broker
+        self.database: Final = servers.database
+        self.pebble: Final = servers.pebble
+        self.roots: Final = servers.roots
         self.gate: Final = gate
         self.upstream: Final = upstream
         self.addresses: Final = (free_address(), free_address())
         self.publisher: Final = Publisher(logins.amqp_url("publisher"))
         self.uploader: Final = Uploader(folder / "keys" / "publisher" / key_files.INTAKE_PUBLIC.name)
-        self.ledger: Final = Ledger(logins, ground.broker)
+        self.ledger: Final = Ledger(logins, servers.broker)
         self.services: Final[dict[str, Service]] = {}
         self.logins: Final = logins
-        self._visitor: Final = Visitor(ground.roots)
+        self._visitor: Final = Visitor(servers.roots)
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, ground: Ground, name: str, *, is_introduced: bool = True) -> AsyncIterator[Self]:
-        """Yield a platform on *ground*, ready for its services; *name* is that of its place there.
+    async def on(cls, servers: PlatformServers, name: str, *, is_migrated: bool = True) -> AsyncIterator[Self]:
+        """Yield a platform on *servers*, ready for its services, with a database and a virtual host called *name*.
 
-        One that is not yet introduced has neither schema nor virtual host, until `introduce`.
+        If it is not yet migrated, it has neither of the two until `migrate`.
         """
-        folder = ground.folder / name
+        folder = servers.folder / name
         folder.mkdir(mode=PASSABLE)
-        logins = Logins(name, broker=ground.broker, database=ground.database, passwords=ground.passwords)
+        logins = Logins(name, broker=servers.broker, database=servers.database, passwords=servers.passwords)
         share_keys(folder / "keys")
-        async with CaGate(ground.pebble) as gate, open_upstream(name) as upstream:
-            self = cls(ground, logins, gate, folder=folder, upstream=upstream)
-            if is_introduced:
-                await self.introduce()
+        async with CaGate(servers.pebble) as gate, open_upstream(name) as upstream:
+            self = cls(servers, logins, gate, folder=folder, upstream=upstream)
+            if is_migrated:
+                await self.migrate()
             try:
                 yield self
             finally:
                 await self.end_services()
 
-    async def introduce(self) -> None:
-        """Make all that `certsmith migrate` makes, and keep all facts from then on."""
-        await self.logins.introduce()
+    async def migrate(self) -> None:
+        """Create all that `certsmith migrate` creates, and collect all facts from then on."""
+        await self.logins.migrate()
         await self.ledger.listen()
 
     def provisioner(self, name: str = "provisioner", *, module: str = "services.provisioner", **more: str) -> Service:
-        """Return a provisioner that can be started; *more* are settings, or what another *module* reads."""
+        """Return a provisioner that can be started; *more* are settings, or variables that another *module* reads."""
         port = free_port()
         environment = {
             **self._common("provisioner", port),
@@ -112,7 +112,7 @@ class Platform:
         return self._add(Service(name, module, environment=environment, folder=self.folder, ready_port=port))
 
     def validator(self, name: str = "validator", *, module: str = "services.validator", **more: str) -> Service:
-        """Return a validator that can be started; *more* are settings, or what another *module* reads."""
+        """Return a validator that can be started; *more* are settings, or variables that another *module* reads."""
         port = free_port()
         environment = {**self._common("validator", port), **more}
         return self._add(Service(name, module, environment=environment, folder=self.folder, ready_port=port))
@@ -143,22 +143,22 @@ class Platform:
         )
 
     async def run(self, *services: Service) -> None:
-        """Start *services* side by side; return when all are ready."""
+        """Start *services* at the same time; return when all are ready."""
         for service in services:
             await service.start()
         await asyncio.gather(*(service.ready() for service in services))
 
     async def end_services(self) -> None:
-        """End all services that run."""
+        """End all running services."""
         await asyncio.gather(*(service.end() for service in self.services.values()))
 
     @property
     def nodes(self) -> list[Node]:
-        """The terminators that run."""
+        """The running terminators."""
         return [each for each in self.services.values() if isinstance(each, Node) and each.is_running]
 
     async def relay_holders(self) -> list[Service]:
-        """Return the processes that send a service's outbox at the moment, one at most for each service."""
+        """Return the processes that hold a relay's lease now, at most one for each service."""
         leases = await self.ledger.rows("SELECT service, token FROM messaging.leases WHERE held_until > now()")
         leading = {(lease["service"], lease["token"]) for lease in leases}
         return [
@@ -168,11 +168,11 @@ class Platform:
         ]
 
     def domain(self, host: str, **more: object) -> dict[str, Any]:
-        """Return the data of a request to host *host*."""
+        """Return the data of `domain.created` for *host*; *more* are other fields."""
         return {"domain": host, "upstream": self.upstream, **more}
 
     async def point_here(self, *hosts: str, node: int = 0) -> None:
-        """Let the DNS say that *hosts* are at the address of *node*."""
+        """Point the DNS records of *hosts* to the address of *node*."""
         for host in hosts:
             await self.pebble.dns.set_a(host, self.addresses[node])
 
@@ -184,9 +184,9 @@ class Platform:
         seconds: float = _PATIENCE_SECONDS,
         trusting: bytes | None = None,
     ) -> Visit:
-        """Return the visit to *host*, once every node (of *by*) serves it with a chain that verifies.
+        """Return the visit to *host*, once every node (or every one in *by*) serves it with a chain that verifies.
 
-        Visitors trust the CA's root and no other, or only those that are given, PEM, as *trusting*.
+        Visitors trust only the roots in *trusting* (PEM); without it, only the CA's root.
         """
         nodes = list(by) or self.nodes
         assert nodes, "no terminator runs"
@@ -195,7 +195,7 @@ class Platform:
         return visits[0]
 
     async def visit(self, host: str, node: Node) -> Visit:
-        """Return the visit to *host* at *node*, at the first try; raises what `Visitor.visit` does."""
+        """Return the visit to *host* at *node*, without retrying; raises the errors of `Visitor.visit`."""
         return await self._visitor.visit(host, address=node.address, port=node.https_port)
 
     async def _served_by(self, node: Node, host: str, seconds: float, visitor: Visitor) -> Visit:
@@ -214,7 +214,7 @@ class Platform:
         return visit
 
     async def settled(self, *, seconds: float = _PATIENCE_SECONDS) -> None:
-        """Return when nothing is left to be done anywhere; fail, naming what is left, after *seconds*."""
+        """Return when no work is left anywhere; after *seconds*, fail with a list of the work that is left."""
         left: list[str] = []
 
         async def look() -> bool:
@@ -225,7 +225,7 @@ class Platform:
         await until(look, lambda: f"all to be settled; {len(left)} left: {left[:20]}", seconds=seconds)
 
     def orders_made(self) -> int:
-        """Return how many orders the CA has made."""
+        """Return how many orders the CA has created."""
         return sum(seen.endpoint is Endpoint.NEW_ORDER and seen.status == _CREATED for seen in self.gate.seen)
 
     def logs(self) -> dict[str, Path]:
@@ -236,7 +236,9 @@ class Platform:
     def _common(self, service: Role, ready_port: int) -> dict[str, str]:
         prefix = service.upper()
         return {
-            "CERTSMITH_CONFIG": str(self.folder / "certsmith.yaml"),  # is not there: the checkout may have one
+            "CERTSMITH_CONFIG": str(
+                self.folder / "certsmith.yaml"
+            ),  # does not exist: without this, the checkout's own file would be read
             "CERTSMITH_KEYS_DIR": str(self.folder / "keys" / service),
             f"{prefix}_AMQP_URL": self.logins.amqp_url(service),
             f"{prefix}_DATABASE_URL": self.logins.database_url(service),
@@ -244,6 +246,6 @@ class Platform:
         }
 
     def _add(self, service: S) -> S:
-        assert service.name not in self.services, f"there is a {service.name} already"
+        assert service.name not in self.services, f"a service named {service.name} exists already"
         self.services[service.name] = service
         return service

@@ -1,4 +1,4 @@
-"""The platform's own systems: they publish requests, with a login that may do nothing else."""
+"""Publishes requests as a company's own systems do, with a login that may do nothing else."""
 
 import asyncio
 import json
@@ -31,17 +31,17 @@ def cloud_event(event_type: str, data: object, *, event_id: str | None = None) -
 
 
 class Publisher:
-    """Any AMQP client, with confirms: what it has published is in a queue."""
+    """A plain AMQP client with publisher confirms: each message it has published is in a queue."""
 
     def __init__(self, url: str) -> None:
         self._url: Final = url
 
     async def bare(self, event_type: str, data: object, *, copies: int = 1) -> None:
-        """Publish the JSON of *data* and nothing around it, as a shell script does."""
+        """Publish *data* as JSON without an envelope, as a shell script does."""
         await self._send(event_type, json.dumps(data), content_type=None, copies=copies)
 
     async def structured(self, event: Mapping[str, Any], *, copies: int = 1) -> None:
-        """Publish a CloudEvent in structured mode: all of it in the body."""
+        """Publish a CloudEvent in structured mode: attributes and data in the body."""
         await self._send(event["type"], json.dumps(event), content_type="application/cloudevents+json", copies=copies)
 
     async def binary(self, event: Mapping[str, Any], *, copies: int = 1) -> None:
@@ -71,13 +71,13 @@ class Publisher:
 
 
 async def patiently(publish: Callable[[], Awaitable[None]]) -> None:
-    """Call *publish* again and again until the broker has confirmed; whoever does so must expect copies."""
+    """Call *publish* again and again until the broker has confirmed; the message may arrive more than once."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             try:
                 return await publish()
             except (OSError, TimeoutError, aio_pika.exceptions.AMQPError, asyncio.CancelledError):
                 task = asyncio.current_task()
-                if task is not None and task.cancelling():  # the library may have made another error of it
+                if task is not None and task.cancelling():  # aio-pika may have replaced the cancellation with an error
                     raise asyncio.CancelledError from None
             await asyncio.sleep(_PAUSE_SECONDS)

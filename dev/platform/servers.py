@@ -1,4 +1,4 @@
-"""The servers that platforms stand on; several platforms may share them, each with a place of its own in each."""
+"""The servers that platforms run on. Several platforms may share them: each has its own database and virtual host."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,8 +10,8 @@ from dev.servers import Behaviour, Pebble, PostgreSQL, RabbitMQ, together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """Broker, database and CA; *roots* is what verifies the CA's certificates."""
+class PlatformServers:
+    """Broker, database and CA; *roots* are the root certificates of the CA, PEM."""
 
     folder: Path
     broker: RabbitMQ
@@ -22,13 +22,13 @@ class Ground:
 
 
 @asynccontextmanager
-async def open_ground(folder: Path, behaviour: Behaviour | None = None) -> AsyncIterator[Ground]:
-    """Yield servers with their data in *folder*, which is one of `run_folder`'s; they end with the block."""
+async def open_servers(folder: Path, behaviour: Behaviour | None = None) -> AsyncIterator[PlatformServers]:
+    """Yield servers with their data in *folder*, which `run_folder` made; they end with the block."""
     async with together(folder, behaviour=behaviour) as servers:
         assert servers.rabbitmq is not None
         assert servers.postgresql is not None
         assert servers.pebble is not None
-        yield Ground(
+        yield PlatformServers(
             folder=folder,
             broker=servers.rabbitmq,
             database=servers.postgresql,

@@ -1,4 +1,4 @@
-"""One service of the platform as a process, started as its users start it."""
+"""One service of the platform as a process, started the way its users start it."""
 
 import json
 import os
@@ -23,14 +23,17 @@ PAGE_SECONDS: Final = 4.0  # a health check waits no longer (`shared.process.hea
 
 
 class Page(NamedTuple):
-    """What a health check gets."""
+    """The answer to a health check."""
 
     status: int
     text: str
 
 
 class Service:
-    """`python -m module`, which may be killed and started again; its log goes on in one file."""
+    """`python -m module`, which may be killed and started again; all runs log to the same file.
+
+    `tree` is the source tree that it is started from; another release's may be set.
+    """
 
     def __init__(
         self, name: str, module: str, *, environment: Mapping[str, str], folder: Path, ready_port: int
@@ -40,35 +43,36 @@ class Service:
         self.environment: Final = dict(environment)
         self.log: Final = folder / f"{name}.log"
         self._pages: Final = f"http://{LOOPBACK}:{ready_port}"
+        self.tree = ROOT
         self._program: Program | None = None
 
     @property
     def program(self) -> Program:
-        """The process that runs now, or ran last."""
+        """The running process, or the last one."""
         assert self._program is not None, f"{self.name} was never started"
         return self._program
 
     @property
     def is_running(self) -> bool:
-        """Whether its process lives."""
+        """Whether the process is alive."""
         return self._program is not None and self._program.returncode is None
 
     @property
     def pid(self) -> int:
-        """The id of the process that runs now, or ran last."""
+        """The id of the running process, or of the last one."""
         return self.program.pid
 
     async def start(self) -> None:
-        """Start the process, which is then on its way to be ready."""
+        """Start the process; it may not be ready yet."""
         assert not self.is_running, f"{self.name} runs already"
         self._program = await Program.start(self._command())
 
     async def ready(self) -> None:
-        """Return when `/ready` says that nothing is missing; fail if the process ends before."""
+        """Return when `/ready` answers that nothing is missing; fail if the process ends before that."""
         await until(self._says_ready, lambda: f"{self.name} to be ready", seconds=START_SECONDS)
 
     async def kill(self) -> None:
-        """`kill -9`; return when the process, and what it had started, is gone."""
+        """`kill -9`; return when the process and its children are gone."""
         await self.program.kill()
 
     async def stop(self) -> int:
@@ -84,33 +88,33 @@ class Service:
         return await self.program.wait(seconds)
 
     async def end(self) -> None:
-        """End the process in whatever way is fast, if it runs."""
+        """End the process in the quickest way, if it runs."""
         if self.is_running:
             await self.program.end()
 
     async def page(self, name: str) -> Page:
-        """Return what `/live` or `/ready` says.
+        """Return the answer of `/live` or `/ready`, whichever *name* says.
 
         Raises:
             aiohttp.ClientError: the process does not listen.
-            TimeoutError: it says nothing in the time that a health check has.
+            TimeoutError: it did not answer within the time that a health check allows.
         """
         patience = aiohttp.ClientTimeout(total=PAGE_SECONDS)
         async with aiohttp.ClientSession(timeout=patience) as session, session.get(f"{self._pages}/{name}") as answer:
             return Page(answer.status, await answer.text())
 
     def children(self) -> tuple[int, ...]:
-        """Return the process ids of what the process has started, a terminator's workers for example."""
+        """Return the ids of the child processes, a terminator's workers for example."""
         found = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         return tuple(map(int, found.read_text().split())) if self.is_running and found.exists() else ()
 
     def records(self) -> list[dict[str, Any]]:
-        """Return all that it has logged since its first start, one object a line; lines of other shape are left out."""
+        """Return all JSON lines that it has logged since its first start, parsed; other lines are left out."""
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     def leaderships(self) -> list[tuple[str, int]]:
-        """Return service and token of each lease on the outbox that it has held."""
+        """Return service and token of each relay's lease that it has held."""
         return [(each["service"], each["token"]) for each in self.records() if each.get("event") == "relay_leads"]
 
     def _command(self, *before: str | Path) -> Command:
@@ -118,7 +122,7 @@ class Service:
             argv=[*before, sys.executable, "-m", self.module],
             log=self.log,
             env={**self.environment, "PATH": os.environ["PATH"]},
-            cwd=ROOT,
+            cwd=self.tree,
         )
 
     async def _says_ready(self) -> bool:
@@ -130,7 +134,7 @@ class Service:
 
 
 class Node(Service):
-    """A terminator, at an address of its own: a control process, and workers that outlive it when it is killed."""
+    """A terminator at its own address: a control process, and workers that go on running when it is killed."""
 
     def __init__(
         self, name: str, *, environment: Mapping[str, str], folder: Path, ready_port: int, address: str, https_port: int
@@ -143,16 +147,16 @@ class Node(Service):
 
     @property
     def pid(self) -> int:
-        """The id of the control process that runs now, or ran last."""
+        """The id of the running control process, or of the last one."""
         return self._says()[0]
 
     @property
     def is_running(self) -> bool:
-        """Whether the control process lives."""
+        """Whether the control process is alive."""
         return super().is_running and len(self._says()) == 1
 
     async def start(self) -> None:
-        """Start the control process, which is then on its way to be ready."""
+        """Start the control process; it may not be ready yet."""
         assert not self.is_running, f"{self.name} runs already"
         if self._program is not None:
             self._left_behind.append(self._program)
@@ -161,7 +165,7 @@ class Node(Service):
         await until(self._has_begun, f"{self.name} to begin")
 
     async def kill(self) -> None:
-        """`kill -9` the control process; return when it is gone. Its workers are told by nobody."""
+        """`kill -9` the control process; return when it is gone. Its workers get no signal."""
         os.kill(self.pid, signal.SIGKILL)
         await self.ended()
 
@@ -171,22 +175,22 @@ class Node(Service):
         return await self.ended(STOP_SECONDS)
 
     async def ended(self, seconds: float = START_SECONDS) -> int:
-        """Return the control process's exit status, once it has ended."""
+        """Return the control process's exit status, once it has exited."""
         await until(self._has_ended, f"{self.name} to end", seconds=seconds)
         return self._says()[1]
 
     async def end(self) -> None:
-        """End all its processes in whatever way is fast."""
+        """End all its processes in the quickest way."""
         for program in (*self._left_behind, *([self._program] if self._program else [])):
             await program.end()
 
     def kill_worker(self, pid: int) -> None:
-        """`kill -9` one of the workers that `children` has listed; it may have ended by itself."""
+        """`kill -9` one of the workers that `children` has listed; it may have exited by itself already."""
         if pid in self.children():
             os.kill(pid, signal.SIGKILL)
 
     def _says(self) -> list[int]:
-        """Return the process id and, if it has ended, the exit status; nothing before it has begun."""
+        """Return the process id and, if it has exited, the exit status; an empty list before it has started."""
         return [int(line) for line in self._state.read_text().split()] if self._state.exists() else []
 
     async def _has_begun(self) -> bool:

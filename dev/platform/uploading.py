@@ -1,6 +1,6 @@
-"""A customer's program that uploads certificates, written from the description of the envelope and nothing else.
+"""A customer's program that uploads certificates, written only from the description of the envelope in docs/events.md.
 
-None of our code seals here: the key ring is read as JSON and the box is PyNaCl's, as in any program of somebody else's.
+It shares no sealing code with the services: it reads the key ring as JSON and uses PyNaCl's box, as a customer would.
 """
 
 import base64
@@ -58,7 +58,7 @@ class Uploader:
         expires_in: timedelta = HOUR,
         **more: object,
     ) -> dict[str, Any]:
-        """Return the data of an upload of the two texts, whatever they are."""
+        """Return the data of an upload of the two texts, valid or not."""
         certificate_id = certificate_id or f"cert_{secrets.token_hex(8)}"
         envelope = {
             "format": 1,
@@ -78,7 +78,7 @@ class Uploader:
         }
 
     def sealed(self, plaintext: bytes) -> dict[str, str]:
-        """Return *plaintext* sealed, whatever it is, as the two fields of the event."""
+        """Return the two fields of the event that carry *plaintext*, sealed; it need not be a valid envelope."""
         keys = [key for key in json.loads(self._file.read_text())["keys"] if key["retired_at"] is None]
         newest = max(keys, key=lambda key: datetime.fromisoformat(key["created_at"]))
         box = SealedBox(PublicKey(base64.b64decode(newest["public"])))

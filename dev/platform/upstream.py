@@ -1,4 +1,4 @@
-"""A customer's server behind the terminators: answers each line, and says who it is."""
+"""A customer's server behind the terminators: answers each line with its name and the line."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Visitors of the hosted domains: TLS clients that trust nothing but the CA's root."""
+"""Visitors of the hosted domains: TLS clients that trust only the given root certificates."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ _LINE: Final = b"is anybody there\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """A handshake that was verified, chain and name, and what the upstream answered to a line."""
+    """A verified handshake (chain and name), and the upstream's answer to a line."""
 
     certificate: x509.Certificate
     tls_version: str
@@ -21,7 +21,7 @@ class Visit:
 
     @property
     def names(self) -> list[str]:
-        """The names that the certificate is for."""
+        """The DNS names of the certificate."""
         extension = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         return extension.value.get_values_for_type(x509.DNSName)
 
@@ -34,10 +34,10 @@ class Visitor:
         self._trust.verify_flags |= ssl.VERIFY_X509_STRICT  # Python's own choice from 3.13 on
 
     async def visit(self, host: str, *, address: str, port: int) -> Visit:
-        """Return what *host* serves at *address*.
+        """Return the visit to *host* at *address*.
 
         Raises:
-            OSError: nobody listens, the handshake was refused, or chain or name are wrong (ssl.SSLError).
+            OSError: nothing listens, the handshake was refused, or chain or name are wrong (ssl.SSLError).
             TimeoutError: it took longer than a visitor waits.
         """
         async with asyncio.timeout(VISIT_SECONDS):

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from dev.folders import run_folder
 from dev.platform.platform import Platform
-from dev.platform.servers import Ground, open_ground
+from dev.platform.servers import PlatformServers, open_servers
 from tests.rig.chaos.domains import Campaign, Chaos
 
 KEPT: Final = Path(__file__).parents[2] / ".run" / "failed"
@@ -21,23 +21,23 @@ TAIL_WIDTH: Final = 400
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def ground() -> AsyncIterator[Ground]:
+async def servers() -> AsyncIterator[PlatformServers]:
     """Yield servers that the tests of a module share, and may stop and start again."""
     with run_folder("e2e") as folder:
-        async with open_ground(folder) as servers:
+        async with open_servers(folder) as servers:
             yield servers
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(ground: Ground) -> AsyncIterator[Platform]:
+async def platform(servers: PlatformServers) -> AsyncIterator[Platform]:
     """Yield a platform that the tests of a module share; each uses names of its own."""
-    async with Platform.on(ground, "platform") as running:
+    async with Platform.on(servers, "platform") as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def chaos(
-    request: pytest.FixtureRequest, ground: Ground, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest, servers: PlatformServers, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[Chaos]:
     """Yield the campaign that the test names, on a platform of its own."""
 
@@ -46,7 +46,7 @@ async def chaos(
             sys.stdout.write(f"{line}\n")
 
     campaign: Campaign = request.param
-    async with Platform.on(ground, f"seed-{campaign.seed}") as platform:
+    async with Platform.on(servers, f"seed-{campaign.seed}") as platform:
         yield Chaos(platform, campaign, say)
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from cryptography import x509
 
 from dev.platform.platform import Platform
-from dev.platform.servers import Ground
+from dev.platform.servers import PlatformServers
 from dev.platform.service import Node
 from dev.waiting import until
 from tests.rig.cuttable_links import Wire, wire_to
@@ -22,11 +22,11 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Away))
-async def story(request: pytest.FixtureRequest, ground: Ground) -> AsyncIterator[Story]:
+async def story(request: pytest.FixtureRequest, servers: PlatformServers) -> AsyncIterator[Story]:
     away: Away = request.param
     # What is believed too long is believed for the length of the test.
     settings = {"TERMINATOR_POLL_SECONDS": "1", "TERMINATOR_UNKNOWN_SECONDS": "600"}
-    async with Platform.on(ground, away) as platform:
+    async with Platform.on(servers, away) as platform:
         first, second = (platform.terminator(f"node-{number}", node=number, **settings) for number in range(2))
         await platform.run(platform.provisioner(), first, second)
         yield await Alone(platform, (first, second), away).happen()
@@ -120,10 +120,10 @@ async def is_served(host: str, node: Node) -> bool:
 
 
 @asynccontextmanager
-async def far_node(ground: Ground, name: str, **settings: str) -> AsyncIterator[Far]:
+async def far_node(servers: PlatformServers, name: str, **settings: str) -> AsyncIterator[Far]:
     """Yield a platform of that *name* whose second node, with *settings*, is behind wires."""
     async with (
-        Platform.on(ground, name) as platform,
+        Platform.on(servers, name) as platform,
         wire_to(platform.logins.amqp_url("terminator")) as broker,
         wire_to(platform.logins.database_url("terminator")) as database,
     ):
@@ -146,8 +146,10 @@ async def far_node(ground: Ground, name: str, **settings: str) -> AsyncIterator[
         )
 
 
-async def test_the_poll_finds_what_changed_while_all_was_away_though_the_broker_is_not_back(ground: Ground) -> None:
-    async with far_node(ground, "polling", TERMINATOR_POLL_SECONDS="1") as here:
+async def test_the_poll_finds_what_changed_while_all_was_away_though_the_broker_is_not_back(
+    servers: PlatformServers,
+) -> None:
+    async with far_node(servers, "polling", TERMINATOR_POLL_SECONDS="1") as here:
         serial_number = await here.change_while_cut()
 
         await here.mend("database")
@@ -158,9 +160,9 @@ async def test_the_poll_finds_what_changed_while_all_was_away_though_the_broker_
 
 @pytest.mark.parametrize(("first", "second"), [("database", "broker"), ("broker", "database")])
 async def test_who_hears_again_finds_what_changed_meanwhile_without_waiting_for_the_poll(
-    ground: Ground, first: str, second: str
+    servers: PlatformServers, first: str, second: str
 ) -> None:
-    async with far_node(ground, f"{first}-first", TERMINATOR_POLL_SECONDS="600") as here:
+    async with far_node(servers, f"{first}-first", TERMINATOR_POLL_SECONDS="600") as here:
         serial_number = await here.change_while_cut()
 
         await here.mend(first)

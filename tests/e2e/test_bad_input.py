@@ -107,13 +107,13 @@ async def test_the_services_go_on_after_all_of_it(platform: Platform) -> None:
 
 
 async def test_a_rejection_is_told_to_who_listens(platform: Platform) -> None:
-    await platform.ledger.facts()
+    await platform.ledger.new_facts()
     event = cloud_event("domain.created", {"domain": "co.uk"})
 
     await platform.publisher.structured(event)
 
     async def rejected() -> list[dict[str, Any]]:
-        return [fact for kind, fact in await platform.ledger.facts() if kind == "domain.rejected"]
+        return [fact for kind, fact in await platform.ledger.new_facts() if kind == "domain.rejected"]
 
     (fact,) = await until(rejected, lambda: "the rejection to be told")
     assert (fact["event_id"], fact["domain"]) == (event["id"], "co.uk")
@@ -179,7 +179,7 @@ async def test_an_outsiders_login_may_publish_requests_and_nothing_else(platform
 
 @pytest.mark.parametrize("header", ["CC", "BCC"])
 async def test_copies_by_header_stay_in_the_public_exchange(platform: Platform, header: str) -> None:
-    await platform.ledger.facts()
+    await platform.ledger.new_facts()
     newest = await platform.ledger.value("SELECT coalesce(max(id), 0) FROM messaging.dead_letters")
     others = ["certificate.ready", "domain.changed", "certsmith.events"]
 
@@ -189,5 +189,5 @@ async def test_copies_by_header_stay_in_the_public_exchange(platform: Platform, 
         lambda: "the request to be rejected",
     )
 
-    told = {kind for kind, _ in await platform.ledger.facts()}
+    told = {kind for kind, _ in await platform.ledger.new_facts()}
     assert not told & {"certificate.ready", "domain.changed"}

@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator, Mapping
 import pytest
 import pytest_asyncio
 
-from dev.platform.servers import Ground
+from dev.platform.servers import PlatformServers
 from tests.rig.chaos.crash_points import PLANS, Crash
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def crashes(ground: Ground) -> AsyncIterator[Mapping[str, Crash]]:
+async def crashes(servers: PlatformServers) -> AsyncIterator[Mapping[str, Crash]]:
     """Yield all crashes, which go on in the background."""
-    started = {name: Crash(plan, ground) for name, plan in PLANS.items()}
+    started = {name: Crash(plan, servers) for name, plan in PLANS.items()}
     yield started
     await asyncio.gather(*(crash.end() for crash in started.values()))
 

@@ -154,7 +154,9 @@ async def test_a_certificate_is_deleted_once_no_domain_uses_it(platform: Platfor
     assert "accepted, stored, and deleted since" in upload.out
     assert await shows(platform, host, automatic)
     assert await keys_like(platform, issued) == 0
-    kinds = [told.kind for told in await platform.ledger.told() if told.data.get("certificate_id") == certificate_id]
+    kinds = [
+        told.kind for told in await platform.ledger.all_facts() if told.data.get("certificate_id") == certificate_id
+    ]
     assert kinds.count("certificate.deleted") == 1
     assert kinds.count("certificate.deletion_refused") == 3
 
@@ -198,7 +200,7 @@ async def test_a_tenant_whose_uploads_are_forbidden_is_told_so(platform: Platfor
 
 
 async def told_to_end(platform: Platform, certificate_id: str) -> list[dict[str, Any]]:
-    facts = [told.data for told in await platform.ledger.told() if told.kind == "certificate.expiring"]
+    facts = [told.data for told in await platform.ledger.all_facts() if told.kind == "certificate.expiring"]
     return [data for data in facts if data["certificate_id"] == certificate_id]
 
 

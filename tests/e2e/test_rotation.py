@@ -16,7 +16,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, SealedBox
 
 from dev.platform.customer_ca import Authority
-from dev.platform.ledger import Told
+from dev.platform.ledger import Fact
 from dev.platform.logins import KEEPER
 from dev.platform.platform import Platform
 from dev.platform.service import Node
@@ -93,7 +93,7 @@ async def rotate_in_life(platform: Platform, *words: str) -> tuple[Life, list[Do
         await life.goes_on(6, 2, 300)
     await platform.settled()
     assert life.failures == []
-    assert [(fact.kind, fact.data) for fact in await platform.ledger.told() if fact.kind in TROUBLE] == []
+    assert [(fact.kind, fact.data) for fact in await platform.ledger.all_facts() if fact.kind in TROUBLE] == []
     assert refused_keys(platform) == []
     return life, rings
 
@@ -182,7 +182,7 @@ async def test_what_is_forged_with_the_old_signing_key_is_refused(platform: Plat
 async def test_an_upload_that_is_sealed_to_the_old_intake_key_is_refused(platform: Platform) -> None:
     customers, with_old_key = Authority(), Uploader(stolen_from(platform).path_of(key_files.INTAKE_PUBLIC))
 
-    async def verdict() -> Told:
+    async def verdict() -> Fact:
         upload = with_old_key.upload(customers.issue(f"shop-{secrets.token_hex(6)}.example.com"))
         await platform.publisher.bare(UPLOADED, upload)
         return await platform.ledger.verdict(upload["certificate_id"])

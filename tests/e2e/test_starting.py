@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from dev.platform.platform import Platform
-from dev.platform.servers import Ground
+from dev.platform.servers import PlatformServers
 from dev.platform.service import Service
 from dev.servers import PostgreSQL, RabbitMQ
 from dev.waiting import until
@@ -54,37 +54,37 @@ async def becomes_served(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [("broker", "database"), ("database", "broker")])
-async def test_services_wait_for_servers_that_come_later(ground: Ground, first: str, second: str) -> None:
-    async with Platform.on(ground, f"before-{first}") as platform, stopped(platform.broker, platform.database):
-        servers = {"broker": platform.broker, "database": platform.database}
+async def test_services_wait_for_servers_that_come_later(servers: PlatformServers, first: str, second: str) -> None:
+    async with Platform.on(servers, f"before-{first}") as platform, stopped(platform.broker, platform.database):
+        missing = {"broker": platform.broker, "database": platform.database}
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()
         await until(lambda: miss(services, at_least="database"), "services to miss their servers")
 
-        await servers[first].resume()
+        await missing[first].resume()
         await until(lambda: miss(services, second), f"services to miss nothing but their {second}")
-        await servers[second].resume()
+        await missing[second].resume()
         await until(lambda: miss(services), "services to miss nothing")
 
         await becomes_served(platform)
 
 
-async def test_services_wait_for_their_schema_and_their_logins(ground: Ground) -> None:
-    async with Platform.on(ground, "before-migrate", is_introduced=False) as platform:
+async def test_services_wait_for_their_schema_and_their_logins(servers: PlatformServers) -> None:
+    async with Platform.on(servers, "before-migrate", is_migrated=False) as platform:
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()
         await until(lambda: miss(services, at_least="database"), "services to miss their schema")
 
-        await platform.introduce()
+        await platform.migrate()
         await until(lambda: miss(services), "services to miss nothing")
 
         await becomes_served(platform)
 
 
-async def test_who_still_waits_for_the_database_stops_at_once(ground: Ground) -> None:
-    async with Platform.on(ground, "waiting-database", is_introduced=False) as platform:
+async def test_who_still_waits_for_the_database_stops_at_once(servers: PlatformServers) -> None:
+    async with Platform.on(servers, "waiting-database", is_migrated=False) as platform:
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()
@@ -93,8 +93,8 @@ async def test_who_still_waits_for_the_database_stops_at_once(ground: Ground) ->
         assert await seconds_to_stop(services) < 5
 
 
-async def test_who_still_waits_for_the_broker_stops_at_once(ground: Ground) -> None:
-    async with Platform.on(ground, "waiting-broker") as platform, stopped(platform.broker):
+async def test_who_still_waits_for_the_broker_stops_at_once(servers: PlatformServers) -> None:
+    async with Platform.on(servers, "waiting-broker") as platform, stopped(platform.broker):
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()

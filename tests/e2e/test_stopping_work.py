@@ -10,7 +10,7 @@ import pytest
 
 from dev.platform.platform import Platform
 from dev.platform.publishing import cloud_event
-from dev.platform.servers import Ground
+from dev.platform.servers import PlatformServers
 from dev.platform.service import Service
 from dev.servers.faults import Endpoint, HoldAnswer
 from dev.waiting import DEADLINE_SECONDS, until
@@ -28,8 +28,8 @@ async def is_stopping(service: Service) -> bool:
     return page.status == 503 and page.text.startswith("stopping: ") and (await service.page("live")).status == 200
 
 
-async def test_of_two_hundred_events_with_a_stop_in_their_midst_each_is_acted_on_once(ground: Ground) -> None:
-    async with Platform.on(ground, "midst") as platform:
+async def test_of_two_hundred_events_with_a_stop_in_their_midst_each_is_acted_on_once(servers: PlatformServers) -> None:
+    async with Platform.on(servers, "midst") as platform:
         first, second = platform.provisioner("first"), platform.provisioner("second")
         await platform.run(first, platform.terminator())
         hosts = [f"shop-{number}-{secrets.token_hex(4)}.example.com" for number in range(EVENTS)]
@@ -65,12 +65,12 @@ async def test_of_two_hundred_events_with_a_stop_in_their_midst_each_is_acted_on
         assert await platform.ledger.value("SELECT count(*) FROM messaging.dead_letters") == 0
         assert await platform.ledger.value("SELECT count(*) FROM provisioner.orders") == EVENTS
         assert await platform.pebble.issued_certificates() == dict.fromkeys(pointing, 1)
-        told = Counter(data["domain"] for kind, data in await platform.ledger.facts() if kind == "domain.changed")
+        told = Counter(data["domain"] for kind, data in await platform.ledger.new_facts() if kind == "domain.changed")
         assert told == Counter(hosts)
 
 
-async def test_the_step_that_an_order_is_in_is_finished_and_the_next_worker_goes_on(ground: Ground) -> None:
-    async with Platform.on(ground, "step") as platform:
+async def test_the_step_that_an_order_is_in_is_finished_and_the_next_worker_goes_on(servers: PlatformServers) -> None:
+    async with Platform.on(servers, "step") as platform:
         # So long a lease that only an order that was handed back is taken over in time.
         first, second = (platform.provisioner(name, PROVISIONER_LEASE_SECONDS="600") for name in ("first", "second"))
         await platform.run(first, platform.terminator())
@@ -92,8 +92,10 @@ async def test_the_step_that_an_order_is_in_is_finished_and_the_next_worker_goes
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.NEW_ORDER, Endpoint.FINALIZE])
-async def test_a_step_that_does_not_end_is_left_in_time_and_taken_over(ground: Ground, endpoint: Endpoint) -> None:
-    async with Platform.on(ground, f"endless-{endpoint}") as platform:
+async def test_a_step_that_does_not_end_is_left_in_time_and_taken_over(
+    servers: PlatformServers, endpoint: Endpoint
+) -> None:
+    async with Platform.on(servers, f"endless-{endpoint}") as platform:
         settings = {"PROVISIONER_LEASE_SECONDS": "600", "PROVISIONER_GRACE_SECONDS": "6"}
         first, second = (platform.provisioner(name, **settings) for name in ("first", "second"))
         await platform.run(first, platform.terminator())
@@ -112,8 +114,8 @@ async def test_a_step_that_does_not_end_is_left_in_time_and_taken_over(ground: G
         assert (await platform.pebble.issued_certificates())[host] == 1
 
 
-async def test_a_second_signal_enforces_the_stop(ground: Ground) -> None:
-    async with Platform.on(ground, "second-signal") as platform:
+async def test_a_second_signal_enforces_the_stop(servers: PlatformServers) -> None:
+    async with Platform.on(servers, "second-signal") as platform:
         first, second = (platform.provisioner(name, PROVISIONER_GRACE_SECONDS="600") for name in ("first", "second"))
         await platform.run(first, platform.terminator())
         host = f"second-{secrets.token_hex(4)}.example.com"
@@ -148,8 +150,8 @@ async def has_counted(platform: Platform) -> bool:
 
 
 @pytest.mark.parametrize("away", Away)
-async def test_services_stop_in_time_though_all_else_is_away(ground: Ground, away: Away) -> None:
-    async with Platform.on(ground, f"stopping-{away}") as platform:
+async def test_services_stop_in_time_though_all_else_is_away(servers: PlatformServers, away: Away) -> None:
+    async with Platform.on(servers, f"stopping-{away}") as platform:
         services = (
             platform.provisioner(PROVISIONER_GRACE_SECONDS="15"),
             platform.terminator(TERMINATOR_GRACE_SECONDS="15"),

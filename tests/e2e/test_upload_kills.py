@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from dev.platform.platform import Platform
-from dev.platform.servers import Ground
+from dev.platform.servers import PlatformServers
 from tests.rig.chaos.upload_invariants import harm_done
 from tests.rig.chaos.uploads import AT_POINTS, AT_RANDOM, KILLS, UploadChaos
 
@@ -23,13 +23,13 @@ SEEDS = tuple(map(int, os.environ.get("UPLOAD_SEEDS", "1").split(",")))
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def chaos(
-    request: pytest.FixtureRequest, ground: Ground, capsys: pytest.CaptureFixture[str]
+    request: pytest.FixtureRequest, servers: PlatformServers, capsys: pytest.CaptureFixture[str]
 ) -> AsyncIterator[UploadChaos]:
     def say(line: str) -> None:
         with capsys.disabled():
             sys.stdout.write(f"{line}\n")
 
-    async with Platform.on(ground, f"seed-{request.param}") as platform:
+    async with Platform.on(servers, f"seed-{request.param}") as platform:
         yield UploadChaos(platform, request.param, say)
 
 

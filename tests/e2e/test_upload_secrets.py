@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from dev.platform.customer_ca import Authority, Issued, KeyKind, pkcs8
-from dev.platform.ledger import Told
+from dev.platform.ledger import Fact
 from dev.platform.platform import Platform
 from dev.platform.uploading import UPLOADED
 from tests.rig.secrets import key_forms
@@ -100,7 +100,7 @@ class Shown:
     """An upload whose key is in the clear, and the answer to it."""
 
     issued: Issued
-    verdict: Told
+    verdict: Fact
 
 
 KINDS: Final = (KeyKind.ECDSA_P256, KeyKind.RSA_2048, KeyKind.ED25519)

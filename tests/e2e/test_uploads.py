@@ -12,7 +12,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dev.platform.customer_ca import Authority, KeyKind
-from dev.platform.ledger import Told
+from dev.platform.ledger import Fact
 from dev.platform.platform import Platform
 from dev.platform.publishing import cloud_event
 from dev.platform.uploading import UPLOADED
@@ -47,12 +47,12 @@ async def registered(platform: Platform, *, tenant: str = "") -> str:
     return host
 
 
-async def verdict_on(platform: Platform, data: Data) -> Told:
+async def verdict_on(platform: Platform, data: Data) -> Fact:
     await platform.publisher.bare(UPLOADED, data)
     return await platform.ledger.verdict(data["certificate_id"])
 
 
-def codes_of(verdict: Told) -> set[str]:
+def codes_of(verdict: Fact) -> set[str]:
     return {reason["code"] for reason in verdict.data.get("reasons", [])}
 
 

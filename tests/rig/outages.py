@@ -189,7 +189,7 @@ class Alone:
         told: set[str] = set()
 
         async def have_all() -> bool:
-            for kind, data in await self._platform.ledger.facts():
+            for kind, data in await self._platform.ledger.new_facts():
                 if kind == "certificate.deployed" and data["certificate_id"] == certificate_id:
                     told.add(data["node"])
             return len(told) == len(self._nodes)

@@ -8,7 +8,7 @@ from typing import Final
 
 from dev.platform.platform import Platform
 from dev.platform.publishing import cloud_event
-from dev.platform.servers import Ground
+from dev.platform.servers import PlatformServers
 from dev.platform.service import KILLED
 from dev.servers.faults import Answer, Endpoint
 from tests.rig.chaos.launchers.dying_provisioner import CrashPoint
@@ -56,12 +56,12 @@ class Aftermath:
 class Crash:
     """A plan that is being carried out, on a platform of its own."""
 
-    def __init__(self, plan: Plan, ground: Ground) -> None:
+    def __init__(self, plan: Plan, servers: PlatformServers) -> None:
         self._plan: Final = plan
         self.name: Final = plan.name
         self._host: Final = f"{plan.name}.example.com"
         self._platform: Platform | None = None
-        self._task: Final = asyncio.create_task(self._happen(ground), name=plan.name)
+        self._task: Final = asyncio.create_task(self._happen(servers), name=plan.name)
 
     async def aftermath(self) -> Aftermath:
         """Return what is left."""
@@ -76,8 +76,8 @@ class Crash:
         """Return the log of each service and server, by name."""
         return {} if self._platform is None else self._platform.logs()
 
-    async def _happen(self, ground: Ground) -> Aftermath:
-        async with Platform.on(ground, self._plan.name) as platform:
+    async def _happen(self, servers: PlatformServers) -> Aftermath:
+        async with Platform.on(servers, self._plan.name) as platform:
             self._platform = platform
             await platform.point_here(self._host)
             await self._publish(platform)
@@ -108,7 +108,7 @@ class Crash:
         await successor.start()
         visit = await platform.served(self._host)
         await platform.settled()
-        facts = await platform.ledger.facts()
+        facts = await platform.ledger.new_facts()
         return Aftermath(
             order_states=[order["state"] for order in await platform.ledger.orders(self._host)],
             orders_at_ca=platform.orders_made(),

@@ -10,7 +10,7 @@ from dev.platform.platform import Platform
 async def harm_done(platform: Platform, hosts: Sequence[str]) -> list[str]:
     """Return a sentence for each harm: a certificate or an order too many, news not told, a crash; reads all facts."""
     issued = await platform.pebble.issued_certificates()
-    facts = await platform.ledger.facts()
+    facts = await platform.ledger.new_facts()
     told = Counter(
         (data["domains"][0]["domain"], data["certificate_id"]) for kind, data in facts if kind == "certificate.ready"
     )

@@ -59,7 +59,7 @@ async def _wrong_registry(platform: Platform, sent: Sequence[Sent]) -> list[str]
 
 
 async def _wrong_news(platform: Platform, sent: Sequence[Sent]) -> list[str]:
-    told = {fact.id: fact for fact in await platform.ledger.told()}  # copies of a fact have its id
+    told = {fact.id: fact for fact in await platform.ledger.all_facts()}  # copies of a fact have its id
     answers = Counter((fact.data["certificate_id"], fact.kind) for fact in told.values())
     expected = Counter(
         (each.certificate_id, "certificate.ready" if each.code is None else "certificate.rejected") for each in sent
