@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from services.provisioner.adapters.acme.authorities import open_authorities
+from services.provisioner.adapters.acme.certificate_authorities import open_certificate_authorities
 from services.provisioner.adapters.dns import DnspythonDns
 from services.provisioner.adapters.probe import open_probe
 from services.provisioner.handlers import Handlers
 from services.provisioner.issuance import Issuance, Limits
 from services.provisioner.metrics import watch_backlog
-from services.provisioner.ports import Authorities, Http01Probe
+from services.provisioner.ports import CertificateAuthorities, Http01Probe
 from services.provisioner.setbacks import Troubles
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.provisioner.store.accounts import Accounts
@@ -51,13 +51,13 @@ _RELAYING: Final = 0.1
 class Outside:
     """How the ways to the outside are made; tests put something in between."""
 
-    authorities: Callable[[str | None], AbstractAsyncContextManager[Authorities]]
+    authorities: Callable[[str | None], AbstractAsyncContextManager[CertificateAuthorities]]
     sender: Callable[[str], AbstractAsyncContextManager[Sender]]
     consumer: Callable[[str, Pool, Sequence[Subscription]], Consumer]
 
 
 OUTSIDE: Final = Outside(
-    authorities=lambda trusted_ca_pem: open_authorities(trusted_ca_pem=trusted_ca_pem),
+    authorities=lambda trusted_ca_pem: open_certificate_authorities(trusted_ca_pem=trusted_ca_pem),
     sender=lambda url: Publisher(url, name="certsmith provisioner relay"),
     consumer=lambda url, pool, subscriptions: Consumer(url, pool, service="provisioner", subscriptions=subscriptions),
 )

@@ -1,12 +1,12 @@
 """HTTP-01 (RFC 8555 section 8.3): the CA is told to look once our own answer can be seen from outside."""
 
-from services.provisioner.ports import CertificateAuthority, Http01Probe
+from services.provisioner.ports import AcmeAccount, Http01Probe
 from services.provisioner.rules.acme import AuthorizationStatus, ChallengeStatus
 from services.provisioner.rules.reachability import ProbeOutcome
 from services.provisioner.run import Run
 
 
-async def answer_challenges(run: Run, authority: CertificateAuthority, *, probe: Http01Probe | None) -> str | None:
+async def answer_challenges(run: Run, authority: AcmeAccount, *, probe: Http01Probe | None) -> str | None:
     """Tell the CA to look at each name that it has not looked at; return what stands in the way, if anything.
 
     Without a *probe* our own answer is not looked at first.

@@ -17,7 +17,7 @@ import structlog
 from services.provisioner import csr
 from services.provisioner.http01 import answer_challenges
 from services.provisioner.metrics import FINISHED_ORDERS, ISSUANCE_SECONDS
-from services.provisioner.ports import CertificateAuthority, Dns, Http01Probe
+from services.provisioner.ports import AcmeAccount, Dns, Http01Probe
 from services.provisioner.rules import preflight
 from services.provisioner.rules.acme import CaOrder, OrderStatus
 from services.provisioner.rules.ca_errors import classify
@@ -191,7 +191,7 @@ class Issuance:
         run.ca_order = ca_order
         return True
 
-    async def _unclaimed_order(self, run: Run, authority: CertificateAuthority) -> CaOrder | None:
+    async def _unclaimed_order(self, run: Run, authority: AcmeAccount) -> CaOrder | None:
         """Return an order for these names that the CA has and that no row of ours names."""
         found = await authority.unfinished_orders(run.order.names, known=self._known_urls, deadline=run.deadline)
         return next(iter(found), None)
@@ -232,7 +232,7 @@ class Issuance:
             case OrderStatus.PENDING | OrderStatus.UNKNOWN:
                 return await self.troubles.rests(run, ca_order.retry_after_seconds)
 
-    async def _invalid(self, run: Run, authority: CertificateAuthority, ca_order: CaOrder) -> TryFailedError:
+    async def _invalid(self, run: Run, authority: AcmeAccount, ca_order: CaOrder) -> TryFailedError:
         """Return why the CA will not go on with this order: what it says of its names, else of the order."""
         authorizations = [
             await authority.authorization(url, deadline=run.deadline) for url in run.order.authorization_urls
@@ -267,12 +267,12 @@ class Issuance:
             ISSUANCE_SECONDS.observe((self.clock() - order.created_at).total_seconds())
         return False
 
-    async def _authority(self, run: Run) -> CertificateAuthority:
+    async def _authority(self, run: Run) -> AcmeAccount:
         if run.authority is None:
             _, run.authority = await self.accounts.at(run.order.ca, deadline=run.deadline)
         return run.authority
 
-    async def _ca_order(self, run: Run, authority: CertificateAuthority) -> CaOrder:
+    async def _ca_order(self, run: Run, authority: AcmeAccount) -> CaOrder:
         """Return the order as this run last saw it; a run that took it over asks the CA."""
         if run.ca_order is None:
             assert run.order.order_url is not None  # stored on entering `ordered`

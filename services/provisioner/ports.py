@@ -15,7 +15,7 @@ Known = Callable[[Sequence[str]], Awaitable[Container[str]]]
 """Returns which of an account's orders, given by their URLs, are ours already."""
 
 
-class CertificateAuthority(Protocol):
+class AcmeAccount(Protocol):
     """One account at one certificate authority, speaking RFC 8555.
 
     All methods raise ``AuthorityError`` and nothing else. Safe for many tasks at once. None may be given a name that
@@ -80,10 +80,10 @@ class CertificateAuthority(Protocol):
         """Return the chain as DER, leaf first; repeatable."""
 
 
-class Authorities(Protocol):
+class CertificateAuthorities(Protocol):
     """The certificate authorities that this process can talk to, by the URL of their directory."""
 
-    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> CertificateAuthority:
+    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> AcmeAccount:
         """Return the account that this key stands for; *url* is None until it is registered. No I/O."""
 
     def new_key(self) -> bytes:

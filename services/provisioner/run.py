@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.provisioner.ports import CertificateAuthority
+from services.provisioner.ports import AcmeAccount
 from services.provisioner.rules.acme import CaOrder
 from services.provisioner.rules.orders import Order
 from services.provisioner.rules.reachability import DnsAnswer
@@ -20,7 +20,7 @@ class Run:
 
     order: Order
     deadline: float
-    authority: CertificateAuthority | None = None
+    authority: AcmeAccount | None = None
     ca_order: CaOrder | None = None
     intended: bool = False
     dns_answer: DnsAnswer | None = None

@@ -17,8 +17,8 @@ from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Delay, DropAnswer, Endpoint, HoldAnswer, Reset, rate_limited, unavailable
 from dev.servers.pebble import Behaviour, Pebble
 from services.provisioner import csr
-from services.provisioner.adapters.acme.authorities import open_authorities
-from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.adapters.acme.account import HttpAcmeAccount
+from services.provisioner.adapters.acme.certificate_authorities import open_certificate_authorities
 from services.provisioner.rules.acme import CaOrder, OrderStatus
 
 PATIENCE_SECONDS = 60.0
@@ -161,14 +161,14 @@ async def test_a_gate_closes_at_once_though_an_answer_is_held(gate: CaGate, clie
         await request
 
 
-async def _account(stack: AsyncExitStack, gate: CaGate) -> AcmeAuthority:
-    authorities = await stack.enter_async_context(open_authorities(trusted_ca_pem=gate.ca_file.read_text()))
+async def _account(stack: AsyncExitStack, gate: CaGate) -> HttpAcmeAccount:
+    authorities = await stack.enter_async_context(open_certificate_authorities(trusted_ca_pem=gate.ca_file.read_text()))
     account = authorities.account(directory_url=gate.directory_url, key_pkcs8=authorities.new_key(), url=None)
     await account.register(contact=None, external_account=None, deadline=_deadline())
     return account
 
 
-async def _serve_answers(stack: AsyncExitStack, ca: Pebble, accounts: list[AcmeAuthority]) -> None:
+async def _serve_answers(stack: AsyncExitStack, ca: Pebble, accounts: list[HttpAcmeAccount]) -> None:
     """Answer HTTP-01 validations: the name says whose order it is."""
 
     async def answer(request: web.Request) -> web.Response:
@@ -183,7 +183,7 @@ async def _serve_answers(stack: AsyncExitStack, ca: Pebble, accounts: list[AcmeA
     await web.TCPSite(runner, ca.behaviour.default_address, ca.behaviour.http_port).start()
 
 
-async def _issue(account: AcmeAuthority, name: str) -> CaOrder:
+async def _issue(account: HttpAcmeAccount, name: str) -> CaOrder:
     order = await account.new_order([name], deadline=_deadline())
     for url in order.authorization_urls:
         authorization = await account.authorization(url, deadline=_deadline())

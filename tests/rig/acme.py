@@ -12,8 +12,8 @@ from aiohttp import web
 from dev.servers.ca_gate import CaGate
 from dev.servers.pebble import Pebble
 from services.provisioner import csr as certificate_request
-from services.provisioner.adapters.acme import AcmeAuthorities, open_authorities
-from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.adapters.acme import HttpCertificateAuthorities, open_certificate_authorities
+from services.provisioner.adapters.acme.account import HttpAcmeAccount
 from services.provisioner.rules.acme import CaAuthorization, CaOrder, OrderStatus
 
 SECONDS: Final = 60.0
@@ -64,9 +64,9 @@ class Client:
 
     ca: Pebble
     directory_url: str
-    authorities: AcmeAuthorities
+    authorities: HttpCertificateAuthorities
     key: bytes
-    account: AcmeAuthority
+    account: HttpAcmeAccount
     responder: Responder
     address: str
 
@@ -116,7 +116,7 @@ def soon(seconds: float = SECONDS) -> float:
 async def a_client(ca: Pebble, address: str, *, gate: CaGate | None = None) -> AsyncIterator[Client]:
     """Yield a client of *ca*, through *gate* if given, whose responder listens at *address*."""
     async with (
-        open_authorities(trusted_ca_pem=ca.ca_file.read_text()) as authorities,
+        open_certificate_authorities(trusted_ca_pem=ca.ca_file.read_text()) as authorities,
         Responder().listening(address, ca.behaviour.http_port) as responder,
     ):
         key = authorities.new_key()

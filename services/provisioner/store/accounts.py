@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.provisioner.ports import Authorities, CertificateAuthority
+from services.provisioner.ports import AcmeAccount, CertificateAuthorities
 from services.provisioner.rules.acme import ExternalAccount
 from shared.identifiers import AccountId, new_account_id
 from shared.store import Pool, Row
@@ -22,14 +22,14 @@ class Accounts:
     """Gives the account at a CA, registered on first use; safe for many processes at once."""
 
     pool: Pool
-    authorities: Authorities
+    authorities: CertificateAuthorities
     box: AccountKeyBox
     contact: str | None
     external_account: ExternalAccount | None
-    _known: dict[str, tuple[AccountId, CertificateAuthority]] = field(default_factory=dict, init=False)
+    _known: dict[str, tuple[AccountId, AcmeAccount]] = field(default_factory=dict, init=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
-    async def at(self, ca: str, *, deadline: float) -> tuple[AccountId, CertificateAuthority]:
+    async def at(self, ca: str, *, deadline: float) -> tuple[AccountId, AcmeAccount]:
         """Return the account at the CA whose directory is *ca*.
 
         Raises:
@@ -45,7 +45,7 @@ class Accounts:
         """Register the account again before its next use: the CA says that it does not know it."""
         self._known.pop(ca, None)
 
-    async def _open(self, ca: str, *, deadline: float) -> tuple[AccountId, CertificateAuthority]:
+    async def _open(self, ca: str, *, deadline: float) -> tuple[AccountId, AcmeAccount]:
         row = await self._row(ca)
         key = self.box.open(row["sealed_key"], key_id=row["sealing_key_id"], context=f"{row['id']}\n{ca}")
         authority = self.authorities.account(directory_url=ca, key_pkcs8=key, url=None)

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
-from services.provisioner.adapters.acme.authorities import AcmeAuthorities, open_authorities
-from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.adapters.acme.account import HttpAcmeAccount
+from services.provisioner.adapters.acme.certificate_authorities import (
+    HttpCertificateAuthorities,
+    open_certificate_authorities,
+)
 from services.provisioner.app import OUTSIDE
-from services.provisioner.ports import Authorities
+from services.provisioner.ports import CertificateAuthorities
 from tests.integration.provisioner.conftest import World
 
 
@@ -157,10 +160,10 @@ async def test_an_error_of_ours_is_said_in_the_row_and_tried_again(world: World)
     await world.point_here(name)
     calls = 0
 
-    class Stumbling(AcmeAuthorities):
+    class Stumbling(HttpCertificateAuthorities):
         """Fails once in a way that nobody foresaw."""
 
-        def account(self, **given: Any) -> AcmeAuthority:
+        def account(self, **given: Any) -> HttpAcmeAccount:
             nonlocal calls
             calls += 1
             if calls == 2:  # the first is to learn the thumbprint
@@ -168,8 +171,8 @@ async def test_an_error_of_ours_is_said_in_the_row_and_tried_again(world: World)
             return super().account(**given)
 
     @asynccontextmanager
-    async def authorities(trusted_ca_pem: str | None) -> AsyncIterator[Authorities]:
-        async with open_authorities(trusted_ca_pem=trusted_ca_pem) as real:
+    async def authorities(trusted_ca_pem: str | None) -> AsyncIterator[CertificateAuthorities]:
+        async with open_certificate_authorities(trusted_ca_pem=trusted_ca_pem) as real:
             yield Stumbling(real._transport, clock=real._clock)
 
     async with world.provisioner(outside=replace(OUTSIDE, authorities=authorities)):

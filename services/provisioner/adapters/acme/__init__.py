@@ -6,6 +6,9 @@ it, and `authority` has the port's methods. Why not the `acme` package's own cli
 up after two bad nonces, and shows a new order only after further requests that may fail, so a crash loses the order.
 """
 
-from services.provisioner.adapters.acme.authorities import AcmeAuthorities, open_authorities
+from services.provisioner.adapters.acme.certificate_authorities import (
+    HttpCertificateAuthorities,
+    open_certificate_authorities,
+)
 
-__all__ = ["AcmeAuthorities", "open_authorities"]
+__all__ = ["HttpCertificateAuthorities", "open_certificate_authorities"]

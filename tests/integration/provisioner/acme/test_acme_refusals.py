@@ -11,8 +11,8 @@ import pytest_asyncio
 from dev.ports import free_address
 from dev.servers.pebble import Pebble
 from services.provisioner import csr
-from services.provisioner.adapters.acme import AcmeAuthorities, open_authorities
-from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.adapters.acme import HttpCertificateAuthorities, open_certificate_authorities
+from services.provisioner.adapters.acme.account import HttpAcmeAccount
 from services.provisioner.adapters.acme.keys import base64url
 from services.provisioner.adapters.acme.transport import Call
 from services.provisioner.rules.acme import AuthorityError, AuthorizationStatus, ExternalAccount, OrderStatus, Phase
@@ -41,19 +41,19 @@ async def strict(server_folder: Path) -> AsyncIterator[Pebble]:
 
 
 @pytest_asyncio.fixture
-async def authorities(strict: Pebble) -> AsyncIterator[AcmeAuthorities]:
+async def authorities(strict: Pebble) -> AsyncIterator[HttpCertificateAuthorities]:
     """Yield what talks to *strict*."""
-    async with open_authorities(trusted_ca_pem=strict.ca_file.read_text()) as authorities:
+    async with open_certificate_authorities(trusted_ca_pem=strict.ca_file.read_text()) as authorities:
         yield authorities
 
 
 @pytest.fixture
-def stranger(strict: Pebble, authorities: AcmeAuthorities) -> AcmeAuthority:
+def stranger(strict: Pebble, authorities: HttpCertificateAuthorities) -> HttpAcmeAccount:
     """Return an account that *strict* does not know yet."""
     return authorities.account(directory_url=strict.directory_url, key_pkcs8=authorities.new_key(), url=None)
 
 
-async def test_an_authority_may_want_an_external_account(stranger: AcmeAuthority) -> None:
+async def test_an_authority_may_want_an_external_account(stranger: HttpAcmeAccount) -> None:
     with pytest.raises(AuthorityError, match="externalAccountRequired") as caught:
         await stranger.register(contact=None, external_account=None, deadline=soon())
 
@@ -62,7 +62,7 @@ async def test_an_authority_may_want_an_external_account(stranger: AcmeAuthority
     assert found.error_code is ErrorCode.ACCOUNT_ERROR
 
 
-async def test_the_right_external_account_is_accepted(strict: Pebble, stranger: AcmeAuthority) -> None:
+async def test_the_right_external_account_is_accepted(strict: Pebble, stranger: HttpAcmeAccount) -> None:
     external = ExternalAccount(key_id="kid-1", mac_key=MAC_KEY)
 
     account = await stranger.register(contact=None, external_account=external, deadline=soon())
@@ -73,7 +73,7 @@ async def test_the_right_external_account_is_accepted(strict: Pebble, stranger: 
 
 @pytest.mark.parametrize(("key_id", "mac_key"), [("kid-1", b"x" * 32), ("kid-2", MAC_KEY)])
 async def test_the_wrong_external_account_is_the_operator_s_to_mend(
-    stranger: AcmeAuthority, key_id: str, mac_key: bytes
+    stranger: HttpAcmeAccount, key_id: str, mac_key: bytes
 ) -> None:
     external = ExternalAccount(key_id=key_id, mac_key=mac_key)
 
@@ -84,7 +84,7 @@ async def test_the_wrong_external_account_is_the_operator_s_to_mend(
     assert "x" * 32 not in repr(external)
 
 
-async def test_a_blocked_name_is_never_tried_again(stranger: AcmeAuthority) -> None:
+async def test_a_blocked_name_is_never_tried_again(stranger: HttpAcmeAccount) -> None:
     external = ExternalAccount(key_id="kid-1", mac_key=MAC_KEY)
     await stranger.register(contact=None, external_account=external, deadline=soon())
 
@@ -156,7 +156,7 @@ async def test_an_order_that_is_gone_asks_for_a_fresh_one(client: Client) -> Non
 
 
 async def test_an_account_that_the_authority_forgot_is_registered_again(own_pebble: Pebble) -> None:
-    async with open_authorities(trusted_ca_pem=own_pebble.ca_file.read_text()) as authorities:
+    async with open_certificate_authorities(trusted_ca_pem=own_pebble.ca_file.read_text()) as authorities:
         account = authorities.account(directory_url=own_pebble.directory_url, key_pkcs8=authorities.new_key(), url=None)
         before = await account.register(contact=None, external_account=None, deadline=soon())
         await own_pebble.kill()

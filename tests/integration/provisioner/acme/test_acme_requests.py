@@ -11,8 +11,8 @@ from acme.jws import JWS
 from aiohttp import web
 
 from dev.ports import LOOPBACK, free_port
-from services.provisioner.adapters.acme import open_authorities
-from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.adapters.acme import open_certificate_authorities
+from services.provisioner.adapters.acme.account import HttpAcmeAccount
 from services.provisioner.rules.acme import AuthorityError, Failure
 from tests.rig.acme import soon
 
@@ -73,9 +73,9 @@ class WritingAuthority:
 
 
 @asynccontextmanager
-async def an_account(at: WritingAuthority) -> AsyncIterator[AcmeAuthority]:
+async def an_account(at: WritingAuthority) -> AsyncIterator[HttpAcmeAccount]:
     """Yield an account that is registered at *at*."""
-    async with at.serving(), open_authorities() as authorities:
+    async with at.serving(), open_certificate_authorities() as authorities:
         account = authorities.account(directory_url=f"{at.url}/dir", key_pkcs8=authorities.new_key(), url=None)
         await account.register(contact="mailto:admin@example.com", external_account=None, deadline=soon())
         yield account

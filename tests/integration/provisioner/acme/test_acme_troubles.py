@@ -12,7 +12,7 @@ import pytest
 from dev.certificates import Authority
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Answer, DropAnswer, Endpoint, HoldAnswer, Reset, problem, rate_limited, unavailable
-from services.provisioner.adapters.acme import open_authorities
+from services.provisioner.adapters.acme import open_certificate_authorities
 from services.provisioner.rules.acme import AuthorityError, Failure, OrderStatus, Phase
 from services.provisioner.rules.ca_errors.classify import verdict
 from services.provisioner.rules.ca_errors.verdict import Change, Remedy, Scope
@@ -267,7 +267,7 @@ async def test_an_authority_that_never_likes_a_nonce_is_given_up(gate: CaGate, g
 
 async def test_an_authority_whose_tls_does_not_verify_is_not_talked_to(gate: CaGate) -> None:
     other = Authority.create("Somebody else's authority").pem.decode()
-    async with open_authorities(trusted_ca_pem=other) as authorities:
+    async with open_certificate_authorities(trusted_ca_pem=other) as authorities:
         account = authorities.account(directory_url=gate.directory_url, key_pkcs8=authorities.new_key(), url=None)
 
         with pytest.raises(AuthorityError) as caught:
@@ -282,7 +282,7 @@ async def test_an_authority_whose_tls_does_not_verify_is_not_talked_to(gate: CaG
 
 @pytest.mark.parametrize("url", ["http://ca.example.com/dir", "ftp://127.0.0.1/dir", "file:///etc/passwd", "nonsense"])
 async def test_a_directory_that_is_not_https_is_not_asked(url: str) -> None:
-    async with open_authorities() as authorities:
+    async with open_certificate_authorities() as authorities:
         account = authorities.account(directory_url=url, key_pkcs8=authorities.new_key(), url=None)
 
         with pytest.raises(AuthorityError, match="not https"):
@@ -293,7 +293,7 @@ async def test_a_directory_that_is_not_https_is_not_asked(url: str) -> None:
     "url", ["https://", "https://ca.test:99999/dir", "https://[::1/dir", "https://a b/dir", "https://\u00fc.test:1/dir"]
 )
 async def test_a_directory_that_cannot_be_asked_is_an_error_of_ours(url: str) -> None:
-    async with open_authorities() as authorities:
+    async with open_certificate_authorities() as authorities:
         account = authorities.account(directory_url=url, key_pkcs8=authorities.new_key(), url=None)
 
         with pytest.raises(AuthorityError):
@@ -305,5 +305,5 @@ async def test_a_directory_that_cannot_be_asked_is_an_error_of_ours(url: str) ->
 )
 async def test_a_trust_bundle_without_certificates_is_refused(pem: str) -> None:
     with pytest.raises(SettingsError, match="AUTOCERT_TRUSTED_CA"):
-        async with open_authorities(trusted_ca_pem=pem):
+        async with open_certificate_authorities(trusted_ca_pem=pem):
             pass

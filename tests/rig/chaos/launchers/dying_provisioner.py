@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn, cast
 import uvloop
 
 from services.provisioner.app import OUTSIDE, Outside, serve
-from services.provisioner.ports import Authorities, CertificateAuthority
+from services.provisioner.ports import AcmeAccount, CertificateAuthorities
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from shared import logs
 from shared.events import CertificateReady
@@ -60,7 +60,7 @@ def die(point: CrashPoint) -> NoReturn:
 class _Dying:
     """An authority that dies after the answer to one of its methods."""
 
-    def __init__(self, inner: CertificateAuthority, point: CrashPoint) -> None:
+    def __init__(self, inner: AcmeAccount, point: CrashPoint) -> None:
         self._inner: Final = inner
         self._point: Final = point
 
@@ -76,16 +76,16 @@ class _Dying:
         return asking
 
 
-class _DyingAuthorities:
+class _DyingCertificateAuthorities:
     """Gives such authorities."""
 
-    def __init__(self, inner: Authorities, point: CrashPoint) -> None:
+    def __init__(self, inner: CertificateAuthorities, point: CrashPoint) -> None:
         self._inner: Final = inner
         self._point: Final = point
 
-    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> CertificateAuthority:
+    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> AcmeAccount:
         inner = self._inner.account(directory_url=directory_url, key_pkcs8=key_pkcs8, url=url)
-        return cast("CertificateAuthority", _Dying(inner, self._point))
+        return cast("AcmeAccount", _Dying(inner, self._point))
 
     def new_key(self) -> bytes:
         return self._inner.new_key()
@@ -124,9 +124,9 @@ def outside_until(point: CrashPoint) -> Outside:
     """Return the ways to the outside that lead to *point* and no further."""
 
     @asynccontextmanager
-    async def authorities(trusted_ca_pem: str | None) -> AsyncIterator[Authorities]:
+    async def authorities(trusted_ca_pem: str | None) -> AsyncIterator[CertificateAuthorities]:
         async with OUTSIDE.authorities(trusted_ca_pem) as inner:
-            yield _DyingAuthorities(inner, point)
+            yield _DyingCertificateAuthorities(inner, point)
 
     @asynccontextmanager
     async def sender(url: str) -> AsyncIterator[Sender]:
@@ -143,7 +143,7 @@ def outside_until(point: CrashPoint) -> Outside:
     return replace(OUTSIDE, sender=cast("_Senders", sender))
 
 
-_Authorities = Callable[[str | None], AbstractAsyncContextManager[Authorities]]
+_Authorities = Callable[[str | None], AbstractAsyncContextManager[CertificateAuthorities]]
 _Senders = Callable[[str], AbstractAsyncContextManager[Sender]]
 
 

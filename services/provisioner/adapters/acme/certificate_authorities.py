@@ -1,4 +1,4 @@
-"""All authorities that this process talks to, over one session: the port ``Authorities``."""
+"""All authorities that this process talks to, over one session: the port ``CertificateAuthorities``."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,7 @@ from typing import Final
 import aiohttp
 
 from services.provisioner.adapters.acme import keys
-from services.provisioner.adapters.acme.authority import AcmeAuthority
+from services.provisioner.adapters.acme.account import HttpAcmeAccount
 from services.provisioner.adapters.acme.endpoint import Endpoint
 from services.provisioner.adapters.acme.transport import Transport
 from shared.errors import SettingsError
@@ -20,7 +20,7 @@ _CONNECT_SECONDS: Final = 10.0
 _IDLE_SECONDS: Final = 15.0  # servers keep idle connections longer, so that we are not cut off while we send
 
 
-class AcmeAuthorities:
+class HttpCertificateAuthorities:
     """Opens accounts at any authority, one endpoint for each directory."""
 
     def __init__(self, transport: Transport, *, clock: Callable[[], datetime]) -> None:
@@ -28,13 +28,13 @@ class AcmeAuthorities:
         self._clock = clock
         self._endpoints: dict[str, Endpoint] = {}
 
-    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> AcmeAuthority:
+    def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> HttpAcmeAccount:
         """Return the account that this key stands for."""
         if directory_url not in self._endpoints:
             self._endpoints[directory_url] = Endpoint(
                 self._transport, directory_url, connections=_CONNECTIONS, clock=self._clock
             )
-        return AcmeAuthority(self._endpoints[directory_url], keys.AccountKey(key_pkcs8), url)
+        return HttpAcmeAccount(self._endpoints[directory_url], keys.AccountKey(key_pkcs8), url)
 
     def new_key(self) -> bytes:
         """Return a fresh account key as PKCS #8 DER."""
@@ -42,9 +42,9 @@ class AcmeAuthorities:
 
 
 @asynccontextmanager
-async def open_authorities(
+async def open_certificate_authorities(
     *, trusted_ca_pem: str | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> AsyncIterator[AcmeAuthorities]:
+) -> AsyncIterator[HttpCertificateAuthorities]:
     """Yield the authorities; *trusted_ca_pem* verifies their own TLS instead of the system's roots.
 
     *clock* is asked only where an authority names an instant and does not say what time it is.
@@ -61,7 +61,7 @@ async def open_authorities(
         headers={"User-Agent": _user_agent(), "Accept-Language": "en", "Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
-        yield AcmeAuthorities(Transport(session), clock=clock)
+        yield HttpCertificateAuthorities(Transport(session), clock=clock)
 
 
 def _trust(trusted_ca_pem: str | None) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""One account at one authority: the methods of the port ``CertificateAuthority``."""
+"""One account at one authority: the methods of the port ``AcmeAccount``."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ _LONGEST_PAUSE_SECONDS: Final = 5.0
 _MAX_PAGES: Final = 1000  # of an account's list of orders
 
 
-class AcmeAuthority:
+class HttpAcmeAccount:
     """Speaks RFC 8555 in the name of one account."""
 
     def __init__(self, endpoint: Endpoint, key: AccountKey, url: str | None) -> None:
