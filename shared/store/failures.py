@@ -24,6 +24,9 @@ _PASSING: Final = (
     asyncpg.OutdatedSchemaCacheError,
 )
 
+# What asyncpg raises about itself. A connection that breaks inside a message, or while it is given back to its pool,
+# makes it contradict itself, and it then says InternalClientError, which is no InterfaceError.
+DRIVER_ERRORS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _UNREADABLE: Final = (
     "DATABASE_URL: not the address of a PostgreSQL database; postgresql://user:password@host:5432/certsmith was "
@@ -53,7 +56,7 @@ def dialling() -> Iterator[None]:
         yield
     except ValueError:  # asyncpg could not read the address; its error may quote a part of the password
         raise SettingsError(_UNREADABLE) from None
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, asyncpg.PostgresError, *DRIVER_ERRORS) as error:
         raise StoreUnavailableError(f"PostgreSQL cannot be reached ({describe(error)})") from error
 
 
@@ -64,7 +67,7 @@ def translated(connection: Connection | None = None) -> Iterator[None]:
         yield
     except _PASSING as error:
         raise StoreUnavailableError(f"PostgreSQL does not answer ({describe(error)})") from error
-    except asyncpg.InterfaceError as error:
+    except DRIVER_ERRORS as error:
         if connection is None or not is_lost(connection):
             raise
         raise StoreUnavailableError("the connection to PostgreSQL was lost") from error

@@ -22,7 +22,7 @@ import structlog
 from shared.errors import StoreUnavailableError
 from shared.store import migrations
 from shared.store.connection import Connection
-from shared.store.failures import dialling, require_address, translated
+from shared.store.failures import DRIVER_ERRORS, dialling, require_address, translated
 from shared.store.roles import Role, role_name
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -83,7 +83,7 @@ class Pool:
                 yield connection
             except BaseException:
                 # What fails here is of no interest: a connection whose transaction has not ended is not used again.
-                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with suppress(OSError, asyncpg.PostgresError, *DRIVER_ERRORS):
                     async with asyncio.timeout(_LEAVE_SECONDS):
                         await transaction.rollback()
                 raise
@@ -102,8 +102,8 @@ class Pool:
             raise StoreUnavailableError(f"PostgreSQL does not answer in {_CHECK_SECONDS:g} s") from None
 
     async def _give_back(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
-        """Give *connection* back; one whose command was given up and does not end is cut."""
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # it is cut by then
+        """Return *connection* to the pool; if a cancelled command on it does not end in time, it is closed."""
+        with suppress(OSError, asyncpg.PostgresError, *DRIVER_ERRORS):  # then it is closed, and the pool has noticed
             await self._pool.release(connection, timeout=_LEAVE_SECONDS)
 
 
@@ -122,7 +122,7 @@ async def open_pool(url: str, *, role: Role, max_size: int = 8) -> AsyncIterator
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await pool.close()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (OSError, asyncpg.PostgresError, *DRIVER_ERRORS):
             pool.terminate()
 
 

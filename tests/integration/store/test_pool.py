@@ -56,6 +56,32 @@ async def test_json_columns_hold_python_values(pool: Pool) -> None:
         assert await connection.fetchval("SELECT $1::jsonb", {"a": [1, None]}) == {"a": [1, None]}
 
 
+async def test_a_connection_lost_while_it_is_returned_is_replaced(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute("SELECT 1")
+        # asyncpg returns a connection in a task of its own; this runs before that task.
+        asyncio.get_running_loop().call_soon(connection.terminate)
+
+    async with pool.acquire() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_an_internal_error_of_the_driver_on_a_lost_connection_is_a_lost_connection(pool: Pool) -> None:
+    async def meet_an_internal_error() -> None:
+        async with pool.acquire() as connection:
+            connection.terminate()
+            raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+
+    with pytest.raises(StoreUnavailableError, match="lost"):
+        await meet_an_internal_error()
+
+
+async def test_an_internal_error_of_the_driver_on_a_live_connection_stays_what_it_is(pool: Pool) -> None:
+    with pytest.raises(asyncpg.InternalClientError):
+        async with pool.acquire():
+            raise asyncpg.InternalClientError("no such codec")
+
+
 async def test_a_transaction_is_rolled_back_by_an_error_and_committed_otherwise(pool: Pool) -> None:
     insert = "INSERT INTO messaging.inbox (consumer, user_id, source, event_id) VALUES ('provisioner', '', '', $1)"
 
