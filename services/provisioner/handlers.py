@@ -9,7 +9,7 @@ from datetime import datetime
 
 import structlog
 
-from services.provisioner.rules.orders import Order, OrderState
+from services.provisioner.rules.orders import Order
 from services.provisioner.store import events, orders
 from shared import upstreams
 from shared.errors import Reason, RefusedError
@@ -27,6 +27,7 @@ from shared.events import (
 from shared.identifiers import CertificateId, new_event_id, new_order_id
 from shared.names import Name, NameRefusedError, normalize
 from shared.registry import certificates, domains
+from shared.registry.order_states import OrderState
 from shared.store import Connection
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

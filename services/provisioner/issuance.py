@@ -22,7 +22,7 @@ from services.provisioner.rules import preflight
 from services.provisioner.rules.acme import CaOrder, OrderStatus
 from services.provisioner.rules.ca_errors import classify
 from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
-from services.provisioner.rules.orders import Order, OrderState, Trigger, Trouble, advance
+from services.provisioner.rules.orders import Order, Trigger, Trouble, advance
 from services.provisioner.run import Run
 from services.provisioner.setbacks import NameTakenError, Troubles, TryFailedError
 from services.provisioner.store import budgets, events, orders
@@ -32,6 +32,7 @@ from shared import certificates as x509_facts
 from shared.identifiers import cname_label, new_key_id
 from shared.names import is_wildcard
 from shared.registry import certificates, domains
+from shared.registry.order_states import OrderState
 from shared.store import Connection, Pool
 from shared.vault import KeyWriter, SealedKey
 

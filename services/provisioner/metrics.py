@@ -6,10 +6,10 @@ from typing import Final
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.provisioner.rules.orders import FINISHED, OrderState
 from services.provisioner.store.backlog import Backlog, read_backlog
 from shared.errors import StoreUnavailableError
 from shared.process.backoff import wait_at_most
+from shared.registry.order_states import FINISHED, OrderState
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -14,11 +14,12 @@ from services.provisioner.metrics import FINISHED_ORDERS, TROUBLES
 from services.provisioner.rules import retry_delays
 from services.provisioner.rules.acme import Problem
 from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Scope, Verdict
-from services.provisioner.rules.orders import Order, OrderState, Trigger, Trouble, advance, without_ca_order
+from services.provisioner.rules.orders import Order, Trigger, Trouble, advance, without_ca_order
 from services.provisioner.run import Run
 from services.provisioner.store import budgets, events, orders
 from shared.errors import ServiceError
 from shared.events import CertificateFailed
+from shared.registry.order_states import OrderState
 from shared.store import Connection, Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

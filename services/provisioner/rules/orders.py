@@ -23,21 +23,7 @@ from services.provisioner.rules.acme import Problem
 from shared.errors import IllegalTransitionError
 from shared.events import NO_CAUSE, Cause
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
-
-
-class OrderState(StrEnum):
-    """Where an order stands."""
-
-    QUEUED = "queued"
-    WAITING_DNS = "waiting_dns"
-    KEYED = "keyed"
-    ORDERING = "ordering"
-    ORDERED = "ordered"
-    VALIDATING = "validating"
-    FINALIZING = "finalizing"
-    ISSUED = "issued"
-    FAILED = "failed"
-    PARKED = "parked"
+from shared.registry.order_states import FINISHED, OrderState
 
 
 class Trigger(StrEnum):
@@ -53,9 +39,9 @@ class Trigger(StrEnum):
     TRY_FAILED = "try_failed"
     HUMAN_NEEDED = "human_needed"
     GIVEN_UP = "given_up"
+    CANCELLED = "cancelled"
 
 
-FINISHED: Final = frozenset({OrderState.ISSUED, OrderState.FAILED, OrderState.PARKED})
 _AT_THE_CA: Final = (OrderState.ORDERING, OrderState.ORDERED, OrderState.VALIDATING, OrderState.FINALIZING)
 _UNFINISHED: Final = tuple(state for state in OrderState if state not in FINISHED)
 
@@ -73,6 +59,7 @@ TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
     **{(state, Trigger.TRY_FAILED): OrderState.QUEUED for state in (OrderState.KEYED, *_AT_THE_CA)},
     **{(state, Trigger.HUMAN_NEEDED): OrderState.FAILED for state in _UNFINISHED},
     **{(state, Trigger.GIVEN_UP): OrderState.PARKED for state in _UNFINISHED},
+    **{(state, Trigger.CANCELLED): OrderState.CANCELLED for state in _UNFINISHED},
 }
 
 

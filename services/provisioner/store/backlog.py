@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared.registry.order_states import sql_unfinished
 from shared.store import Connection
 
-_ORDERS: Final = """
+_ORDERS: Final = f"""
 SELECT state, count(*) AS orders, max(extract(epoch FROM now() - next_attempt_at))::float8 AS overdue_seconds
 FROM provisioner.orders
-WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL
+WHERE {sql_unfinished()}
 GROUP BY state
-"""
+"""  # noqa: S608 - constants only
 _OUTBOX: Final = """
 SELECT count(*) AS events, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS age_seconds
 FROM messaging.outbox WHERE service = 'provisioner'

@@ -11,9 +11,10 @@ from typing import Final
 
 import structlog
 
-from services.provisioner.rules.orders import Order, OrderState
+from services.provisioner.rules.orders import Order
 from shared.events import Cause
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
+from shared.registry.order_states import OrderState, sql_unfinished
 from shared.store import Pool, Row
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -36,7 +37,7 @@ _TAKE: Final = f"""
 , claimed AS (
     UPDATE provisioner.orders AS o
     SET lease_holder = $2, lease_token = o.lease_token + 1, lease_until = now() + $3, next_attempt_at = now() + $3,
-        checks = greatest(o.checks, 0), updated_at = now()
+        checks = CASE WHEN o.retry_asked THEN 0 ELSE o.checks END, retry_asked = false, updated_at = now()
     FROM chosen WHERE o.id = chosen.id
     RETURNING {_COLUMNS.format("o")}
 )
@@ -48,7 +49,7 @@ SELECT page.*, {_COLUMNS.format("claimed")} FROM page LEFT JOIN claimed ON true
 _CLAIM_OF_FEW: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT id, tenant, attempt > 0 AS failed, next_attempt_at FROM provisioner.orders
-    WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL AND next_attempt_at <= now()
+    WHERE {sql_unfinished()} AND next_attempt_at <= now()
     ORDER BY next_attempt_at LIMIT $4 + 1
 ), page AS (
     SELECT count(*) <= $4 AS are_few FROM due
@@ -58,7 +59,7 @@ WITH due AS MATERIALIZED (
 ), chosen AS (
     SELECT o.id FROM provisioner.orders AS o JOIN turns USING (id)
     WHERE (SELECT are_few FROM page) AND o.next_attempt_at <= now()
-      AND o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL
+      AND {sql_unfinished("o.state")}
     ORDER BY turns.turn, turns.next_attempt_at LIMIT $1 FOR UPDATE OF o SKIP LOCKED
 ){_TAKE}"""  # noqa: S608 - constants only
 
@@ -67,11 +68,11 @@ WITH due AS MATERIALIZED (
 _CLAIM_BY_TENANT: Final = f"""
 WITH RECURSIVE tenants AS (
     (SELECT tenant FROM provisioner.orders
-     WHERE state NOT IN ('issued', 'failed', 'parked') AND cancelled_at IS NULL AND ($4::text IS NULL OR tenant > $4)
+     WHERE {sql_unfinished()} AND ($4::text IS NULL OR tenant > $4)
      ORDER BY tenant LIMIT 1)
     UNION ALL
     SELECT (SELECT o.tenant FROM provisioner.orders AS o
-            WHERE o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL AND o.tenant > t.tenant
+            WHERE {sql_unfinished("o.state")} AND o.tenant > t.tenant
             ORDER BY o.tenant LIMIT 1)
     FROM tenants AS t WHERE t.tenant IS NOT NULL
 ), visited AS (
@@ -83,13 +84,13 @@ WITH RECURSIVE tenants AS (
         row_number() OVER (PARTITION BY visited.tenant ORDER BY first.failed, first.next_attempt_at) AS turn
     FROM visited CROSS JOIN LATERAL (
         SELECT o.id, o.attempt > 0 AS failed, o.next_attempt_at FROM provisioner.orders AS o
-        WHERE o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL
+        WHERE {sql_unfinished("o.state")}
           AND o.tenant = visited.tenant AND o.next_attempt_at <= now()
         ORDER BY o.attempt > 0, o.next_attempt_at LIMIT $1
     ) AS first
 ), chosen AS (
     SELECT o.id FROM provisioner.orders AS o JOIN due USING (id)
-    WHERE o.next_attempt_at <= now() AND o.state NOT IN ('issued', 'failed', 'parked') AND o.cancelled_at IS NULL
+    WHERE o.next_attempt_at <= now() AND {sql_unfinished("o.state")}
     ORDER BY due.turn LIMIT $1 FOR UPDATE OF o SKIP LOCKED
 ){_TAKE}"""  # noqa: S608 - constants only
 

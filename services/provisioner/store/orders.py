@@ -8,39 +8,41 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.provisioner.rules.orders import FINISHED, Order, Trouble
+from services.provisioner.rules.orders import Order, Trouble
 from services.provisioner.store.claims import CHANNEL
 from shared.errors import LostLeaseError
 from shared.identifiers import CertificateId, DomainId
+from shared.registry.order_states import sql_finished, sql_unfinished
 from shared.store import Connection
 
 # One statement for every arrow: the row, and the answers of terminators, which stand only while the order does.
-# Negative checks are `retry_now`'s mark on an order in a worker's hands: it is due again as soon as he lets it go.
-_SAVE: Final = """
+# A retry that was asked while a worker had the order makes it due as soon as the worker releases it, with its checks
+# counted from zero; until then `checks` is left alone (0004_order_states.sql says why).
+_SAVE: Final = f"""
 WITH saved AS (
 UPDATE provisioner.orders SET
     state = $4, account_id = $5, attempt = $6, key_id = $8, csr = $9, order_url = $10,
     finalize_url = $11, authorization_urls = $12, order_expires_at = $13, failing_since = $14,
     error_code = $15, message = $16, problem = $17, certificate_id = $18, updated_at = now(),
-    checks = CASE WHEN checks >= 0 OR $4 = ANY ($21::text[]) THEN $7 WHEN $20 THEN checks ELSE 0 END,
-    next_attempt_at = CASE WHEN checks >= 0 OR $20 THEN now() + $19 ELSE now() END,
+    checks = CASE WHEN {sql_finished("$4")} OR NOT retry_asked THEN $7 WHEN $20 THEN checks ELSE 0 END,
+    next_attempt_at = CASE WHEN $20 OR NOT retry_asked THEN now() + $19 ELSE now() END,
+    retry_asked = retry_asked AND $20,
     lease_until = CASE WHEN $20 THEN now() + $19 END,
     lease_holder = CASE WHEN $20 THEN lease_holder END,
-    finished_at = CASE WHEN $4 = ANY ($21::text[]) THEN now() END, profile = $22
-WHERE id = $1 AND lease_token = $2 AND state = $3 AND cancelled_at IS NULL AND lease_until > now()
+    finished_at = CASE WHEN {sql_finished("$4")} THEN now() END, profile = $21
+WHERE id = $1 AND lease_token = $2 AND state = $3 AND lease_until > now()
 RETURNING id, next_attempt_at
 ), answered AS (
 INSERT INTO registry.challenges (order_id, name, kind, answer, expires_at)
-SELECT saved.id, name, 'http-01', $23::text, $24::timestamptz
-FROM saved CROSS JOIN unnest($25::text[]) AS name WHERE $23::text IS NOT NULL
+SELECT saved.id, name, 'http-01', $22::text, $23::timestamptz
+FROM saved CROSS JOIN unnest($24::text[]) AS name WHERE $22::text IS NOT NULL
 ON CONFLICT (name, kind, order_id, token) DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at
 ), unanswered AS (
 DELETE FROM registry.challenges USING saved
-WHERE order_id = saved.id AND ($10::text IS NULL OR $4 = ANY ($21::text[]))
+WHERE order_id = saved.id AND ($10::text IS NULL OR {sql_finished("$4")})
 )
 SELECT next_attempt_at FROM saved
-"""
-_FINISHED: Final = [str(state) for state in FINISHED]
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,6 @@ async def _save(
         certificate_id,
         wait,
         kept,
-        _FINISHED,
         after.profile,
         answer.thumbprint if answer else None,
         answer.expires_at if answer else None,
@@ -173,15 +174,20 @@ async def hand_back(connection: Connection, order: Order, *, wait: timedelta) ->
     )
 
 
-_RETRY: Final = """
+_RETRY: Final = f"""
 WITH woken AS (
     UPDATE provisioner.orders
     SET next_attempt_at = CASE WHEN lease_until > now() THEN next_attempt_at ELSE now() END,
-        checks = CASE WHEN lease_until > now() THEN -1 ELSE 0 END
-    WHERE domain_id = $1 AND state <> ALL ($2::text[]) AND cancelled_at IS NULL RETURNING id
+        checks = CASE WHEN lease_until > now() THEN checks ELSE 0 END,
+        retry_asked = coalesce(lease_until > now(), false)
+    WHERE domain_id = $1 AND {sql_unfinished()} RETURNING id
 )
-SELECT pg_notify($3, '') FROM woken
-"""
+SELECT pg_notify($2, '') FROM woken
+"""  # noqa: S608 - constants only
+_CANCEL: Final = f"""
+UPDATE provisioner.orders SET state = 'cancelled', cancelled_at = now(), updated_at = now()
+WHERE domain_id = $1 AND {sql_unfinished()} AND key_type IS DISTINCT FROM $2 RETURNING id
+"""  # noqa: S608 - constants only
 
 
 async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
@@ -189,19 +195,12 @@ async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
 
     One that is worked on goes on, and is due again at once if that ends in a wait: it may not have seen what is new.
     """
-    return await connection.fetchrow(_RETRY, domain_id, _FINISHED, CHANNEL) is not None
+    return await connection.fetchrow(_RETRY, domain_id, CHANNEL) is not None
 
 
 async def cancel_orders(connection: Connection, domain_id: DomainId, *, but_key_type: str | None = None) -> None:
     """Cancel the domain's unfinished orders, but those for *but_key_type*, and end their challenge answers."""
-    rows = await connection.fetch(
-        "UPDATE provisioner.orders SET cancelled_at = now(), updated_at = now() "
-        "WHERE domain_id = $1 AND state <> ALL ($2::text[]) AND cancelled_at IS NULL "
-        "AND key_type IS DISTINCT FROM $3 RETURNING id",
-        domain_id,
-        _FINISHED,
-        but_key_type,
-    )
+    rows = await connection.fetch(_CANCEL, domain_id, but_key_type)
     await connection.execute(
         "DELETE FROM registry.challenges WHERE order_id = ANY ($1::text[])", [row["id"] for row in rows]
     )

@@ -4,24 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from shared.registry.order_states import sql_unfinished
 from shared.store.connection import Connection
 
-_ORDERS: Final = """
+_ORDERS: Final = f"""
 SELECT
-    count(*) FILTER (WHERE state NOT IN ('issued', 'failed', 'parked') AND next_attempt_at <= now()) AS due,
+    count(*) FILTER (WHERE {sql_unfinished()} AND next_attempt_at <= now()) AS due,
     count(*) FILTER (WHERE lease_until > now()) AS in_hand,
-    count(*) FILTER (WHERE state NOT IN ('issued', 'failed', 'parked') AND next_attempt_at > now()
-        AND lease_until IS NULL) AS waiting,
+    count(*) FILTER (WHERE {sql_unfinished()} AND next_attempt_at > now() AND lease_until IS NULL) AS waiting,
     count(*) FILTER (WHERE state IN ('failed', 'parked') AND NOT EXISTS (
             SELECT FROM provisioner.orders AS newer
             WHERE newer.domain_id = orders.domain_id AND newer.created_at > orders.created_at
-                AND newer.cancelled_at IS NULL)
+                AND newer.state <> 'cancelled')
         AND EXISTS (SELECT FROM registry.domains WHERE id = orders.domain_id AND deleted_at IS NULL)) AS ended,
-    min(next_attempt_at) FILTER (WHERE state NOT IN ('issued', 'failed', 'parked')
-        AND next_attempt_at <= now()) AS oldest_due_at
+    min(next_attempt_at) FILTER (WHERE {sql_unfinished()} AND next_attempt_at <= now()) AS oldest_due_at
 FROM provisioner.orders
-WHERE state <> 'issued' AND cancelled_at IS NULL
-"""
+WHERE state NOT IN ('issued', 'cancelled')
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

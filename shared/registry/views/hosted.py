@@ -41,7 +41,7 @@ LEFT JOIN LATERAL (
     SELECT id, state, reason, attempt, error_code, message, next_attempt_at,
         coalesce(lease_until > now(), false) AS is_in_hand, created_at, updated_at, finished_at
     FROM provisioner.orders
-    WHERE domain_id = domain.id AND cancelled_at IS NULL
+    WHERE domain_id = domain.id AND state <> 'cancelled'
     ORDER BY created_at DESC
     LIMIT 1
 ) AS newest ON true

@@ -20,6 +20,7 @@ from services.provisioner.app import OUTSIDE, Outside, serve
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from shared.identifiers import CertificateId
 from shared.messaging.broker import topology
+from shared.store import Pool, open_pool
 from shared.vault import KeyFiles
 
 DEADLINE_SECONDS = 60.0
@@ -121,6 +122,13 @@ def key_files(tmp_path: Path) -> KeyFiles:
     """Return key rings of this test's own."""
     generation.generate(tmp_path / "keys")
     return KeyFiles(keys_dir=tmp_path / "keys")
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    """Yield a pool with the provisioner's rights."""
+    async with open_pool(database_url, role="provisioner", max_size=4) as opened:
+        yield opened
 
 
 @pytest_asyncio.fixture

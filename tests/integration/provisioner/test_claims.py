@@ -1,57 +1,19 @@
-"""Which orders a worker is given, and what becomes of a request that meets an order in a worker's hands."""
+"""Which orders a worker claims, and what a retry asked of a leased order does."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
-import pytest_asyncio
 
 from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
 from services.provisioner.run import Run
 from services.provisioner.setbacks import Troubles
 from services.provisioner.store import orders
 from services.provisioner.store.claims import Claims
-from shared.identifiers import DomainId, new_domain_id, new_order_id
-from shared.store import Pool, open_pool
+from shared.store import Pool
+from tests.builders.stored_orders import store_orders
 
 LEASE = timedelta(seconds=30)
-
-
-@pytest_asyncio.fixture
-async def pool(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the provisioner's rights."""
-    async with open_pool(database_url, role="provisioner", max_size=4) as opened:
-        yield opened
-
-
-async def store(database_url: str, *waits: tuple[str, timedelta]) -> list[DomainId]:
-    """Store an order for each of *waits*, a tenant and how long its order is still to wait; return their domains."""
-    connection = await asyncpg.connect(database_url)
-    ids = [new_domain_id() for _ in waits]
-    names = [f"shop-{number}.example.com" for number in range(len(waits))]
-    tenants = [tenant for tenant, _ in waits]
-    await connection.execute(
-        "INSERT INTO registry.domains (id, tenant, name, holds_name, requested_at) "
-        "SELECT id, tenant, name, true, now() FROM unnest($1::text[], $2::text[], $3::text[]) AS t (id, tenant, name)",
-        ids,
-        tenants,
-        names,
-    )
-    await connection.execute(
-        "INSERT INTO provisioner.orders (id, domain_id, tenant, names, key_type, ca, reason, state, next_attempt_at) "
-        "SELECT id, domain_id, tenant, ARRAY[name], 'ecdsa', 'https://ca', 'created', 'waiting_dns', now() + wait "
-        "FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::interval[]) "
-        "AS t (id, domain_id, tenant, name, wait)",
-        [new_order_id() for _ in waits],
-        ids,
-        tenants,
-        names,
-        [wait for _, wait in waits],
-    )
-    await connection.execute("ANALYZE provisioner.orders")
-    await connection.close()
-    return ids
 
 
 def claims(pool: Pool) -> Claims:
@@ -62,7 +24,7 @@ async def test_a_due_order_is_found_at_once_however_many_tenants_wait_for_their_
     pool: Pool, database_url: str
 ) -> None:
     waiting = [(f"tenant-{number:05}", timedelta(hours=1)) for number in range(3000)]
-    *_, due = await store(database_url, *waiting, ("tenant-last", timedelta()))
+    *_, due = await store_orders(database_url, *waiting, ("tenant-last", timedelta()))
 
     found = await claims(pool).take(10)
 
@@ -71,7 +33,7 @@ async def test_a_due_order_is_found_at_once_however_many_tenants_wait_for_their_
 
 async def test_a_tenant_with_very_many_due_orders_does_not_keep_another_waiting(pool: Pool, database_url: str) -> None:
     many = [("aaa", timedelta(seconds=-60))] * 1500
-    *_, other = await store(database_url, *many, ("zzz", timedelta()))
+    *_, other = await store_orders(database_url, *many, ("zzz", timedelta()))
 
     found = await claims(pool).take(10)
 
@@ -81,7 +43,7 @@ async def test_a_tenant_with_very_many_due_orders_does_not_keep_another_waiting(
 
 async def test_few_due_orders_are_taken_tenant_by_tenant_too(pool: Pool, database_url: str) -> None:
     many = [("aaa", timedelta(seconds=-60))] * 20
-    *_, other = await store(database_url, *many, ("zzz", timedelta()))
+    *_, other = await store_orders(database_url, *many, ("zzz", timedelta()))
 
     found = await claims(pool).take(2)
 
@@ -89,7 +51,7 @@ async def test_few_due_orders_are_taken_tenant_by_tenant_too(pool: Pool, databas
 
 
 async def test_workers_at_once_never_get_the_same_order(pool: Pool, database_url: str) -> None:
-    await store(database_url, *[("aaa", timedelta())] * 30)
+    await store_orders(database_url, *[("aaa", timedelta())] * 30)
 
     found = await asyncio.gather(*(claims(pool).take(10) for _ in range(4)))
 
@@ -106,7 +68,7 @@ async def test_an_order_that_the_ca_forgets_again_and_again_is_made_anew_less_an
     troubles = Troubles(
         pool=pool, slow_seconds=(1.0,), dns_poll_seconds=5.0, dice=lambda: 0.0, clock=lambda: datetime.now(UTC)
     )
-    await store(database_url, ("acme", timedelta()))
+    await store_orders(database_url, ("acme", timedelta()))
     owner = await asyncpg.connect(database_url)
     waits = []
     for _ in range(4):
@@ -126,7 +88,7 @@ async def test_an_order_that_the_ca_forgets_again_and_again_is_made_anew_less_an
 async def test_who_asks_while_an_order_is_looked_at_has_it_looked_at_again_at_once(
     pool: Pool, database_url: str
 ) -> None:
-    (domain_id,) = await store(database_url, ("acme", timedelta()))
+    (domain_id,) = await store_orders(database_url, ("acme", timedelta()))
     (order,) = await claims(pool).take(1)
 
     async with pool.transaction() as connection:

@@ -8,11 +8,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from certsmith.migration import schema
 from certsmith.migration.schema import SchemaError, migrate
 from dev.ports import LOOPBACK, free_port
 from dev.servers.postgresql import PostgreSQL
 from shared.errors import StoreUnavailableError
-from shared.store import ROLES, Connection, migrations, open_pool
+from shared.identifiers import new_domain_id, new_order_id
+from shared.store import ROLES, Connection, migrations, open_pool, roles
 from shared.store.roles import RoleError, role_name, scram_verifier
 
 NAMES = tuple(f"{migration.version:04}_{migration.name}" for migration in migrations.known())
@@ -205,3 +207,33 @@ async def test_the_verifier_is_one_that_postgresql_takes(module_postgresql: Post
 async def test_a_database_that_is_away_is_a_failure_that_passes() -> None:
     with pytest.raises(StoreUnavailableError):
         await migrate(f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing")
+
+
+async def test_orders_that_were_cancelled_or_asked_to_retry_before_0004_have_it_in_their_new_columns(
+    empty_database_url: str,
+) -> None:
+    connection = await asyncpg.connect(empty_database_url)
+    await roles.ensure_roles(connection)
+    await schema._bring_up(connection, migrations.known()[:3])
+    domain_id = new_domain_id()
+    await connection.execute(
+        "INSERT INTO registry.domains (id, tenant, name, holds_name, requested_at) "
+        "VALUES ($1, '', 'a.test', true, now())",
+        domain_id,
+    )
+    await connection.executemany(
+        "INSERT INTO provisioner.orders "
+        "(id, domain_id, tenant, names, key_type, ca, reason, state, checks, cancelled_at) "
+        "VALUES ($1, $2, '', '{a.test}', 'ecdsa', 'https://ca', 'created', $3, $4, CASE WHEN $5 THEN now() END)",
+        [
+            (new_order_id(), domain_id, "issued", 2, False),
+            (new_order_id(), domain_id, "waiting_dns", 3, True),
+            (new_order_id(), domain_id, "validating", -1, False),
+        ],
+    )
+
+    await migrate(empty_database_url)
+
+    rows = await connection.fetch("SELECT state, retry_asked FROM provisioner.orders ORDER BY state")
+    await connection.close()
+    assert [tuple(row) for row in rows] == [("cancelled", False), ("issued", False), ("validating", True)]

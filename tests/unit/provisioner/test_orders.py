@@ -7,17 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.provisioner.rules.orders import (
-    FINISHED,
-    TRANSITIONS,
-    Order,
-    OrderState,
-    Trigger,
-    advance,
-    without_ca_order,
-)
+from services.provisioner.rules.orders import TRANSITIONS, Order, Trigger, advance, without_ca_order
 from shared.errors import IllegalTransitionError
 from shared.identifiers import new_domain_id, new_order_id
+from shared.registry.order_states import FINISHED, OrderState
 
 
 def an_order(state: OrderState = OrderState.QUEUED) -> Order:
@@ -59,9 +52,10 @@ def test_a_finished_order_stays_as_it_is(state: OrderState, trigger: Trigger) ->
 
 
 @pytest.mark.parametrize("state", [state for state in OrderState if state not in FINISHED])
-def test_every_unfinished_order_can_fail_and_be_given_up(state: OrderState) -> None:
+def test_every_unfinished_order_can_fail_be_given_up_and_be_cancelled(state: OrderState) -> None:
     assert advance(an_order(state), Trigger.HUMAN_NEEDED).state is OrderState.FAILED
     assert advance(an_order(state), Trigger.GIVEN_UP).state is OrderState.PARKED
+    assert advance(an_order(state), Trigger.CANCELLED).state is OrderState.CANCELLED
 
 
 @given(st.lists(st.sampled_from(Trigger)))
@@ -73,8 +67,8 @@ def test_no_row_of_triggers_reaches_the_ca_without_a_key(triggers: list[Trigger]
             order = advance(order, trigger)
             has_key = has_key or trigger is Trigger.KEY_STORED
 
-    before_the_key = {OrderState.QUEUED, OrderState.WAITING_DNS, OrderState.FAILED, OrderState.PARKED}
-    assert has_key or order.state in before_the_key
+    at_the_ca = {OrderState.ORDERING, OrderState.ORDERED, OrderState.VALIDATING, OrderState.FINALIZING}
+    assert has_key or order.state not in {OrderState.KEYED, OrderState.ISSUED, *at_the_ca}
 
 
 def test_a_new_try_forgets_the_order_at_the_ca_and_keeps_the_key() -> None:
