@@ -4,6 +4,7 @@
 #   JOBS     how many tests run side by side
 #   ARGS     more options for pytest, as ARGS='-k outbox -x'
 #   FUZZ_RUNS  how many inputs each target of `make fuzz` gets
+#   PREVIOUS_RELEASE  the revision from which `make soak` upgrades; otherwise the newest tag, or HEAD's parent
 #   KEEP     KEEP=1 lets the demo run on
 #   AMQP_URL, DATABASE_URL, AUTOCERT_CA   servers to use instead of private ones
 
