@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from dev.waiting import Patience
+
 GUARD: Final = Path(__file__).with_name("guard.py")
 
 POLL_SECONDS: Final = 0.01
@@ -96,21 +98,24 @@ class Program:
             except BrokenPipeError:
                 return
 
-    async def wait(self, seconds: float) -> int:
-        """Return the exit status; raise ProgramError when it takes longer than *seconds*."""
-        try:
-            async with asyncio.timeout(seconds):
-                while (status := self.returncode) is None:
-                    await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError:
-            raise ProgramError(f"{self.name} (pid {self.pid}) did not end within {seconds} s\n{self.tail()}") from None
+    async def wait(self, patience: float) -> int:
+        """Return the exit status; raise ProgramError when nothing happens for *patience* seconds (`dev.waiting`).
+
+        Something happens as long as the program writes to its log.
+        """
+        left = Patience(patience)
+        while (status := self.returncode) is None:
+            if not left.is_left(self.log_size()):
+                text = f"{self.name} (pid {self.pid}) did not end, and wrote nothing for {patience:g} s"
+                raise ProgramError(f"{text}\n{self.tail()}")
+            await asyncio.sleep(POLL_SECONDS)
         _close(self._guard)
         return status
 
-    async def stop(self, number: signal.Signals, seconds: float) -> int:
-        """Send signal *number* and return the exit status."""
+    async def stop(self, number: signal.Signals, patience: float) -> int:
+        """Send signal *number* and return the exit status, as `wait` does."""
         self.send(number)
-        return await self.wait(seconds)
+        return await self.wait(patience)
 
     async def kill(self) -> None:
         """SIGKILL the program; return when it and all that it started are gone."""
@@ -126,6 +131,10 @@ class Program:
         """Raise ProgramError if the program has ended."""
         if self.returncode is not None:
             raise ProgramError(f"{self.name} ended with status {self.returncode}\n{self.tail()}")
+
+    def log_size(self) -> int:
+        """Return how many bytes the log has."""
+        return self.command.log.stat().st_size
 
     def tail(self, lines: int = 20) -> str:
         """Return the last *lines* of the log."""

@@ -11,7 +11,7 @@ import asyncpg
 
 from dev.platform.logins import Logins
 from dev.servers import RabbitMQ
-from dev.waiting import DEADLINE_SECONDS, until
+from dev.waiting import until
 from shared.messaging.broker.topology import all_queues
 
 FACTS: Final = "e2e.facts"
@@ -113,15 +113,15 @@ class Ledger:
                     self._facts.append(fact)
         return list(self._facts)
 
-    async def verdicts(self, certificate_id: str, *, count: int = 1, seconds: float = DEADLINE_SECONDS) -> list[Fact]:
+    async def verdicts(self, certificate_id: str, *, count: int = 1) -> list[Fact]:
         """Return the verdicts on the upload of *certificate_id*, as soon as there are *count* different facts."""
 
         async def look() -> list[Fact]:
             found = {fact.id: fact for fact in await self.all_facts() if fact.is_verdict_on(certificate_id)}
             return list(found.values()) if len(found) >= count else []
 
-        return await until(look, f"{count} verdicts on {certificate_id}", seconds=seconds)
+        return await until(look, f"{count} verdicts on {certificate_id}", seen=lambda: len(self._facts))
 
-    async def verdict(self, certificate_id: str, *, seconds: float = DEADLINE_SECONDS) -> Fact:
+    async def verdict(self, certificate_id: str) -> Fact:
         """Return the newest verdict on the upload of *certificate_id*, as soon as there is one."""
-        return (await self.verdicts(certificate_id, seconds=seconds))[-1]
+        return (await self.verdicts(certificate_id))[-1]

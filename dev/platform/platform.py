@@ -29,14 +29,13 @@ from dev.platform.visiting import Visit, Visitor
 from dev.ports import free_address, free_port
 from dev.servers.ca_gate import CaGate
 from dev.servers.faults import Endpoint
-from dev.waiting import DEADLINE_SECONDS, until
+from dev.waiting import until
 from shared.store.roles import Role
 from shared.vault import key_files
 
 S = TypeVar("S", bound=Service)
 
 _CREATED: Final = 201
-_PATIENCE_SECONDS: Final = 2 * DEADLINE_SECONDS
 
 # Delays of minutes in production are fractions of a second here.
 _QUICKLY: Final = {
@@ -181,7 +180,6 @@ class Platform:
         host: str,
         *,
         by: Sequence[Node] = (),
-        seconds: float = _PATIENCE_SECONDS,
         trusting: bytes | None = None,
     ) -> Visit:
         """Return the visit to *host*, once every node (or every one in *by*) serves it with a chain that verifies.
@@ -191,14 +189,14 @@ class Platform:
         nodes = list(by) or self.nodes
         assert nodes, "no terminator runs"
         visitor = self._visitor if trusting is None else Visitor(trusting)
-        visits = [await self._served_by(node, host, seconds, visitor) for node in nodes]
+        visits = [await self._served_by(node, host, visitor) for node in nodes]
         return visits[0]
 
     async def visit(self, host: str, node: Node) -> Visit:
         """Return the visit to *host* at *node*, without retrying; raises the errors of `Visitor.visit`."""
         return await self._visitor.visit(host, address=node.address, port=node.https_port)
 
-    async def _served_by(self, node: Node, host: str, seconds: float, visitor: Visitor) -> Visit:
+    async def _served_by(self, node: Node, host: str, visitor: Visitor) -> Visit:
         trouble = "nothing"
 
         async def look() -> Visit | None:
@@ -209,12 +207,12 @@ class Platform:
                 trouble = f"{type(error).__name__}: {error}"
                 return None
 
-        visit = await until(look, lambda: f"{host} to be served by {node.name}; {trouble}", seconds=seconds)
+        visit = await until(look, lambda: f"{host} to be served by {node.name}; {trouble}", seen=self._logged)
         assert visit is not None
         return visit
 
-    async def settled(self, *, seconds: float = _PATIENCE_SECONDS) -> None:
-        """Return when no work is left anywhere; after *seconds*, fail with a list of the work that is left."""
+    async def settled(self) -> None:
+        """Return when no work is left anywhere; once no service does anything, fail with a list of what is left."""
         left: list[str] = []
 
         async def look() -> bool:
@@ -222,7 +220,11 @@ class Platform:
             left = await self.ledger.unsettled()
             return not left
 
-        await until(look, lambda: f"all to be settled; {len(left)} left: {left[:20]}", seconds=seconds)
+        await until(look, lambda: f"all to be settled; {len(left)} left: {left[:20]}", seen=self._logged)
+
+    def _logged(self) -> list[int]:
+        """Return how much each service has logged, which grows as long as it does something."""
+        return [service.log.stat().st_size for service in self.services.values() if service.log.exists()]
 
     def orders_made(self) -> int:
         """Return how many orders the CA has created."""

@@ -69,7 +69,7 @@ class Service:
 
     async def ready(self) -> None:
         """Return when `/ready` answers that nothing is missing; fail if the process ends before that."""
-        await until(self._says_ready, lambda: f"{self.name} to be ready", seconds=START_SECONDS)
+        await until(self._says_ready, f"{self.name} to be ready", patience=START_SECONDS, seen=self._log_size)
 
     async def kill(self) -> None:
         """`kill -9`; return when the process and its children are gone."""
@@ -83,9 +83,9 @@ class Service:
         """Send a signal to the process."""
         os.kill(self.pid, number)
 
-    async def ended(self, seconds: float = START_SECONDS) -> int:
+    async def ended(self, patience: float = START_SECONDS) -> int:
         """Return the exit status, once the process has ended by itself."""
-        return await self.program.wait(seconds)
+        return await self.program.wait(patience)
 
     async def end(self) -> None:
         """End the process in the quickest way, if it runs."""
@@ -124,6 +124,9 @@ class Service:
             env={**self.environment, "PATH": os.environ["PATH"]},
             cwd=self.tree,
         )
+
+    def _log_size(self) -> int:
+        return self.program.log_size()
 
     async def _says_ready(self) -> bool:
         assert self.is_running, f"{self.name} ended before it was ready"
@@ -174,9 +177,9 @@ class Node(Service):
         os.kill(self.pid, signal.SIGTERM)
         return await self.ended(STOP_SECONDS)
 
-    async def ended(self, seconds: float = START_SECONDS) -> int:
+    async def ended(self, patience: float = START_SECONDS) -> int:
         """Return the control process's exit status, once it has exited."""
-        await until(self._has_ended, f"{self.name} to end", seconds=seconds)
+        await until(self._has_ended, f"{self.name} to end", patience=patience, seen=self._log_size)
         return self._says()[1]
 
     async def end(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from dev.program import POLL_SECONDS, Command, Program, ProgramError
+from dev.waiting import Patience
 
 START_SECONDS: Final = 60.0  # RabbitMQ takes 5 on a quiet machine, the others a fraction of one
 
@@ -38,15 +39,19 @@ class Server(ABC):
         """Start the server on the ports and data that it had; return when it serves clients."""
         self._program = await Program.start(self._command())
         try:
-            async with asyncio.timeout(START_SECONDS):
-                while not await self._is_ready():
-                    self._program.check_alive()
-                    await asyncio.sleep(2 * POLL_SECONDS)
-        except TimeoutError:
-            raise ProgramError(f"{self.name} did not serve in {START_SECONDS} s\n{self._program.tail()}") from None
+            await self._until_ready(self._program)
         except BaseException:
             await self.end()
             raise
+
+    async def _until_ready(self, program: Program) -> None:
+        left = Patience(START_SECONDS)
+        while not await self._is_ready():
+            program.check_alive()
+            if not left.is_left(program.log_size()):
+                text = f"{self.name} does not serve, and wrote nothing for {START_SECONDS:g} s"
+                raise ProgramError(f"{text}\n{program.tail()}")
+            await asyncio.sleep(2 * POLL_SECONDS)
 
     async def kill(self) -> None:
         """SIGKILL the server; return when all its processes are gone."""

@@ -28,7 +28,7 @@ from shared.vault import KeyFiles, SealedKey, key_files
 from tests.rig.background_traffic import Life, living
 from tests.rig.command_line import certsmith
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("rotation"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("rotation")]
 
 SOON: Final = "--activate-after=3"
 TROUBLE: Final = ("certificate.failed", "certificate.rejected", "domain.rejected")
@@ -196,7 +196,7 @@ async def test_an_upload_that_is_sealed_to_the_old_intake_key_is_refused(platfor
     await rotate(platform, "intake", "--finish", "--forget-now")
 
     assert on_its_way.kind == "certificate.ready"
-    await until(is_refused, "validators to have looked at their files", seconds=10)
+    await until(is_refused, "validators to have looked at their files", patience=10)
     assert await is_refused()
 
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.soak]
 
 GIVEN = [int(seed) for seed in os.environ.get("SOAK_SEEDS", "").split(",") if seed]
 SEEDS = GIVEN or [secrets.randbelow(1_000_000) for _ in range(10)]
-CAMPAIGNS = [Campaign(seed=seed, blows=tuple(Blow), kills=100, patience_seconds=900) for seed in SEEDS]
+CAMPAIGNS = [Campaign(seed=seed, blows=tuple(Blow), kills=100) for seed in SEEDS]
 
 
 @pytest.mark.parametrize("chaos", CAMPAIGNS, indirect=True, ids=str)

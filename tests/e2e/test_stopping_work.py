@@ -13,7 +13,7 @@ from dev.platform.publishing import cloud_event
 from dev.platform.servers import PlatformServers
 from dev.platform.service import Service
 from dev.servers.faults import Endpoint, HoldAnswer
-from dev.waiting import DEADLINE_SECONDS, until
+from dev.waiting import finished, until
 from tests.rig.outages import Away, Back
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stopping work")]
@@ -140,7 +140,7 @@ async def held_order(platform: Platform, host: str, endpoint: Endpoint) -> HoldA
     platform.gate.inject(endpoint, held)
     await platform.point_here(host)
     await platform.publisher.bare("domain.created", platform.domain(host))
-    await asyncio.wait_for(held.reached.wait(), DEADLINE_SECONDS)
+    await finished(held.reached.wait(), "the CA to be asked")
     return held
 
 

@@ -54,7 +54,7 @@ async def test_a_starter_that_is_ended_leaves_nothing(
 
             starter.send_signal(number)
 
-            starter.wait(timeout=processes.DEADLINE_SECONDS)
+            await processes.until(lambda: starter.poll() is not None, "the starter to end")
             await processes.until(lambda: not processes.of_folder(server_folder), "every process to be gone")
         finally:
             starter.kill()

@@ -16,7 +16,7 @@ from services.provisioner.adapters.acme import HttpCertificateAuthorities, open_
 from services.provisioner.adapters.acme.account import HttpAcmeAccount
 from services.provisioner.rules.acme import CaAuthorization, CaOrder, OrderStatus
 
-SECONDS: Final = 60.0
+SECONDS: Final = 600.0  # the patience of the client, not of a test
 
 
 class SettledPebble(Pebble):

@@ -48,7 +48,7 @@ class Life:
         async def look() -> bool:
             return bool(self.failures) or all(has >= want for has, want in zip(self.done, goal, strict=True))
 
-        await until(look, lambda: f"{goal} shops, uploads and visits; there were {self.done}", seconds=120)
+        await until(look, lambda: f"{goal} shops, uploads and visits; there were {self.done}")
 
     def end(self) -> None:
         """Begin nothing new."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from dev.platform.platform import Platform
+from dev.waiting import finished
 
 ROOT: Final = Path(__file__).parents[2]
-SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,7 @@ async def certsmith(*words: str, environment: Mapping[str, str]) -> Answer:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate()
+        out, err = await finished(process.communicate(), f"certsmith {' '.join(words)} to end")
     finally:
         if process.returncode is None:
             process.kill()

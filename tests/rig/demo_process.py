@@ -13,7 +13,6 @@ from dev.waiting import until
 from tests.rig import processes
 
 ROOT: Final = Path(__file__).parents[2]
-SECONDS: Final = 120.0  # 12 on a quiet machine
 # What the caller's environment may have for the tests' own servers.
 _GIVEN: Final = ("AMQP_URL", "AMQP_MANAGEMENT_URL", "DATABASE_URL", "AUTOCERT_CA")
 
@@ -37,7 +36,7 @@ class Demo:
         async def look() -> bool:
             return text in self.text or self.process.poll() is not None
 
-        await until(look, lambda: f"{text!r} in\n{self.text}", seconds=SECONDS)
+        await until(look, lambda: f"{text!r} in\n{self.text}")
         assert text in self.text, self.text
 
     def signal(self, number: signal.Signals) -> None:
@@ -50,7 +49,7 @@ class Demo:
         async def look() -> bool:
             return self.process.poll() is not None
 
-        await until(look, lambda: f"the end of the demo\n{self.text}", seconds=SECONDS)
+        await until(look, lambda: f"the end of the demo\n{self.text}")
         return self.process.wait()
 
     def left_behind(self) -> dict[int, str]:

@@ -16,7 +16,7 @@ from typing import Final
 from dev.platform.platform import Platform
 from dev.platform.service import Node, Page
 from dev.servers.faults import Endpoint, HoldAnswer
-from dev.waiting import DEADLINE_SECONDS, until
+from dev.waiting import finished, until
 from tests.rig.strangers import first_words
 
 VISITS: Final = 10  # of each node: the kernel says of which worker
@@ -113,7 +113,7 @@ class Alone:
         held = HoldAnswer()
         self._platform.gate.inject(Endpoint.FINALIZE, held)
         await self._platform.publisher.bare("certificate.renewal_requested", {"domain": self._known})
-        await asyncio.wait_for(held.reached.wait(), DEADLINE_SECONDS)
+        await finished(held.reached.wait(), "the CA to be asked")
 
     @asynccontextmanager
     async def _all_away(self) -> AsyncIterator["Back"]:

@@ -1,13 +1,11 @@
 """What runs on this machine, by /proc."""
 
-import asyncio
 import os
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-DEADLINE_SECONDS = 30.0
+from dev import waiting
 
 
 def of_folder(folder: Path) -> dict[int, str]:
@@ -31,11 +29,12 @@ def listening(ports: list[int]) -> list[int]:
 
 
 async def until(holds: Callable[[], bool], what: str) -> None:
-    """Return when *holds* does; fail, saying *what* was waited for, when that takes too long."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {DEADLINE_SECONDS} s for {what}"
-        await asyncio.sleep(0.05)
+    """Return when *holds* does; fail, naming *what* was waited for, as `dev.waiting.until` does."""
+
+    async def look() -> bool:
+        return holds()
+
+    await waiting.until(look, what)
 
 
 def _mentions(process: Path, text: str) -> bool:

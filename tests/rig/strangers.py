@@ -5,9 +5,9 @@ import ssl
 from typing import Final
 
 from dev.platform.service import Node
+from dev.waiting import finished
 
 INTERNAL_ERROR: Final = bytes((21, 3, 3, 0, 2, 2, 80))  # RFC 8446 sections 5.1 and 6: a fatal alert in the clear
-_SECONDS: Final = 20.0
 
 
 async def shown(host: str, node: Node) -> bytes:
@@ -18,8 +18,8 @@ async def shown(host: str, node: Node) -> bytes:
     """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    async with asyncio.timeout(_SECONDS):
-        _, writer = await asyncio.open_connection(node.address, node.https_port, ssl=context, server_hostname=host)
+    connecting = asyncio.open_connection(node.address, node.https_port, ssl=context, server_hostname=host)
+    _, writer = await finished(connecting, f"a certificate for {host} from {node.name}")
     leaf: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.transport.abort()
     return leaf
@@ -30,8 +30,7 @@ async def first_words(host: str, node: Node) -> bytes:
     reader, writer = await asyncio.open_connection(node.address, node.https_port)
     try:
         writer.write(_hello(host))
-        async with asyncio.timeout(_SECONDS):
-            return await reader.read()
+        return await finished(reader.read(), f"{node.name} to end the connection")
     finally:
         writer.transport.abort()
 

@@ -12,7 +12,6 @@ from typing import Final
 from tests.rig import processes
 
 ROOT: Final = Path(__file__).parents[2]
-SECONDS: Final = 30.0
 
 STEADY = """
 import asyncio, signal, sys

@@ -122,7 +122,7 @@ async def test_a_link_that_went_silent_is_left_within_half_a_minute(
         async def troubled() -> bool:
             return node.listener.trouble is not None
 
-        await until(troubled, "the node to notice", seconds=30)
+        await until(troubled, "the node to notice")
         proxy.carry()
         await until(node.listens, "the node to listen again")
         await publisher.publish(a_fact("a.example"))

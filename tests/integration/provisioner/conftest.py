@@ -15,15 +15,15 @@ import pytest_asyncio
 from aiohttp import web
 
 from certsmith.rotation import generation
+from dev import waiting
 from dev.servers.pebble import Pebble
+from dev.waiting import finished
 from services.provisioner.app import OUTSIDE, Outside, serve
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from shared.identifiers import CertificateId
 from shared.messaging.broker import topology
 from shared.store import Pool, open_pool
 from shared.vault import KeyFiles
-
-DEADLINE_SECONDS = 60.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,12 +58,7 @@ class World:
 
     async def until(self, query: str, *args: object) -> Any:
         """Return the first value of *query* that is true, asked again and again."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while True:
-                value = await self.database.fetchval(query, *args)
-                if value:
-                    return value
-                await asyncio.sleep(0.02)
+        return await waiting.until(lambda: self.database.fetchval(query, *args), query)
 
     async def certificate_of(self, name: str, *, tenant: str = "") -> CertificateId:
         """Return the id of the certificate that *name* has, once it has one."""
@@ -106,8 +101,7 @@ class World:
         try:
             yield task
             stop.set()
-            async with asyncio.timeout(20):
-                await task
+            await finished(task, "the provisioner to stop")
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):

@@ -68,8 +68,6 @@ class Campaign:
     seed: int
     blows: tuple[Blow, ...]
     kills: int = 20
-    patience_seconds: float = 120.0
-    """How long everything may take to be well again: an order's waits grow with what happened to it."""
     in_flight: int = 60
     """How many domains have been asked for and have no certificate; new ones are asked for as others are served."""
 
@@ -133,10 +131,9 @@ class Chaos:
         started = time.monotonic()
         await asyncio.gather(*(service.ready() for service in (*self._provisioners, *self._nodes)))
         self._check_alive()
-        patience = self.campaign.patience_seconds
-        await asyncio.gather(*(self.platform.served(host, seconds=patience) for host in self.hosts))
+        await asyncio.gather(*(self.platform.served(host) for host in self.hosts))
         served = time.monotonic()
-        await self.platform.settled(seconds=patience)
+        await self.platform.settled()
         settled = time.monotonic()
         told = f"seed {self.campaign.seed}: {len(self.hosts)} domains served {served - started:.1f} s after the chaos"
         self.say(f"{told}, nothing left to do {settled - started:.1f} s after it")

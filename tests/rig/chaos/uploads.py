@@ -25,6 +25,7 @@ from dev.platform.publishing import cloud_event, patiently
 from dev.platform.service import KILLED, Service
 from dev.platform.uploading import HOUR, UPLOADED
 from dev.servers.postgresql import StopMode
+from dev.waiting import until
 from tests.rig.chaos.launchers.dying_validator import CrashPoint
 
 T = TypeVar("T")
@@ -37,7 +38,6 @@ _PAUSE_SECONDS: Final = (0.2, 0.9)  # from one kill of ours to the next
 _BATCH: Final = 3
 _BATCH_SECONDS: Final = 0.4
 _DATABASE_AWAY_SECONDS: Final = (0.5, 1.5)
-_LONGEST_LIFE_SECONDS: Final = 150.0
 _BLANK_LINES: Final = 230_000  # which take long to read, and may stand before a certificate
 
 
@@ -155,7 +155,7 @@ class UploadChaos:
         for validator in self._validators:
             if not validator.is_running:  # it was about to be started again
                 await self._start(validator, None)
-        await self.platform.settled(seconds=60)
+        await self.platform.settled()
         self.say(f"seed {self.seed}: nothing left to do {time.monotonic() - began:.1f} s after the chaos")
 
     def logs(self) -> Mapping[str, Path]:
@@ -168,13 +168,22 @@ class UploadChaos:
             point = self._points.pop() if self._points else None
             await self._start(validator, point)
             pid = validator.pid
-            status = await validator.ended(seconds=_LONGEST_LIFE_SECONDS)
+            status = await self._end_of(validator)
             assert status == KILLED, f"{validator.name} ended with {status}, and nobody has killed it"
             if pid not in self._ours:
                 assert point is not None, f"somebody else has killed {validator.name}"
                 self._note(Kill(point, validator.name))
             elif point is not None:
                 self._points.append(point)  # it did not get there
+
+    async def _end_of(self, validator: Service) -> int:
+        """Return the exit status of *validator*; it may live as long as the campaign goes on."""
+
+        async def is_over() -> bool:
+            return not validator.is_running
+
+        await until(is_over, f"the end of {validator.name}", seen=lambda: (len(self.kills), len(self.sent)))
+        return await validator.ended()
 
     async def _start(self, validator: Service, point: CrashPoint | None) -> None:
         validator.environment.update(

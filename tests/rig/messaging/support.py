@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
@@ -10,15 +9,15 @@ from typing import Any, Final, Self
 import aiormq
 from pamqp.commands import Basic
 
+from dev import waiting
 from dev.servers.broker import Broker
+from dev.waiting import PATIENCE_SECONDS, finished
 from shared.events import DomainCreated, Event, Incoming
 from shared.messaging import dead_letters
 from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.inbox.consumer import Consumer
 from shared.messaging.inbox.settlement import Subscription
 from shared.store import Connection, Pool
-
-DEADLINE_SECONDS: Final = 60.0
 
 MakeConsumer = Callable[..., Consumer]
 Run = Callable[[asyncio.Event], Awaitable[None]]
@@ -30,12 +29,9 @@ def manager_url(broker: Broker) -> str:
     return f"{scheme}://{broker.user}:{broker.password}@{rest}"
 
 
-async def until(holds: Callable[[], Awaitable[bool]], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
-    """Return when *holds* does; fail, saying *what* was waited for, when that takes too long."""
-    deadline = time.monotonic() + seconds
-    while not await holds():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        await asyncio.sleep(0.02)
+async def until(holds: Callable[[], Awaitable[bool]], what: str, *, patience: float = PATIENCE_SECONDS) -> None:
+    """Return when *holds* does; fail, naming *what* was waited for, as `dev.waiting.until` does."""
+    await waiting.until(holds, what, patience=patience)
 
 
 @asynccontextmanager
@@ -47,8 +43,7 @@ async def running(run: Run) -> AsyncIterator[asyncio.Event]:
         yield stop
     finally:
         stop.set()
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            await task
+        await finished(task, "the end of what runs")
 
 
 def a_request(domain: str = "shop.example", **envelope: str) -> Event:

@@ -8,7 +8,8 @@ from typing import Self
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
-from tests.rig.terminator.node import DEADLINE_SECONDS, LOOPBACK
+from dev.waiting import finished
+from tests.rig.terminator.node import LOOPBACK
 
 RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 
@@ -44,8 +45,7 @@ class BareClient:
 
     async def receive(self) -> bytes:
         """Return what comes next; empty at the end."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            return await self.reader.read(65536)
+        return await finished(self.reader.read(65536), "the next bytes")
 
     async def shake_hands(self) -> None:
         """Go on until the handshake is done, from wherever it stands."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from dev import waiting
+from dev.waiting import finished
 from services.terminator.control.node import Node
 from services.terminator.control.sockets import open_slots, port_of
 from services.terminator.control.workers import Patience
@@ -15,7 +16,6 @@ from services.terminator.settings import TerminatorSettings
 from shared.vault import KeyReader
 from tests.fakes.terminator_store import MemoryStore, trusting_context
 
-DEADLINE_SECONDS = 20.0
 LOOPBACK = "127.0.0.1"
 
 
@@ -42,8 +42,7 @@ class Rig:
         reader, writer = await self.tls(name, context=context)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         try:
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                return await reader.read()
+            return await finished(reader.read(), "the end of the connection")
         finally:
             writer.transport.abort()
 
@@ -81,8 +80,7 @@ class Rig:
             for portion in portions:
                 writer.write(portion)
                 await writer.drain()
-            async with asyncio.timeout(DEADLINE_SECONDS):
-                return await reader.read()
+            return await finished(reader.read(), "the end of the connection")
         finally:
             writer.transport.abort()
 
@@ -121,13 +119,14 @@ async def running_node(
 
 
 async def until(holds: Callable[[], bool], what: str, *, unless: "asyncio.Task[None] | None" = None) -> None:
-    """Return when *holds* does; fail, saying *what* was waited for, when that takes too long."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {DEADLINE_SECONDS} s until {what}"
+    """Return when *holds* does; fail as `dev.waiting.until` does, or when *unless* has failed."""
+
+    async def look() -> bool:
         if unless is not None and unless.done():
             await unless
-        await asyncio.sleep(0.01)
+        return holds()
+
+    await waiting.until(look, f"that {what}")
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -5,18 +5,18 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractIncomingMessage
 
+from dev import waiting
 from dev.platform.uploading import UPLOADED, Uploader
+from dev.waiting import finished
 from services.validator.app import OUTSIDE, Outside, serve
 from services.validator.settings import ValidatorSettings
 from shared.vault import KeyFiles
-
-DEADLINE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,6 @@ class Rig:
     keys: KeyFiles
     uploader: Uploader
     heard: list[Fact] = field(default_factory=list)
-    _something: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
@@ -53,17 +52,17 @@ class Rig:
 
     async def _hear(self, message: AbstractIncomingMessage) -> None:
         self.heard.append(Fact(message.routing_key or "", json.loads(message.body), dict(message.headers)))
-        self._something.set()
 
     async def fact(self, event_type: str, count: int = 1, **data: Any) -> Fact:
         """Return the *count*th fact of this type with this *data*, once it was told."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while True:
-                self._something.clear()
-                found = self.facts(event_type, **data)
-                if len(found) >= count:
-                    return found[count - 1]
-                await self._something.wait()
+
+        async def look() -> Fact | None:
+            found = self.facts(event_type, **data)
+            return found[count - 1] if len(found) >= count else None
+
+        fact = await waiting.until(look, f"{event_type} {data}", seen=lambda: len(self.heard))
+        assert fact is not None
+        return fact
 
     def facts(self, event_type: str, **data: Any) -> list[Fact]:
         """Return the facts of this type with this *data* that were told so far."""
@@ -100,10 +99,7 @@ class Rig:
 
     async def until(self, query: str, *args: object) -> Any:
         """Return the first value of *query* that is true, asked again and again."""
-        async with asyncio.timeout(DEADLINE_SECONDS):
-            while not (value := await self.database.fetchval(query, *args)):
-                await asyncio.sleep(0.02)
-            return value
+        return await waiting.until(lambda: self.database.fetchval(query, *args), query)
 
     async def upload_row(self, certificate_id: str) -> asyncpg.Record:
         """Return the row of the upload."""
@@ -120,8 +116,7 @@ class Rig:
         try:
             yield task
             stop.set()
-            async with asyncio.timeout(20):
-                await task
+            await finished(task, "the validator to stop")
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):

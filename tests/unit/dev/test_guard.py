@@ -115,7 +115,7 @@ async def test_a_program_that_is_slow_to_end_is_reported_with_its_log(log: Path)
     program = await Program.start(Command(argv=_python(script), log=log))
     _wait_until(lambda: "ready" in log.read_text())
 
-    with pytest.raises(ProgramError, match=r"did not end within 0\.2 s\nready\nnot yet"):
+    with pytest.raises(ProgramError, match=r"did not end, and wrote nothing for 0\.2 s\nready\nnot yet"):
         await program.stop(signal.SIGTERM, 0.2)
     await program.kill()
 
