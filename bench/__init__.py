@@ -1,5 +1,5 @@
-"""Benchmarks: figures beside a peer's, measured in one run on real servers. `make bench` runs them all.
+"""Benchmarks: each result is compared with a peer's, measured in the same run on real servers. `make bench` runs all.
 
-These are no tests: they have goals, and tell how far away they are. Absolute times depend on the machine and on what
-else it does; the ratios to the peers are what can be compared.
+They are not tests: they have goals, and show how far away those are. Absolute times depend on the machine and its other
+work; only the ratios to the peers can be compared.
 """

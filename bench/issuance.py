@@ -1,11 +1,11 @@
 """From `domain.created` to a verified handshake, and what it costs the provisioner.
 
-Domains are published 20 at a time. As soon as a domain's `certificate.ready` is heard, a client makes handshakes with
-the terminator until one verifies; that is the end of the measurement. The provisioner's CPU is its process's user and
-system time, its database and broker work included, over the whole round.
+Domains are published 20 at a time. As soon as a domain's `certificate.ready` arrives, a client makes handshakes with
+the terminator until one verifies; that is the end of the measurement. The provisioner's CPU is the user and system time
+of its process, its database and broker work included, over the whole round.
 
-The peer is `acme.client.ClientV2`, the client inside certbot, on the same CA: one thread for each order in flight, with
-the same look-ups left out, no database, no broker and no serving.
+The peer is `acme.client.ClientV2`, the client inside certbot, on the same CA: one thread for each order in flight,
+without the DNS look-ups, no database, no broker and no serving.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import aio_pika
@@ -23,7 +24,9 @@ import aio_pika
 from bench import stock_client
 from bench.processes import cpu_seconds
 from bench.results import Result, of_rounds, percentile
+from bench.trees import compare
 from dev.platform.platform import Platform
+from dev.platform.service import Service
 
 DOMAINS: Final = 200
 IN_FLIGHT: Final = 20
@@ -33,8 +36,10 @@ _PEER: Final = "acme.client.ClientV2"
 _DEADLINE_SECONDS: Final = 300
 
 
-async def measure(platform: Platform) -> list[Result]:
-    """Return the figures for the main path."""
+async def measure(platform: Platform, other_tree: Path | None = None) -> list[Result]:
+    """Return the results for the main path; with *other_tree*, only the CPU of an order, beside that tree's."""
+    if other_tree is not None:
+        return await _beside(platform, other_tree)
     node = platform.terminator("node", TERMINATOR_WORKERS="2")
     provisioner = platform.provisioner("provisioner", LOG_LEVEL="warning")
     await platform.run(node, provisioner)
@@ -81,6 +86,23 @@ async def measure(platform: Platform) -> list[Result]:
     ]
 
 
+async def _beside(platform: Platform, other_tree: Path) -> list[Result]:
+    await platform.run(platform.terminator("node", TERMINATOR_WORKERS="2"))
+    trust = ssl.create_default_context(cadata=(await platform.pebble.roots()).decode())
+    async with _listening(platform) as ready:
+
+        async def run(service: Service) -> dict[str, float]:
+            await _round(platform, ready, trust, count=IN_FLIGHT)
+            before = cpu_seconds(service.pid)
+            await _round(platform, ready, trust, count=DOMAINS)
+            return {"provisioner_cpu_seconds_per_order": (cpu_seconds(service.pid) - before) / DOMAINS}
+
+        def make(name: str) -> Service:
+            return platform.provisioner(name, LOG_LEVEL="warning")
+
+        return await compare(platform, make, run, other_tree=other_tree, rounds=ROUNDS)
+
+
 async def _round(
     platform: Platform, ready: dict[str, asyncio.Event], trust: ssl.SSLContext, *, count: int
 ) -> list[float]:
@@ -118,17 +140,17 @@ async def _served(platform: Platform, host: str, trust: ssl.SSLContext) -> None:
 
 @asynccontextmanager
 async def _listening(platform: Platform) -> AsyncIterator[dict[str, asyncio.Event]]:
-    """Yield events by host that are set when the host's certificate is told to be ready."""
+    """Yield events by host; each is set when `certificate.ready` is published for the host."""
     ready: dict[str, asyncio.Event] = {}
     connection = await aio_pika.connect(platform.logins.administrator_amqp_url)
     async with connection:
         queue = await (await connection.channel()).declare_queue(exclusive=True)
         await queue.bind("certsmith.events", "certificate.ready")
 
-        async def hear(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        async def on_message(message: aio_pika.abc.AbstractIncomingMessage) -> None:
             for domain in json.loads(message.body)["domains"]:
                 if domain["domain"] in ready:
                     ready[domain["domain"]].set()
 
-        await queue.consume(hear, no_ack=True)
+        await queue.consume(on_message, no_ack=True)
         yield ready

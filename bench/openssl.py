@@ -1,8 +1,8 @@
-"""The peer of uploads: the same judgement, as far as it goes, by the program `openssl`.
+"""The peer of uploads: the part of the same judgement that the program `openssl` can do.
 
 For each pair of bundle and key: `verify -x509_strict` against the customer's root, then the public key of the
-certificate (`x509 -pubkey`) and that of the key (`pkey -pubout`), which must be equal. No envelope, no database, no
-broker, and most rules unasked.
+certificate (`x509 -pubkey`) and that of the key (`pkey -pubout`), which must be equal. There is no envelope, no
+database and no broker, and most of the rules are not checked.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from dev.platform.customer_ca import Issued
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What a judgement cost, and how many were made in a second."""
+    """The CPU of a judgement, and how many were made in a second."""
 
     cpu_seconds: float
     per_second: float
 
 
 async def measure(pairs: Sequence[Issued], *, root_pem: bytes, folder: Path, side_by_side: int) -> Peer:
-    """Have *pairs* judged, *side_by_side* at a time; all must be found right."""
+    """Judge *pairs*, *side_by_side* at a time; all must be valid."""
     root = folder / "root.pem"
     root.write_bytes(root_pem)
     for number, pair in enumerate(pairs):
@@ -51,11 +51,11 @@ async def _openssl(*words: str | Path) -> bytes:
         "openssl", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     output, _ = await process.communicate()
-    assert process.returncode == 0, f"openssl {words[0]} ended with {process.returncode}"
+    assert process.returncode == 0, f"openssl {words[0]} exited with {process.returncode}"
     return output
 
 
 def _cpu_seconds_of_ended() -> float:
-    """Return what our children that have ended had used."""
+    """Return the CPU time of our child processes that have exited."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -1,7 +1,7 @@
-"""From the commit of a change to the receipt of the event that tells of it, at 200 events a second.
+"""From the commit of a change to the receipt of its event, at 200 events a second.
 
-A provisioner process relays; this process commits events in its name and receives them. The peer is the same broker
-without an outbox: publish with confirm, in this process, to the same queue.
+The relay of a provisioner process sends; this process commits events as the provisioner and receives them. The peer is
+the same broker without an outbox: publish with confirm, in this process, to the same queue.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 import aio_pika
@@ -26,7 +27,7 @@ _PEER: Final = "publish with confirm, no outbox"
 Send = Callable[[str], Awaitable[None]]
 
 
-async def measure(platform: Platform) -> list[Result]:
+async def measure(platform: Platform, _other_tree: Path | None = None) -> list[Result]:
     """Return the outbox's latency."""
     await platform.run(platform.provisioner("relay", LOG_LEVEL="warning"))
     rounds, peers = [], []
@@ -37,9 +38,9 @@ async def measure(platform: Platform) -> list[Result]:
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind("certsmith.events", "domain.changed")
         receipts = _Receipts()
-        await queue.consume(receipts.hear, no_ack=True)
+        await queue.consume(receipts.on_message, no_ack=True)
 
-        async def tell(domain: str) -> None:
+        async def commit(domain: str) -> None:
             async with pool.transaction() as transaction:
                 data = DomainChanged(domain=domain, version=1, deleted=False)
                 await outbox.publish(transaction, service="provisioner", event=Event(data=data, source="bench"))
@@ -49,9 +50,9 @@ async def measure(platform: Platform) -> list[Result]:
             body = json.dumps({"domain": domain}).encode()
             await exchange.publish(aio_pika.Message(body), routing_key="domain.changed")
 
-        await receipts.of_round(tell, count=RATE)
+        await receipts.of_round(commit, count=RATE)
         for number in range(ROUNDS):
-            rounds.append(await receipts.of_round(tell, count=EVENTS))
+            rounds.append(await receipts.of_round(commit, count=EVENTS))
             peers += await receipts.of_round(publish, count=EVENTS)
             p50, p99 = (percentile(rounds[-1], share) * 1000 for share in (0.5, 0.99))
             print(f"  round {number + 1}: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
@@ -70,25 +71,25 @@ async def measure(platform: Platform) -> list[Result]:
 
 
 class _Receipts:
-    """When events were committed, and when they came."""
+    """The times when events were committed, and when they arrived."""
 
     def __init__(self) -> None:
         self.began: dict[str, float] = {}
-        self._came: dict[str, float] = {}
-        self._all_came = asyncio.Event()
+        self._arrived: dict[str, float] = {}
+        self._all_arrived = asyncio.Event()
         self._expected = 0
 
-    async def hear(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        """Note a receipt."""
-        self._came.setdefault(json.loads(message.body)["domain"], time.perf_counter())
-        if len(self._came) >= self._expected:
-            self._all_came.set()
+    async def on_message(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        """Store the time of a receipt."""
+        self._arrived.setdefault(json.loads(message.body)["domain"], time.perf_counter())
+        if len(self._arrived) >= self._expected:
+            self._all_arrived.set()
 
     async def of_round(self, send: Send, *, count: int) -> list[float]:
         """Return how long each of *count* events took, sent at `RATE` a second."""
         self.began.clear()
-        self._came.clear()
-        self._all_came.clear()
+        self._arrived.clear()
+        self._all_arrived.clear()
         self._expected = count
         start = time.perf_counter()
         async with asyncio.timeout(120), asyncio.TaskGroup() as sending:
@@ -96,9 +97,9 @@ class _Receipts:
                 await asyncio.sleep(max(0.0, start + number / RATE - time.perf_counter()))
                 sending.create_task(self._one(send, f"{secrets.token_hex(8)}.example.com"))
         async with asyncio.timeout(120):
-            await self._all_came.wait()
-        return [self._came[domain] - began for domain, began in self.began.items()]
+            await self._all_arrived.wait()
+        return [self._arrived[domain] - began for domain, began in self.began.items()]
 
     async def _one(self, send: Send, domain: str) -> None:
         await send(domain)
-        self.began.setdefault(domain, time.perf_counter())  # the commit, unless *send* says better
+        self.began.setdefault(domain, time.perf_counter())  # the time of the commit, unless *send* has set it

@@ -1,4 +1,4 @@
-"""What processes have used of the processor (proc(5))."""
+"""CPU time of processes (proc(5))."""
 
 import os
 from pathlib import Path
@@ -13,12 +13,12 @@ def cpu_seconds(pid: int) -> float:
 
 
 def cpu_seconds_of_family(pid: int) -> float:
-    """Return the user and system time that process *pid* and its children have used, those that have ended too."""
+    """Return the user and system time of process *pid* and its children, exited ones included."""
     children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split())
     return sum(_times(pid)) / _TICKS + sum(cpu_seconds(child) for child in children)
 
 
 def _times(pid: int) -> tuple[int, ...]:
-    """Return in ticks the user and the system time of *pid*, and those of its children that have ended."""
+    """Return the user and system time of *pid* and those of its exited children, in ticks."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
     return tuple(map(int, fields[11:15]))

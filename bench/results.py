@@ -1,4 +1,4 @@
-"""What a benchmark found, as the file and the table have it."""
+"""The results of benchmarks: stored as JSON, shown as a table."""
 
 import json
 import statistics
@@ -12,9 +12,9 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One figure: the median of its rounds; *spread* is the least and the most of them.
+    """One result: the median of its rounds; *spread* is their minimum and maximum.
 
-    *ratio* is *value* over the same figure of *peer* in the same run.
+    *ratio* is *value* divided by the same measurement of *peer* in the same run.
     """
 
     name: str
@@ -35,7 +35,7 @@ def of_rounds(
     peer: str | None = None,
     of_peer: float | None = None,
 ) -> Result:
-    """Return the figure that *rounds* found, beside what the *peer* needed."""
+    """Return the result of *rounds*, compared with *of_peer*, which was measured for *peer*."""
     value = statistics.median(rounds)
     ratio = None if of_peer is None else round(value / of_peer, 3)
     spread = (_short(min(rounds)), _short(max(rounds)))
@@ -43,20 +43,24 @@ def of_rounds(
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
-    """Return the sample below which *share* of all samples are."""
+    """Return the percentile *share* (0.99 for p99) of *samples*."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def write(results: Sequence[Result], path: Path) -> None:
-    """Write *results* as a JSON list to *path*."""
-    path.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n", "utf-8")
+    """Write *results* to the JSON list at *path*, in place of older ones of the same names; the others stay."""
+    stored: dict[str, dict[str, object]] = {}
+    if path.exists():
+        stored = {each["name"]: each for each in json.loads(path.read_text("utf-8"))}
+    stored.update({each.name: asdict(each) for each in results})
+    path.write_text(json.dumps(list(stored.values()), indent=2) + "\n", "utf-8")
 
 
 def show(results: Sequence[Result]) -> None:
     """Print *results* as a table."""
     table = Table(title="Benchmarks: the median of the rounds, and their spread")
-    for column in ("figure", "value", "spread", "goal", "peer", "ratio"):
+    for column in ("result", "value", "spread", "goal", "peer", "ratio"):
         table.add_column(column, justify="right" if column in ("value", "spread", "goal", "ratio") else "left")
     for each in results:
         met = each.goal is None or each.value <= each.goal

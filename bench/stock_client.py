@@ -1,4 +1,4 @@
-"""The peer of issuance: `acme.client.ClientV2` as it is published, with a thread for each order in flight."""
+"""The peer of issuance: the published `acme.client.ClientV2`, with a thread for each order in flight."""
 
 import asyncio
 import multiprocessing
@@ -24,7 +24,7 @@ _USER_AGENT: Final = "certsmith-bench"
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """How long each order took, and the CPU that an order cost the client."""
+    """The duration of each order, and the client's CPU for one."""
 
     latencies: list[float]
     cpu_seconds_per_order: float
@@ -56,7 +56,7 @@ async def measure(platform: Platform, *, orders: int, in_flight: int) -> Peer:
 def _obtain_all(directory: str, ca_file: str, hosts: list[str], in_flight: int, answers: dict[str, str]) -> Peer:
     os.environ["REQUESTS_CA_BUNDLE"] = ca_file
     key = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
-    # One for each thread, since a client may be used by one only; made before anything is counted.
+    # One client for each thread, since a client is not thread-safe; made before the measurement begins.
     clients: queue.SimpleQueue[client.ClientV2] = queue.SimpleQueue()
     for _ in range(in_flight):
         clients.put(_client(directory, key))
@@ -67,7 +67,9 @@ def _obtain_all(directory: str, ca_file: str, hosts: list[str], in_flight: int, 
             while True:
                 try:
                     return _obtain(acme, key, host, answers)
-                except messages.Error as error:  # it tries a refused nonce once more only; then begin anew
+                except (
+                    messages.Error
+                ) as error:  # the client retries a refused nonce only once; then start the order again
                     if error.code != "badNonce":
                         raise
         finally:
@@ -80,7 +82,7 @@ def _obtain_all(directory: str, ca_file: str, hosts: list[str], in_flight: int, 
 
 
 def _client(directory_url: str, key: JWK) -> client.ClientV2:
-    """Return a client of the key's account, which the first one makes."""
+    """Return a client of the key's account, which the first call creates."""
     network = client.ClientNetwork(key, alg=ES256, user_agent=_USER_AGENT)
     acme = client.ClientV2(client.ClientV2.get_directory(directory_url, network), network)
     try:

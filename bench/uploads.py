@@ -1,11 +1,11 @@
-"""From `certificate.uploaded` to its verdict: how many in a second, what each costs, and how long a good one waits.
+"""From `certificate.uploaded` to its verdict: uploads per second, CPU per upload, and how long a good upload waits.
 
 For each type of key the same number of uploads is published at once; CPU is the user and system time of the validator
-and its judges, their database and broker work included. The peer is the program `openssl` on the same bundles and keys
-(`bench.openssl`).
+and its sandbox processes, their database and broker work included. The peer is the program `openssl` on the same
+bundles and keys (`bench.openssl`).
 
 The wait of good uploads, from their publishing to `certificate.ready`, is measured at a steady rate alone, and again
-while another tenant's bad ones come that take long to judge.
+while another tenant publishes bad uploads that take long to judge.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import aio_pika
@@ -21,8 +22,10 @@ import aio_pika
 from bench import openssl
 from bench.processes import cpu_seconds_of_family
 from bench.results import Result, of_rounds, percentile
+from bench.trees import compare
 from dev.platform.customer_ca import Authority, Issued, KeyKind, new_key
 from dev.platform.platform import Platform
+from dev.platform.service import Service
 
 UPLOADS: Final = 200
 ROUNDS: Final = 3
@@ -38,28 +41,49 @@ _DEADLINE_SECONDS: Final = 300
 Data = dict[str, Any]
 
 
-async def measure(platform: Platform) -> list[Result]:
-    """Return the figures for uploads."""
+async def measure(platform: Platform, other_tree: Path | None = None) -> list[Result]:
+    """Return the results for uploads; with *other_tree*, only the CPU of an upload, beside that tree's."""
+    if other_tree is not None:
+        return await _beside(platform, other_tree)
     validator = platform.validator("validator", LOG_LEVEL="warning")
     await platform.run(validator)
     bench = _Bench(platform, validator.pid)
-    async with _published(platform) as wire:
-        await bench.round(wire, KeyKind.ECDSA_P256)  # connections, prepared statements
-        results = [result for kind in KINDS for result in await bench.of_kind(wire, kind)]
-        results += await bench.waits(wire)
+    async with _published(platform) as requests:
+        await bench.round(requests, KeyKind.ECDSA_P256)  # connections, prepared statements
+        results = [result for kind in KINDS for result in await bench.of_kind(requests, kind)]
+        results += await bench.waits(requests)
     await platform.end_services()
     return results
 
 
-class _Wire:
-    """Publishes uploads, and hears the verdicts."""
+async def _beside(platform: Platform, other_tree: Path) -> list[Result]:
+    async with _published(platform) as requests:
+
+        async def run(service: Service) -> dict[str, float]:
+            bench = _Bench(platform, service.pid)
+            await bench.round(requests, KeyKind.ECDSA_P256)  # connections, prepared statements
+            costs = {f"upload_cpu_seconds_{_in_names(kind)}": await bench.round(requests, kind) for kind in KINDS}
+            return {name: seconds for name, (seconds, _) in costs.items()}
+
+        def make(name: str) -> Service:
+            return platform.validator(name, LOG_LEVEL="warning")
+
+        return await compare(platform, make, run, other_tree=other_tree, rounds=ROUNDS)
+
+
+def _in_names(kind: KeyKind) -> str:
+    return kind.replace("-", "_")
+
+
+class _Requests:
+    """Publishes uploads and receives their verdicts."""
 
     def __init__(self, exchange: aio_pika.abc.AbstractExchange) -> None:
         self._exchange: Final = exchange
         self._verdicts: Final[dict[str, asyncio.Future[str]]] = {}
 
     async def seconds_to(self, kind: str, data: Data) -> float:
-        """Publish *data*; return how long its verdict took, which must be the fact *kind*."""
+        """Publish *data* and return how long its verdict took; the verdict must be the fact *kind*."""
         verdict = self._verdicts[data["certificate_id"]] = asyncio.get_running_loop().create_future()
         body = json.dumps(data).encode()
         began = time.perf_counter()
@@ -67,28 +91,28 @@ class _Wire:
         assert await verdict == kind
         return time.perf_counter() - began
 
-    async def hear(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        """Note a verdict."""
+    async def on_message(self, message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        """Store a verdict."""
         verdict = self._verdicts.pop(json.loads(message.body)["certificate_id"], None)
         if verdict is not None:
             verdict.set_result(message.routing_key or "")
 
 
 @asynccontextmanager
-async def _published(platform: Platform) -> AsyncIterator[_Wire]:
+async def _published(platform: Platform) -> AsyncIterator[_Requests]:
     publisher = await aio_pika.connect(platform.logins.amqp_url("publisher"))
     listener = await aio_pika.connect(platform.logins.administrator_amqp_url)
     async with publisher, listener:
-        wire = _Wire(await (await publisher.channel()).get_exchange("certsmith.public", ensure=False))
+        requests = _Requests(await (await publisher.channel()).get_exchange("certsmith.public", ensure=False))
         queue = await (await listener.channel()).declare_queue(exclusive=True)
         for kind in ("certificate.ready", "certificate.rejected"):
             await queue.bind("certsmith.events", kind)
-        await queue.consume(wire.hear, no_ack=True)
-        yield wire
+        await queue.consume(requests.on_message, no_ack=True)
+        yield requests
 
 
 class _Bench:
-    """Rounds on one validator."""
+    """Measures rounds of uploads on one validator."""
 
     def __init__(self, platform: Platform, pid: int) -> None:
         self._platform: Final = platform
@@ -97,9 +121,9 @@ class _Bench:
         self._keys: Final = {kind: new_key(kind) for kind in KINDS}
         self._made = 0
 
-    async def of_kind(self, wire: _Wire, kind: KeyKind) -> list[Result]:
-        """Return what uploads with keys of *kind* cost, and how many are judged in a second."""
-        rounds = [await self.round(wire, kind) for _ in range(ROUNDS)]
+    async def of_kind(self, requests: _Requests, kind: KeyKind) -> list[Result]:
+        """Return the CPU of an upload with a key of *kind*, and how many are judged in a second."""
+        rounds = [await self.round(requests, kind) for _ in range(ROUNDS)]
         folder = self._platform.folder / f"openssl-{kind}"
         folder.mkdir()
         peer = await openssl.measure(
@@ -109,7 +133,7 @@ class _Bench:
             side_by_side=len(os.sched_getaffinity(0)),
         )
         costs, rates = zip(*rounds, strict=True)
-        name = kind.replace("-", "_")
+        name = _in_names(kind)
         print(f"  {kind}: {costs[-1] * 1000:.1f} ms CPU an upload, {rates[-1]:.0f} a second")
         return [
             of_rounds(
@@ -123,25 +147,25 @@ class _Bench:
             of_rounds(f"uploads_per_second_{name}", rates, unit="1/s", peer=_PEER, of_peer=peer.per_second),
         ]
 
-    async def round(self, wire: _Wire, kind: KeyKind) -> tuple[float, float]:
-        """Return the CPU seconds of an upload and how many were judged in a second, of `UPLOADS` at once."""
+    async def round(self, requests: _Requests, kind: KeyKind) -> tuple[float, float]:
+        """Publish `UPLOADS` at once; return the CPU seconds of each, and how many were judged in a second."""
         uploads = [self._platform.uploader.upload(self._issued(kind)) for _ in range(UPLOADS)]
         began, spent = time.perf_counter(), cpu_seconds_of_family(self._pid)
         async with asyncio.timeout(_DEADLINE_SECONDS):
-            await asyncio.gather(*(wire.seconds_to("certificate.ready", data) for data in uploads))
+            await asyncio.gather(*(requests.seconds_to("certificate.ready", data) for data in uploads))
         seconds = time.perf_counter() - began
         return (cpu_seconds_of_family(self._pid) - spent) / UPLOADS, UPLOADS / seconds
 
-    async def waits(self, wire: _Wire) -> list[Result]:
-        """Return how long good uploads wait, alone and beside bad ones that are slow to judge."""
+    async def waits(self, requests: _Requests) -> list[Result]:
+        """Return how long good uploads wait, alone and next to bad ones that are slow to judge."""
         alone, beside = [], []
         for number in range(ROUNDS):
-            alone.append(percentile(await self._steadily(wire), 0.99))
+            alone.append(percentile(await self._steadily(requests), 0.99))
             async with asyncio.timeout(_DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
-                slow = tasks.create_task(self._slowly(wire))
-                beside.append(percentile(await self._steadily(wire), 0.99))
+                slow = tasks.create_task(self._slowly(requests))
+                beside.append(percentile(await self._steadily(requests), 0.99))
                 slow.cancel()
-            print(f"  round {number + 1}: p99 {alone[-1] * 1000:.0f} ms alone, {beside[-1] * 1000:.0f} ms beside slow")
+            print(f"  round {number + 1}: p99 {alone[-1] * 1000:.0f} ms alone, {beside[-1] * 1000:.0f} ms next to slow")
         ratios = [with_slow / without for with_slow, without in zip(beside, alone, strict=True)]
         return [
             of_rounds("upload_to_ready_p99_seconds", alone, unit="s"),
@@ -149,7 +173,7 @@ class _Bench:
             of_rounds("upload_to_ready_p99_beside_slow_ones_over_alone", ratios, unit="", goal=2.0),
         ]
 
-    async def _steadily(self, wire: _Wire) -> list[float]:
+    async def _steadily(self, requests: _Requests) -> list[float]:
         """Return how long each of `WAITS` good uploads took, published at `RATE` a second."""
         uploads = [
             self._platform.uploader.upload(self._issued(KeyKind.ECDSA_P256), tenant="good") for _ in range(WAITS)
@@ -158,20 +182,20 @@ class _Bench:
 
         async def one(number: int, data: Data) -> float:
             await asyncio.sleep(max(0.0, start + number / RATE - time.perf_counter()))
-            return await wire.seconds_to("certificate.ready", data)
+            return await requests.seconds_to("certificate.ready", data)
 
         async with asyncio.timeout(_DEADLINE_SECONDS):
             return list(await asyncio.gather(*(one(number, data) for number, data in enumerate(uploads))))
 
-    async def _slowly(self, wire: _Wire) -> None:
-        """Publish bad uploads at `SLOW_RATE` a second until cancelled; each gets its verdict some time."""
+    async def _slowly(self, requests: _Requests) -> None:
+        """Publish bad uploads at `SLOW_RATE` a second until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 bad = self._authority.issue(f"bad-{self._next()}.example.com", days=-1, issued_days_ago=9)
                 data = self._platform.uploader.upload_of(
                     "\n" * _BLANK_LINES + bad.bundle_pem, bad.key_pem, tenant="bad"
                 )
-                tasks.create_task(wire.seconds_to("certificate.rejected", data))
+                tasks.create_task(requests.seconds_to("certificate.rejected", data))
                 await asyncio.sleep(1 / SLOW_RATE)
 
     def _issued(self, kind: KeyKind) -> Issued:
