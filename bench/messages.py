@@ -74,10 +74,14 @@ async def _consumed(platform: Platform, names: list[str], count: int) -> None:
 
         await asyncio.gather(*(publish(names[number % len(names)]) for number in range(count)))
 
-    async def all_handled() -> bool:
-        return await _inbox_rows(platform) >= handled + count
+    rows = handled
 
-    await until(all_handled, f"{count} messages to be handled", seconds=_DEADLINE_SECONDS)
+    async def all_handled() -> bool:
+        nonlocal rows
+        rows = await _inbox_rows(platform)
+        return rows >= handled + count
+
+    await until(all_handled, lambda: f"{count} messages to be handled; {rows - handled} are")
 
 
 async def _inbox_rows(platform: Platform) -> int:
@@ -92,7 +96,11 @@ async def _published(platform: Platform, count: int) -> None:
             data = DomainChanged(domain=f"{secrets.token_hex(8)}.example.com", version=1, deleted=False)
             await outbox.publish(transaction, service="provisioner", event=Event(data=data, source="bench"))
 
-    async def all_sent() -> bool:
-        return not await platform.ledger.value("SELECT count(*) FROM messaging.outbox")
+    left = count
 
-    await until(all_sent, f"{count} events to be sent", seconds=_DEADLINE_SECONDS)
+    async def all_sent() -> bool:
+        nonlocal left
+        left = await platform.ledger.value("SELECT count(*) FROM messaging.outbox")
+        return not left
+
+    await until(all_sent, lambda: f"{count} events to be sent; {left} are left")
