@@ -13,13 +13,16 @@ from services.provisioner.adapters.acme.certificate_authorities import open_cert
 from services.provisioner.adapters.dns import DnspythonDns
 from services.provisioner.adapters.probe import open_probe
 from services.provisioner.handlers import Handlers
-from services.provisioner.issuance import Issuance, Limits
 from services.provisioner.metrics import watch_backlog
 from services.provisioner.ports import CertificateAuthorities, Http01Probe
-from services.provisioner.setbacks import Troubles
+from services.provisioner.rules.budgets import Allowances
+from services.provisioner.rules.setbacks import Setbacks
+from services.provisioner.runner import Lease, Runner
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
+from services.provisioner.steps.challenges.http01 import Http01
 from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.claims import CHANNEL, Claims
+from services.provisioner.store.registrations import PostgresRegistrations
 from services.provisioner.worker import Worker
 from shared.errors import StoreUnavailableError
 from shared.events import (
@@ -121,17 +124,14 @@ async def _worker(
     outside: Outside,
 ) -> AsyncIterator[Worker]:
     """Give the worker with all that it needs."""
-    lease = timedelta(seconds=settings.lease_seconds)
-    margin_seconds = min(_CA_MARGIN_SECONDS, settings.lease_seconds / 3)
-    troubles = Troubles(
-        pool=pool,
-        slow_seconds=settings.backoff_seconds,
-        dns_poll_seconds=settings.dns_poll_seconds,
-        dice=random.random,
-        clock=_now,
+    length = timedelta(seconds=settings.lease_seconds)
+    lease = Lease(length=length, margin_seconds=min(_CA_MARGIN_SECONDS, settings.lease_seconds / 3))
+    allowances = Allowances(
+        new_orders_per_3_hours=settings.new_orders_per_3_hours,
+        certificates_per_week=settings.certificates_per_week,
     )
     async with outside.authorities(authority.trusted_ca_pem) as authorities, _dns_and_probe(settings) as (dns, probe):
-        issuance = Issuance(
+        runner = Runner(
             pool=pool,
             accounts=Accounts(
                 pool=pool,
@@ -140,27 +140,28 @@ async def _worker(
                 contact=authority.contact,
                 external_account=authority.external_account,
             ),
+            registrations=PostgresRegistrations(pool),
             dns=dns,
-            probe=probe,
+            challenge=Http01(probe=probe),
             keys=sealing.key_writer,
             platform=settings.platform,
-            limits=Limits(
-                lease=lease,
-                margin_seconds=margin_seconds,
-                new_orders_per_3_hours=settings.new_orders_per_3_hours,
-                certificates_per_week=settings.certificates_per_week,
+            allowances=allowances,
+            lease=lease,
+            setbacks=Setbacks(
+                slow_seconds=settings.backoff_seconds,
+                dns_poll_seconds=settings.dns_poll_seconds,
+                allowances=allowances,
+                dice=random.random,
+                clock=_now,
             ),
-            troubles=troubles,
             clock=_now,
         )
         yield Worker(
             pool=pool,
-            claims=Claims(pool=pool, holder=settings.holder, lease=lease),
-            issuance=issuance,
-            troubles=troubles,
+            claims=Claims(pool=pool, holder=settings.holder, lease=length),
+            runner=runner,
             max_in_flight=settings.max_orders_in_flight,
             lease=lease,
-            margin_seconds=margin_seconds,
             wake=wake,
         )
 

@@ -9,7 +9,9 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from typing import Protocol
 
 from services.provisioner.rules.acme import Account, CaAuthorization, CaOrder, ExternalAccount
+from services.provisioner.rules.preflight import Holding
 from services.provisioner.rules.reachability import DnsAnswer, Probe
+from shared.identifiers import DomainId
 
 Known = Callable[[Sequence[str]], Awaitable[Container[str]]]
 """Returns which of an account's orders, given by their URLs, are ours already."""
@@ -88,6 +90,17 @@ class CertificateAuthorities(Protocol):
 
     def new_key(self) -> bytes:
         """Return a fresh account key as PKCS #8 DER; the caller seals it before it is stored."""
+
+
+class Registrations(Protocol):
+    """The domains that are registered."""
+
+    async def holding(self, domain_id: DomainId) -> Holding:
+        """Return whether the domain holds its name, as of now.
+
+        Raises:
+            UnknownDomainError: no domain has this id.
+        """
 
 
 class Dns(Protocol):

@@ -12,16 +12,11 @@ from typing import Final
 
 import structlog
 
-from services.provisioner.issuance import Issuance
 from services.provisioner.metrics import IN_HAND
-from services.provisioner.rules.acme import AuthorityError
-from services.provisioner.rules.ca_errors import classify
-from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Verdict
 from services.provisioner.rules.orders import Order
-from services.provisioner.run import Run
-from services.provisioner.setbacks import Troubles, TryFailedError
+from services.provisioner.runner import Lease, Runner
+from services.provisioner.steps.run import Run
 from services.provisioner.store import orders
-from services.provisioner.store.budgets import BudgetExhaustedError
 from services.provisioner.store.claims import Claims
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.store import Pool
@@ -30,13 +25,6 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _POLL_SECONDS: Final = 1.0  # how late a retry may be; a new order is told by NOTIFY
 _STORE_AWAY_SECONDS: Final = 0.5
-_BUG: Final = Verdict(
-    remedy=Remedy.RETRY_LATER,
-    error_code=ErrorCode.INTERNAL_ERROR,
-    message="an error of this program stopped the order; the operator finds it in the provisioner's log, and "
-    "it is tried again",
-    pace=Pace.STEADY,
-)
 _FAREWELL_SECONDS: Final = 1.0
 _AFTER_A_BUG: Final = timedelta(minutes=1)
 
@@ -47,11 +35,9 @@ class Worker:
 
     pool: Pool
     claims: Claims
-    issuance: Issuance
-    troubles: Troubles
+    runner: Runner
     max_in_flight: int
-    lease: timedelta
-    margin_seconds: float
+    lease: Lease
     wake: asyncio.Event
     _running: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
@@ -79,7 +65,7 @@ class Worker:
         started = asyncio.get_running_loop().time()  # before the claim, so that our lease ends before PostgreSQL's
         claimed = await self.claims.take(free)
         for order in claimed:
-            task = group.create_task(self._run(Run(order, self._deadline(started)), stop))
+            task = group.create_task(self._run(Run(order, self.lease.deadline(started)), stop))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         IN_HAND.set(len(self._running))
@@ -91,9 +77,6 @@ class Worker:
                 await self.wake.wait()
         except TimeoutError:
             return
-
-    def _deadline(self, started: float) -> float:
-        return started + self.lease.total_seconds() - self.margin_seconds
 
     async def _run(self, run: Run, stop: asyncio.Event) -> None:
         """Take the order as far as it goes; whatever happens, its row says so and no error gets out."""
@@ -108,7 +91,7 @@ class Worker:
             # The CA may be at work on what it was asked last: whoever takes the order over is to find that done.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await self._hand_back(run.order, wait=timedelta(seconds=self.margin_seconds))
+                    await self._hand_back(run.order, wait=timedelta(seconds=self.lease.margin_seconds))
             raise
         except Exception:
             log.exception("order_failed_unexpectedly", order_id=run.order.id, domain=run.order.name)
@@ -117,30 +100,20 @@ class Worker:
     async def _set_aside(self, run: Run) -> None:
         """Let the row say that a bug of ours stopped the order, which is tried again later; a bug may be here, too."""
         try:
-            await self.troubles.try_failed(run, _BUG)
+            await self.runner.release_after_bug(run)
         except Exception:
             log.exception("order_not_set_aside", order_id=run.order.id)
             await self._hand_back(run.order, wait=_AFTER_A_BUG)
 
     async def _advance(self, run: Run, stop: asyncio.Event) -> None:
-        try:
-            while await self.issuance.step(run):
-                if stop.is_set():
-                    await self._hand_back(run.order)
-                    return
-        except BudgetExhaustedError as error:
-            await self.troubles.out_of_budget(run, error)
-        except TryFailedError as error:
-            await self.troubles.try_failed(run, error.verdict, error.problem)
-        except AuthorityError as error:
-            verdict = classify.verdict(error, name=run.order.name)
-            if verdict.change is Change.REGISTER_AGAIN:
-                self.issuance.accounts.forget(run.order.ca)
-            await self.troubles.try_failed(run, verdict, error.problem)
+        while await self.runner.step(run):
+            if stop.is_set():
+                await self._hand_back(run.order)
+                return
 
     async def _hand_back(self, order: Order, *, wait: timedelta = timedelta()) -> None:
         """Let the order be due after *wait* instead of at the end of the lease, if the database can be told."""
-        deadline = asyncio.get_running_loop().time() + self.lease.total_seconds()
+        deadline = asyncio.get_running_loop().time() + self.lease.length.total_seconds()
         while asyncio.get_running_loop().time() < deadline:
             try:
                 async with self.pool.acquire() as connection:

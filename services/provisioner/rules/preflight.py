@@ -22,6 +22,14 @@ class Platform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Of several registrations of a name one holds it: whether this one does, and whether none does."""
+
+    holds_name: bool
+    is_free: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pointing:
     """A finding: does the name point here, and does a CNAME to its own target prove it; if not, what must be done."""
 

@@ -1,4 +1,4 @@
-"""The last transaction of an order: the certificate, the domain that serves it, the closed order, and the news."""
+"""The last transaction of an order: the certificate, the domain that serves it, the closed order, and the event."""
 
 from datetime import timedelta
 
@@ -8,40 +8,40 @@ from shared.certificates import CertificateFacts, covers
 from shared.events import CertificateReady, DomainVersion
 from shared.identifiers import CertificateId, new_certificate_id
 from shared.registry import certificates, domains
-from shared.store import Connection, Pool
+from shared.store import Connection
 
 
 async def store_certificate(
-    pool: Pool, before: Order, after: Order, *, chain: tuple[bytes, ...], facts: CertificateFacts
+    connection: Connection, before: Order, after: Order, *, chain: tuple[bytes, ...], facts: CertificateFacts
 ) -> CertificateId | None:
-    """Close the order and, if its domain still wants it, store the certificate and tell `certificate.ready`.
+    """Close the order and, if its domain still wants it, store the certificate and publish `certificate.ready`.
 
-    Returns the certificate's id, or None when the domain was deleted, re-owned or changed its policy meanwhile: then
-    only the order is closed.
+    Returns the certificate's id, or None when the domain was deleted, lost its name or changed its policy meanwhile:
+    then only the order is closed.
 
     Raises:
-        LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
+        LostLeaseError: the order was cancelled, or its lease expired; the caller's transaction must be rolled back.
     """
-    async with pool.transaction() as connection:
-        domain = await domains.lock(connection, before.domain_id)
-        wanted = _wants(domain, before) and covers(facts.names, before.name)
-        certificate_id = new_certificate_id() if wanted else None
-        if certificate_id is not None:
-            assert before.key_id is not None  # stored on entering `keyed`
-            await certificates.insert(
-                connection,
-                certificate_id=certificate_id,
-                tenant=before.tenant,
-                source="automatic",
-                key_id=before.key_id,
-                chain=chain,
-                facts=facts,
-            )
-        await orders.release(connection, before, after, wait=timedelta(), certificate_id=certificate_id)
-        if certificate_id is not None:
-            version = await domains.set_automatic_certificate(connection, before.domain_id, certificate_id)
-            await _tell_ready(connection, before, facts, certificate_id=certificate_id, version=version)
-        return certificate_id
+    domain = await domains.lock(connection, before.domain_id)
+    wanted = _wants(domain, before) and covers(facts.names, before.name)
+    if not wanted:
+        await orders.release(connection, before, after, wait=timedelta())
+        return None
+    certificate_id = new_certificate_id()
+    assert before.key_id is not None  # stored on entering `keyed`
+    await certificates.insert(
+        connection,
+        certificate_id=certificate_id,
+        tenant=before.tenant,
+        source="automatic",
+        key_id=before.key_id,
+        chain=chain,
+        facts=facts,
+    )
+    await orders.release(connection, before, after, wait=timedelta(), certificate_id=certificate_id)
+    version = await domains.set_automatic_certificate(connection, before.domain_id, certificate_id)
+    await _publish_ready(connection, before, facts, certificate_id=certificate_id, version=version)
+    return certificate_id
 
 
 def _wants(domain: domains.Domain, order: Order) -> bool:
@@ -55,7 +55,7 @@ def _wants(domain: domains.Domain, order: Order) -> bool:
     )
 
 
-async def _tell_ready(
+async def _publish_ready(
     connection: Connection, order: Order, facts: CertificateFacts, *, certificate_id: CertificateId, version: int
 ) -> None:
     ready = CertificateReady(

@@ -4,10 +4,10 @@ All functions work inside the caller's transaction.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from services.provisioner.rules.challenges import ChallengeAnswer
 from services.provisioner.rules.orders import Order, Trouble
 from services.provisioner.store.claims import CHANNEL
 from shared.errors import LostLeaseError
@@ -33,9 +33,10 @@ UPDATE provisioner.orders SET
 WHERE id = $1 AND lease_token = $2 AND state = $3 AND lease_until > now()
 RETURNING id, next_attempt_at
 ), answered AS (
-INSERT INTO registry.challenges (order_id, name, kind, answer, expires_at)
-SELECT saved.id, name, 'http-01', $22::text, $23::timestamptz
-FROM saved CROSS JOIN unnest($24::text[]) AS name WHERE $22::text IS NOT NULL
+INSERT INTO registry.challenges (order_id, name, kind, token, answer, expires_at)
+SELECT saved.id, given.name, given.kind, given.token, given.answer, given.expires_at
+FROM saved CROSS JOIN unnest($22::text[], $23::text[], $24::text[], $25::text[], $26::timestamptz[])
+    AS given (name, kind, token, answer, expires_at)
 ON CONFLICT (name, kind, order_id, token) DO UPDATE SET answer = excluded.answer, expires_at = excluded.expires_at
 ), unanswered AS (
 DELETE FROM registry.challenges USING saved
@@ -45,23 +46,20 @@ SELECT next_attempt_at FROM saved
 """  # noqa: S608 - constants only
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What terminators answer HTTP-01 for an order's names with: an account's thumbprint, until *expires_at*."""
-
-    thumbprint: str
-    expires_at: datetime
-
-
 async def keep(
-    connection: Connection, before: Order, after: Order, *, lease: timedelta, answer: Answer | None = None
+    connection: Connection,
+    before: Order,
+    after: Order,
+    *,
+    lease: timedelta,
+    answers: Sequence[ChallengeAnswer] = (),
 ) -> None:
-    """Write *after* over *before*, extend the lease, and let every terminator give *answer* from now on.
+    """Write *after* over *before*, extend the lease, and publish *answers*, which terminators give from now on.
 
     Raises:
-        LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
+        LostLeaseError: the order was cancelled, or its lease expired; nothing was written.
     """
-    await _save(connection, before, after, wait=lease, kept=True, answer=answer)
+    await _save(connection, before, after, wait=lease, kept=True, answers=answers)
 
 
 async def release(
@@ -73,10 +71,12 @@ async def release(
     trouble: Trouble | None = None,
     certificate_id: CertificateId | None = None,
 ) -> datetime:
-    """Write *after* over *before*, give up the lease, and return when the order is due again: *wait* from now, or now.
+    """Write *after* over *before*, give up the lease, and return when the order is due again.
+
+    That is *wait* from now, or now if a retry was asked meanwhile.
 
     Raises:
-        LostLeaseError: the order was cancelled, or its lease ended; nothing was written.
+        LostLeaseError: the order was cancelled, or its lease expired; nothing was written.
     """
     return await _save(connection, before, after, wait=wait, kept=False, trouble=trouble, certificate_id=certificate_id)
 
@@ -90,7 +90,7 @@ async def _save(
     kept: bool,
     trouble: Trouble | None = None,
     certificate_id: CertificateId | None = None,
-    answer: Answer | None = None,
+    answers: Sequence[ChallengeAnswer] = (),
 ) -> datetime:
     problem = dict(trouble.problem.document) if trouble is not None and trouble.problem is not None else None
     due: datetime | None = await connection.fetchval(
@@ -116,12 +116,14 @@ async def _save(
         wait,
         kept,
         after.profile,
-        answer.thumbprint if answer else None,
-        answer.expires_at if answer else None,
-        before.names,
+        [each.name for each in answers],
+        [each.kind for each in answers],
+        [each.token for each in answers],
+        [each.answer for each in answers],
+        [each.expires_at for each in answers],
     )
     if due is None:
-        raise LostLeaseError(f"order {before.id} is no longer in these hands: cancelled, or its lease ended")
+        raise LostLeaseError(f"order {before.id} was cancelled, or its lease to this worker expired")
     return due
 
 

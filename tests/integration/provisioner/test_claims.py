@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
-from services.provisioner.run import Run
-from services.provisioner.setbacks import Troubles
+from services.provisioner.rules.setbacks import Setbacks
 from services.provisioner.store import orders
 from services.provisioner.store.claims import Claims
 from shared.store import Pool
@@ -65,16 +64,16 @@ async def test_an_order_that_the_ca_forgets_again_and_again_is_made_anew_less_an
     forgotten = Verdict(
         remedy=Remedy.FRESH_ORDER, error_code=ErrorCode.AUTHORITY_ERROR, message="", pace=Pace.QUICK, counts=False
     )
-    troubles = Troubles(
-        pool=pool, slow_seconds=(1.0,), dns_poll_seconds=5.0, dice=lambda: 0.0, clock=lambda: datetime.now(UTC)
-    )
+    setbacks = Setbacks(slow_seconds=(1.0,), dns_poll_seconds=5.0, dice=lambda: 0.0, clock=lambda: datetime.now(UTC))
     await store_orders(database_url, ("acme", timedelta()))
     owner = await asyncpg.connect(database_url)
     waits = []
     for _ in range(4):
         await owner.execute("UPDATE provisioner.orders SET state = 'ordering', next_attempt_at = now()")
         (order,) = await claims(pool).take(1)
-        await troubles.try_failed(Run(order, deadline=0.0), forgotten)
+        setback = setbacks.try_failed(order, forgotten)
+        async with pool.transaction() as connection:
+            await orders.release(connection, order, setback.after, wait=setback.wait, trouble=setback.trouble)
         waits.append(
             await owner.fetchval(
                 "SELECT extract(epoch FROM next_attempt_at - updated_at)::float8 FROM provisioner.orders"

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from services.provisioner.handlers import Handlers
+from services.provisioner.rules.budgets import Allowances
 from services.provisioner.store import budgets
 from shared.errors import RefusedError
 from shared.events import Cause, CertificateRenewalRequested, Data, DomainCreated, DomainDeleted, Incoming
@@ -93,20 +94,20 @@ async def test_a_name_that_was_lost_to_a_tenant_who_deletes_it_can_come_back(poo
     assert await unfinished(database_url) == ["first"]
 
 
-async def test_what_the_ca_says_of_a_limit_takes_no_tokens_from_a_larger_one(pool: Pool) -> None:
-    raised = budgets.of_registered_domain("https://ca", NAME, certificates_per_week=500)
+async def test_closing_a_limit_takes_no_tokens_from_it(pool: Pool) -> None:
+    raised = Allowances(certificates_per_week=500).of_registered_domain("https://ca", NAME)
     async with pool.transaction() as connection:
         await budgets.take(connection, [raised])
 
     async with pool.transaction() as connection:
-        await budgets.close(connection, budgets.of_registered_domain("https://ca", NAME), for_=timedelta(0))
+        await budgets.close(connection, Allowances().of_registered_domain("https://ca", NAME), for_=timedelta(0))
 
     async with pool.acquire() as connection:
         assert await connection.fetchval("SELECT tokens FROM provisioner.budgets") == 499
 
 
-async def test_a_limit_that_the_ca_says_is_reached_is_closed_though_nobody_drew_from_it(pool: Pool) -> None:
-    limit = budgets.of_registered_domain("https://ca", NAME)
+async def test_a_limit_can_be_closed_before_the_first_token_is_taken(pool: Pool) -> None:
+    limit = Allowances().of_registered_domain("https://ca", NAME)
     async with pool.transaction() as connection:
         await budgets.close(connection, limit, for_=timedelta(hours=1))
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.provisioner.rules.orders import Trigger
+
 
 class Remedy(StrEnum):
     """What helps, from the lightest to the heaviest."""
@@ -83,3 +85,20 @@ class Verdict:
     retry_after_seconds: float | None = None
     refused_names: tuple[str, ...] = ()
     """Of several names those that cannot be had; the others can, in an order without them."""
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """What happens to the order; None: it goes on later from where it stands."""
+        match self.remedy:
+            case Remedy.NEVER:
+                return Trigger.HUMAN_NEEDED
+            case Remedy.FRESH_ORDER | Remedy.AFTER_USER:
+                return Trigger.TRY_FAILED
+            case Remedy.DONE | Remedy.RETRY_NOW | Remedy.REREAD | Remedy.RETRY_LATER | Remedy.OPERATOR:
+                # What the platform's operator must fix is not the order's fault.
+                return None
+
+    @property
+    def is_failed_try(self) -> bool:
+        """Whether waits must grow: it counts, or it costs another order at the CA, which allows few."""
+        return self.counts or self.remedy is Remedy.FRESH_ORDER

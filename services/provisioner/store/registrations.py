@@ -1,0 +1,22 @@
+"""Who holds a name, read from the registry: the port `Registrations`."""
+
+from dataclasses import dataclass
+
+from services.provisioner.rules.preflight import Holding
+from shared.identifiers import DomainId
+from shared.registry import domains
+from shared.store import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresRegistrations:
+    """Reads the registry's tables."""
+
+    pool: Pool
+
+    async def holding(self, domain_id: DomainId) -> Holding:
+        """Return whether the domain holds its name, as of now."""
+        async with self.pool.acquire() as connection:
+            domain = await domains.get(connection, domain_id)
+            is_free = not domain.holds_name and await domains.holder_of(connection, domain.name) is None
+        return Holding(holds_name=domain.holds_name, is_free=is_free)
