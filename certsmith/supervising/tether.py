@@ -1,4 +1,4 @@
-"""Becomes a program that is told to stop when its parent dies, however the parent dies.
+"""Becomes a program that is asked to stop when its parent dies, however the parent dies.
 
     python -I -S tether.py PARENT PROGRAM [ARGUMENT]...
 
@@ -7,21 +7,22 @@ This runs between fork and the program, in a process of its own, because what ru
 allocate memory while the parent has threads.
 """
 
-import ctypes
 import os
 import signal
 import sys
-from typing import Final
+from pathlib import Path
 
-_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+# -I leaves out the folder that holds `shared`; `confinement` needs the standard library only.
+sys.path.append(str(Path(__file__).parents[2]))
+
+from shared.process.confinement import signal_at_parents_death
 
 
 def main() -> None:
     """Tie this process to its parent, and become the program."""
     parent, program = int(sys.argv[1]), sys.argv[2:]
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() == parent:  # else it has died already, and the kernel will not tell
+    signal_at_parents_death(signal.SIGTERM)
+    if os.getppid() == parent:  # else the parent has died already, and the kernel sends nothing
         os.execv(program[0], program)  # noqa: S606 - no shell is wanted
 
 

@@ -7,24 +7,26 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from services.provisioner.adapters.acme.certificate_authorities import open_certificate_authorities
 from services.provisioner.adapters.dns import DnspythonDns
 from services.provisioner.adapters.probe import open_probe
+from services.provisioner.backlog import watch_backlog
 from services.provisioner.handlers import Handlers
-from services.provisioner.metrics import watch_backlog
+from services.provisioner.metrics import IN_HAND
 from services.provisioner.ports import CertificateAuthorities, Http01Probe
 from services.provisioner.rules.budgets import Allowances
 from services.provisioner.rules.setbacks import Setbacks
 from services.provisioner.runner import Lease, Runner
 from services.provisioner.settings import AuthoritySettings, ProvisionerSettings
 from services.provisioner.steps.challenges.http01 import Http01
+from services.provisioner.steps.run import Run
 from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.claims import CHANNEL, Claims
 from services.provisioner.store.registrations import PostgresRegistrations
 from services.provisioner.worker import Worker
-from shared.errors import StoreUnavailableError
 from shared.events import (
     CertificateRenewalRequested,
     CertificateRevocationRequested,
@@ -37,17 +39,14 @@ from shared.messaging.inbox.settlement import Subscription
 from shared.messaging.outbox.dispatch import Sender
 from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
-from shared.process.health import health_server
-from shared.process.lifecycle import leaving
-from shared.process.waking import wake_at_news
+from shared.process.leased_work import LeasedWork
+from shared.process.running import Parts, run_service
 from shared.store import Pool, open_pool
+from shared.store.waking import wake_on_notify
 from shared.vault import AccountKeyBox, KeyFiles, KeyWriter
 
 _CA_MARGIN_SECONDS: Final = 10.0  # the CA must have answered so long before a lease ends: rows are fenced, it is not
 _POOL_SIZE: Final = 12
-# Shares of the grace period; the rest is for what is cancelled then, and for the connections' farewells.
-_WORKING: Final = 0.5
-_RELAYING: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,34 +73,27 @@ async def serve(
     *,
     outside: Outside = OUTSIDE,
 ) -> None:
-    """Provision until *stop* is set; then finish what is in hand."""
+    """Provision until *stop* is set; then finish the work in hand."""
     sealing = _Sealing(keys.key_writer("provisioner"), keys.account_key_box())
     database_url = settings.database_url.get_secret_value()
     amqp_url = settings.amqp_url.get_secret_value()
-    consuming = _Consuming()
-    async with (
-        health_server(settings.metrics_host, settings.metrics_port, consuming.missing, stop=stop),
-        AsyncExitStack() as stack,
-    ):
-        async with leaving(stop, seconds=0):
-            pool = await stack.enter_async_context(open_pool(database_url, role="provisioner", max_size=_POOL_SIZE))
-        if stop.is_set():  # before the database was there
-            return
+
+    async def compose(stack: AsyncExitStack, pool: Pool) -> Parts:
         wake = asyncio.Event()
         worker = await stack.enter_async_context(_worker(settings, authority, sealing, pool, wake, outside))
         sender = await stack.enter_async_context(outside.sender(amqp_url))
-        consumer = outside.consumer(amqp_url, pool, _subscriptions(Handlers(ca=authority.directory_url)))
-        consuming.consumer, consuming.pool = consumer, pool
-        # The relay goes on until everything that could tell something has ended.
-        quiet = asyncio.Event()
-        async with leaving(quiet, seconds=_RELAYING * settings.grace_seconds), asyncio.TaskGroup() as relaying:
-            relaying.create_task(Relay(database_url, pool, sender, service="provisioner").run(quiet))
-            async with leaving(stop, seconds=_WORKING * settings.grace_seconds), asyncio.TaskGroup() as working:
-                working.create_task(watch_backlog(pool, stop))
-                working.create_task(wake_at_news(database_url, wake, stop, role="provisioner", channel=CHANNEL))
-                working.create_task(worker.work(stop))
-                working.create_task(consumer.run(stop))
-            quiet.set()
+        return Parts(
+            relay=Relay(database_url, pool, sender, service="provisioner"),
+            consumer=outside.consumer(amqp_url, pool, _subscriptions(Handlers(ca=authority.directory_url))),
+            work=(
+                partial(watch_backlog, pool),
+                partial(wake_on_notify, database_url, wake, role="provisioner", channel=CHANNEL),
+                worker.run,
+            ),
+        )
+
+    database = open_pool(database_url, role="provisioner", max_size=_POOL_SIZE)
+    await run_service(settings, stop, database=database, compose=compose)
 
 
 def _subscriptions(handlers: Handlers) -> tuple[Subscription, ...]:
@@ -122,7 +114,7 @@ async def _worker(
     pool: Pool,
     wake: asyncio.Event,
     outside: Outside,
-) -> AsyncIterator[Worker]:
+) -> AsyncIterator[LeasedWork[Run]]:
     """Give the worker with all that it needs."""
     length = timedelta(seconds=settings.lease_seconds)
     lease = Lease(length=length, margin_seconds=min(_CA_MARGIN_SECONDS, settings.lease_seconds / 3))
@@ -156,13 +148,20 @@ async def _worker(
             ),
             clock=_now,
         )
-        yield Worker(
+        worker = Worker(
             pool=pool,
             claims=Claims(pool=pool, holder=settings.holder, lease=length),
             runner=runner,
             max_in_flight=settings.max_orders_in_flight,
             lease=lease,
+        )
+        # The CA may still be working on the last request: the next worker is to find that done.
+        yield LeasedWork(
+            work=worker,
             wake=wake,
+            lease=lease.length,
+            wait_after_cancel=timedelta(seconds=lease.margin_seconds),
+            in_hand=IN_HAND,
         )
 
 
@@ -187,24 +186,3 @@ class _Sealing:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(slots=True)
-class _Consuming:
-    """Says whether the process can do its work; until it is composed, that it starts."""
-
-    consumer: Consumer | None = None
-    pool: Pool | None = None
-
-    async def missing(self) -> dict[str, str]:
-        """Return what is missing."""
-        if self.consumer is None or self.pool is None:
-            return {"database": "waiting for PostgreSQL and its schema"}
-        found = {}
-        try:
-            await self.pool.check()
-        except StoreUnavailableError as error:
-            found["database"] = str(error)
-        if self.consumer.trouble:
-            found["broker"] = self.consumer.trouble
-        return found

@@ -1,33 +1,23 @@
 """`python -m services.terminator`."""
 
-import asyncio
-import sys
-
-import uvloop
+from functools import partial
 
 from services.terminator.app import serve
 from services.terminator.settings import TerminatorSettings
-from shared import logs
-from shared.errors import SettingsError
-from shared.process import lifecycle
-from shared.settings import LogSettings, load
+from shared.process.lifecycle import Serve
+from shared.process.running import run_program
+from shared.settings import ServiceSettings, load
 from shared.vault import KeyFiles
 
 
 def main() -> int:
-    """Serve until told to stop; return the exit code."""
-    try:
-        logs.configure(load(LogSettings), service="terminator")
-        settings, keys = load(TerminatorSettings), load(KeyFiles)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return lifecycle.EX_CONFIG
-    lifecycle.protect_memory()
+    """Serve until a signal asks to stop; return the exit code."""
+    return run_program("terminator", _prepare)
 
-    async def serving(stop: asyncio.Event) -> None:
-        await serve(settings, keys, stop)
 
-    return lifecycle.run(serving, grace_seconds=settings.grace_seconds, loop_factory=uvloop.new_event_loop)
+def _prepare() -> tuple[ServiceSettings, Serve]:
+    settings, keys = load(TerminatorSettings), load(KeyFiles)
+    return settings, partial(serve, settings, keys)
 
 
 if __name__ == "__main__":

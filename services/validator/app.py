@@ -5,37 +5,36 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from services.validator import expiring
+from services.validator.backlog import watch_backlog
 from services.validator.deletion import on_certificate_deletion_requested
 from services.validator.handlers import Handlers
-from services.validator.metrics import watch_backlog
+from services.validator.metrics import IN_HAND
 from services.validator.pruning import prune
+from services.validator.rules.uploads import Waiting
 from services.validator.sandbox.pool import Judges, open_judges
 from services.validator.sandbox.process import COMMAND
 from services.validator.settings import ValidatorSettings
 from services.validator.store.claims import CHANNEL, Claims
 from services.validator.verdict import Judging
-from services.validator.worker import Worker
-from shared.errors import StoreUnavailableError
+from services.validator.worker import QuickUploads, SlowUploads
 from shared.events import CertificateDeletionRequested, CertificateUploaded
 from shared.messaging.inbox.consumer import Consumer
 from shared.messaging.inbox.settlement import Subscription
 from shared.messaging.outbox.dispatch import Sender
 from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
-from shared.process.health import health_server
-from shared.process.lifecycle import leaving
-from shared.process.waking import wake_at_news
+from shared.process.leased_work import LeasedWork
+from shared.process.running import Parts, run_service
 from shared.store import Pool, open_pool
+from shared.store.waking import wake_on_notify
 from shared.vault import KeyFiles, KeyWriter, UploadReader
 
 _POOL_SIZE: Final = 12
 _IN_HAND_FOR_EACH: Final = 4  # so that one claim is for several, and judges find the next one opened
-# Shares of the grace period; the rest is for what is cancelled then, and for the connections' farewells.
-_WORKING: Final = 0.5
-_RELAYING: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,39 +58,34 @@ OUTSIDE: Final = Outside(
 async def serve(
     settings: ValidatorSettings, keys: KeyFiles, stop: asyncio.Event, *, outside: Outside = OUTSIDE
 ) -> None:
-    """Judge uploads until *stop* is set; then finish what is in hand."""
+    """Judge uploads until *stop* is set; then finish the work in hand."""
     rings = _Rings(keys.upload_reader(), keys.key_writer("validator"))
     database_url = settings.database_url.get_secret_value()
     amqp_url = settings.amqp_url.get_secret_value()
-    working = _Working()
-    async with (
-        health_server(settings.metrics_host, settings.metrics_port, working.missing, stop=stop),
-        AsyncExitStack() as stack,
-    ):
-        async with leaving(stop, seconds=0):
-            pool = await stack.enter_async_context(open_pool(database_url, role="validator", max_size=_POOL_SIZE))
-        if stop.is_set():  # before the database was there
-            return
+
+    async def compose(stack: AsyncExitStack, pool: Pool) -> Parts:
         judges = await stack.enter_async_context(
             open_judges(count=settings.judges, seconds=settings.judge_seconds, command=outside.judge)
         )
-        wake = asyncio.Event()
-        worker = _worker(settings, rings, pool, judges, wake)
+        wake, wake_slow = asyncio.Event(), asyncio.Event()
+        quick, slow = _workers(settings, rings, pool, judges, wake=wake, wake_slow=wake_slow)
         sender = await stack.enter_async_context(outside.sender(amqp_url))
-        consumer = outside.consumer(amqp_url, pool, _subscriptions(Handlers(uploads_allowed=settings.uploads)))
-        working.consumer, working.pool, working.judges = consumer, pool, judges
-        # The relay goes on until everything that could tell something has ended.
-        quiet = asyncio.Event()
-        async with leaving(quiet, seconds=_RELAYING * settings.grace_seconds), asyncio.TaskGroup() as relaying:
-            relaying.create_task(Relay(database_url, pool, sender, service="validator").run(quiet))
-            async with leaving(stop, seconds=_WORKING * settings.grace_seconds), asyncio.TaskGroup() as tasks:
-                tasks.create_task(watch_backlog(pool, stop))
-                tasks.create_task(prune(pool, stop))
-                tasks.create_task(expiring.watch(pool, stop, every_seconds=settings.expiry_poll_seconds))
-                tasks.create_task(wake_at_news(database_url, wake, stop, role="validator", channel=CHANNEL))
-                tasks.create_task(worker.work(stop))
-                tasks.create_task(consumer.run(stop))
-            quiet.set()
+        return Parts(
+            relay=Relay(database_url, pool, sender, service="validator"),
+            consumer=outside.consumer(amqp_url, pool, _subscriptions(Handlers(uploads_allowed=settings.uploads))),
+            work=(
+                partial(watch_backlog, pool),
+                partial(prune, pool),
+                partial(expiring.watch, pool, every_seconds=settings.expiry_poll_seconds),
+                partial(wake_on_notify, database_url, wake, role="validator", channel=CHANNEL),
+                quick.run,
+                slow.run,
+            ),
+            watched={"judges": judges},
+        )
+
+    database = open_pool(database_url, role="validator", max_size=_POOL_SIZE)
+    await run_service(settings, stop, database=database, compose=compose)
 
 
 def _subscriptions(handlers: Handlers) -> tuple[Subscription, ...]:
@@ -101,9 +95,18 @@ def _subscriptions(handlers: Handlers) -> tuple[Subscription, ...]:
     )
 
 
-def _worker(settings: ValidatorSettings, rings: "_Rings", pool: Pool, judges: Judges, wake: asyncio.Event) -> Worker:
-    """Return the worker with all that it needs."""
+def _workers(
+    settings: ValidatorSettings,
+    rings: "_Rings",
+    pool: Pool,
+    judges: Judges,
+    *,
+    wake: asyncio.Event,
+    wake_slow: asyncio.Event,
+) -> tuple[LeasedWork[Waiting], LeasedWork[Waiting]]:
+    """Return the loops of ordinary and of slow uploads."""
     lease = timedelta(seconds=settings.lease_seconds)
+    claims = Claims(pool=pool, holder=settings.holder, lease=lease)
     judging = Judging(
         pool=pool,
         judges=judges,
@@ -112,13 +115,18 @@ def _worker(settings: ValidatorSettings, rings: "_Rings", pool: Pool, judges: Ju
         judge_seconds=settings.judge_seconds,
         clock=_now,
     )
-    return Worker(
+    quick = QuickUploads(
         pool=pool,
-        claims=Claims(pool=pool, holder=settings.holder, lease=lease),
+        claims=claims,
         judging=judging,
-        max_in_hand=_IN_HAND_FOR_EACH * settings.judges,
         lease=lease,
-        wake=wake,
+        wake_slow=wake_slow,
+        max_in_hand=_IN_HAND_FOR_EACH * settings.judges,
+    )
+    slow = SlowUploads(pool=pool, claims=claims, judging=judging, lease=lease, wake_slow=wake_slow, judges=judges)
+    return (
+        LeasedWork(work=quick, wake=wake, lease=lease, in_hand=IN_HAND),
+        LeasedWork(work=slow, wake=wake_slow, lease=lease, in_hand=IN_HAND),
     )
 
 
@@ -132,27 +140,3 @@ class _Rings:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(slots=True)
-class _Working:
-    """Says whether the process can do its work; until it is composed, that it starts."""
-
-    consumer: Consumer | None = None
-    pool: Pool | None = None
-    judges: Judges | None = None
-
-    async def missing(self) -> dict[str, str]:
-        """Return what is missing."""
-        if self.consumer is None or self.pool is None or self.judges is None:
-            return {"database": "waiting for PostgreSQL and its schema"}
-        found = {}
-        try:
-            await self.pool.check()
-        except StoreUnavailableError as error:
-            found["database"] = str(error)
-        if self.consumer.trouble:
-            found["broker"] = self.consumer.trouble
-        if self.judges.trouble:
-            found["judges"] = self.judges.trouble
-        return found

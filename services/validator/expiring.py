@@ -6,6 +6,7 @@ told of 7 days, and later of 3 and 1. A last notice, 0, says that it has ended.
 """
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
@@ -13,9 +14,8 @@ from prometheus_client import Gauge
 
 from services.validator.store import events, expiry
 from services.validator.store.expiry import Figures, Notice
-from shared.errors import StoreUnavailableError
 from shared.events import NO_CAUSE, CertificateExpiring
-from shared.process.backoff import wait_at_most
+from shared.process.periodic import every
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -34,16 +34,15 @@ _BATCH: Final = 200  # notices in one transaction
 
 
 async def watch(pool: Pool, stop: asyncio.Event, *, every_seconds: float) -> None:
-    """Tell of each coming end in time, and keep the figures, until *stop* is set."""
-    while not stop.is_set():
-        try:
-            while await tell_due(pool, limit=_BATCH) == _BATCH and not stop.is_set():
-                pass
-            async with pool.acquire() as connection:
-                _show(await expiry.figures(connection))
-        except StoreUnavailableError as error:
-            log.debug("ends_unknown", reason=str(error))
-        await wait_at_most(stop, every_seconds)
+    """Publish each warning in time, and keep the metrics, until *stop* is set."""
+    await every(every_seconds, partial(_look, pool, stop), stop, name="expiring")
+
+
+async def _look(pool: Pool, stop: asyncio.Event) -> None:
+    while await tell_due(pool, limit=_BATCH) == _BATCH and not stop.is_set():
+        pass
+    async with pool.acquire() as connection:
+        _show(await expiry.figures(connection))
 
 
 async def tell_due(pool: Pool, *, limit: int) -> int:

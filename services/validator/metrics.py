@@ -1,19 +1,11 @@
-"""What the validator measures: its verdicts, how long judging takes, and what waits."""
+"""The validator's metrics: its verdicts, how long judging takes, and how many uploads wait."""
 
-import asyncio
 from collections.abc import Iterable
 from typing import Final
 
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.validator.store.backlog import Backlog, read_backlog
-from shared.errors import StoreUnavailableError
 from shared.events import EventReason
-from shared.process.backoff import wait_at_most
-from shared.store import Pool
-
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 VERDICTS: Final = Counter("validator_uploads_total", "Uploads that got their verdict, by which.", ["verdict"])
 REASONS: Final = Counter("validator_reasons_total", "Reasons for which uploads were rejected, by code.", ["code"])
@@ -33,29 +25,9 @@ OLDEST_SECONDS: Final = Gauge("validator_oldest_upload_seconds", "For how long t
 OUTBOX_EVENTS: Final = Gauge("validator_outbox_events", "Events of the validator that wait to be relayed.")
 OUTBOX_AGE_SECONDS: Final = Gauge("validator_outbox_age_seconds", "For how long the oldest of them has waited.")
 
-_EVERY_SECONDS: Final = 10.0
-
 
 def count_rejection(reasons: Iterable[EventReason]) -> None:
     """Count an upload that is rejected for *reasons*."""
     VERDICTS.labels("rejected").inc()
     for code in {reason.code for reason in reasons}:
         REASONS.labels(code).inc()
-
-
-async def watch_backlog(pool: Pool, stop: asyncio.Event) -> None:
-    """Keep the figures of what waits up to date until *stop* is set."""
-    while not stop.is_set():
-        try:
-            async with pool.acquire() as connection:
-                _show(await read_backlog(connection))
-        except StoreUnavailableError as error:
-            log.debug("backlog_unknown", reason=str(error))
-        await wait_at_most(stop, _EVERY_SECONDS)
-
-
-def _show(backlog: Backlog) -> None:
-    WAITING.set(backlog.uploads)
-    OLDEST_SECONDS.set(backlog.oldest_upload_seconds)
-    OUTBOX_EVENTS.set(backlog.outbox_events)
-    OUTBOX_AGE_SECONDS.set(backlog.outbox_age_seconds)

@@ -2,16 +2,12 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
-import structlog
-
 from services.validator.store import uploads
-from shared.errors import StoreUnavailableError
-from shared.process.backoff import wait_at_most
+from shared.process.periodic import every
 from shared.store import Pool
-
-log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 RECORDS_KEPT: Final = timedelta(days=30)  # longer than a sealed key lives, and than any copy of a message takes to come
 _EVERY_SECONDS: Final = 600.0
@@ -19,12 +15,13 @@ _AT_ONCE: Final = 1000
 
 
 async def prune(pool: Pool, stop: asyncio.Event) -> None:
-    """Delete old records now and then, in pieces, so that nothing waits for it, until *stop* is set."""
-    while not await wait_at_most(stop, _EVERY_SECONDS):
-        try:
-            pruned = _AT_ONCE
-            while pruned == _AT_ONCE and not stop.is_set():
-                async with pool.acquire() as connection:
-                    pruned = await uploads.prune(connection, older_than=RECORDS_KEPT, limit=_AT_ONCE)
-        except StoreUnavailableError as error:
-            log.warning("uploads_not_pruned", reason=str(error))
+    """Delete old records now and then until *stop* is set."""
+    await every(_EVERY_SECONDS, partial(_prune, pool, stop), stop, name="pruning")
+
+
+async def _prune(pool: Pool, stop: asyncio.Event) -> None:
+    """Delete old records in pieces, so that no other transaction waits for long."""
+    pruned = _AT_ONCE
+    while pruned == _AT_ONCE and not stop.is_set():
+        async with pool.acquire() as connection:
+            pruned = await uploads.prune(connection, older_than=RECORDS_KEPT, limit=_AT_ONCE)

@@ -1,148 +1,75 @@
-"""Claims due uploads and has them judged. Whatever happens to one, its row says so, and no error gets out."""
+"""The workers: claim due uploads, and have them judged.
+
+There are two loops of `shared.process.leased_work`: one for most uploads, one for those that are known to be slow, so
+that these leave room for the others. Here is what they share: judging an upload, and the table of what can fail in it.
+"""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from services.validator.metrics import FAILURES, IN_HAND, count_rejection
+from services.validator.metrics import FAILURES, count_rejection
 from services.validator.rules.uploads import Waiting
-from services.validator.sandbox.pool import TooManySlowError
+from services.validator.sandbox.pool import Judges, TooManySlowError
 from services.validator.sandbox.process import JudgeEndedError
 from services.validator.store import claims, verdicts
 from services.validator.store.claims import Claims
 from services.validator.verdict import Judging, NoOpinionError
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.events import EventReason
-from shared.process.backoff import wait_at_most
+from shared.process.leased_work import write_while_leased
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 MAX_FAILURES: Final = 3
-_WAITS: Final = (timedelta(seconds=1), timedelta(seconds=5))  # after the first failure, the second
-_POLL_SECONDS: Final = 1.0  # how late a retry may be; a new upload is told by NOTIFY
-_STORE_AWAY_SECONDS: Final = 0.5
-_FAREWELL_SECONDS: Final = 1.0
-_KEPT_FOR: Final = 3  # a slow upload's lease is extended so many times in its length
+_WAITS: Final = (timedelta(seconds=1), timedelta(seconds=5))  # after the first failure, after the second
+_EXTENSIONS: Final = 3  # a slow upload's lease is extended this often within its length
+_GIVEN_UP: Final = EventReason(
+    code="judging_failed",
+    message=f"bundle and key could not be judged in {MAX_FAILURES} tries, by a fault of this program; ask the "
+    "platform's operator, who finds it in the validator's log, then upload it again under another identifier",
+    where="bundle",
+)
 
 
 @dataclass(slots=True, kw_only=True)
-class Worker:
-    """Has up to *max_in_hand* uploads judged at once, and beside them those that are slow."""
+class _Uploads:
+    """What both loops do with an upload. *wake_slow* wakes the loop of slow uploads."""
 
     pool: Pool
     claims: Claims
     judging: Judging
-    max_in_hand: int
     lease: timedelta
-    wake: asyncio.Event
-    _wake_slow: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _quick: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    wake_slow: asyncio.Event
+    _slow: int = field(default=0, init=False)  # uploads in hand that turned out to be slow
 
-    async def work(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set; then bring what is in hand to its end."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._work_slowly(group, stop))
-            while not stop.is_set():
-                try:
-                    if not await self._claim(group):
-                        await self._sleep()
-                except StoreUnavailableError as error:
-                    log.warning("store_away", reason=str(error))
-                    await asyncio.sleep(_STORE_AWAY_SECONDS)
-
-    async def _work_slowly(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        """Take what is known to be slow, as far as there is room for it."""
-        while not stop.is_set():
-            await wait_at_most(self._wake_slow, _POLL_SECONDS)
-            self._wake_slow.clear()
-            try:
-                if not stop.is_set() and (room := self.judging.judges.room_for_slow) > 0:
-                    for upload in await self.claims.take(room, slow=True):
-                        task = group.create_task(self._run(upload))
-                        task.add_done_callback(lambda _task: self._wake_slow.set())
-            except StoreUnavailableError as error:
-                log.debug("store_away", reason=str(error))
-
-    async def _claim(self, group: asyncio.TaskGroup) -> bool:
-        """Take what is due and can be judged; return whether more may be due."""
-        self.wake.clear()
-        free = self.max_in_hand - len(self._quick)
-        if free < self.max_in_hand / 2:  # one claim for several
-            await asyncio.wait(self._quick, return_when=asyncio.FIRST_COMPLETED, timeout=_POLL_SECONDS)
-            return True
-        claimed = await self.claims.take(free)
-        for upload in claimed:
-            task = group.create_task(self._run(upload))
-            self._quick.add(task)
-            task.add_done_callback(self._quick.discard)
-        return len(claimed) == free
-
-    async def _sleep(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_POLL_SECONDS):
-                await self.wake.wait()
-
-    async def _run(self, upload: Waiting) -> None:
-        """Have *upload* judged; one that cannot be now is handed back, and rejected when that goes on."""
-        with IN_HAND.track_inprogress():
-            try:
-                await self._judge(upload)
-            except LostLeaseError as error:
-                log.info("upload_left_alone", certificate_id=upload.certificate_id, reason=str(error))
-            except StoreUnavailableError as error:
-                log.warning("upload_interrupted", certificate_id=upload.certificate_id, reason=str(error))
-                await self._hand_back(upload)
-            except TooManySlowError as error:
-                log.warning("upload_too_slow_for_now", certificate_id=upload.certificate_id, reason=str(error))
-                await self._hand_back(upload, is_slow=True)
-                self._wake_slow.set()
-            except asyncio.CancelledError:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_FAREWELL_SECONDS):
-                        await self._hand_back(upload)
-                raise
-            except (JudgeEndedError, NoOpinionError) as error:
-                log.error("judging_failed", certificate_id=upload.certificate_id, reason=str(error))  # noqa: TRY400 - its text says where
-                await self._failed(upload)
-            except Exception:
-                log.exception("judging_failed_unexpectedly", certificate_id=upload.certificate_id)
-                await self._failed(upload)
-
-    async def _judge(self, upload: Waiting) -> None:
-        task = asyncio.current_task()
-        keeping: list[asyncio.Task[None]] = []
-
-        def on_slow(_seconds: float) -> None:
-            if task is not None:
-                self._quick.discard(task)  # so there is room for another
-            keeping.append(asyncio.ensure_future(self._keep(upload)))
-
+    async def step(self, upload: Waiting) -> bool:
+        """Have *upload* judged, which is its only step."""
         try:
-            await self.judging.judge(upload, on_slow=on_slow)
-        finally:
-            for each in keeping:
-                each.cancel()
-            await asyncio.gather(*keeping, return_exceptions=True)
+            async with self._lease_extended(upload) as on_slow:
+                await self.judging.judge(upload, on_slow=on_slow)
+        except TooManySlowError as error:
+            log.warning("upload_too_slow_for_now", certificate_id=upload.certificate_id, reason=str(error))
+            await self._hand_back(upload, is_slow=True)
+            self.wake_slow.set()
+        except (JudgeEndedError, NoOpinionError) as error:
+            log.error("judging_failed", certificate_id=upload.certificate_id, reason=str(error))  # noqa: TRY400 - its text says where
+            await self.set_aside(upload)
+        return False
 
-    async def _keep(self, upload: Waiting) -> None:
-        """Keep the lease until cancelled or lost, and never for longer: if we die, somebody else begins soon.
+    async def hand_back(self, upload: Waiting, *, wait: timedelta) -> None:
+        """Make *upload* due after *wait*, instead of at the end of the lease."""
+        async with self.pool.acquire() as connection:
+            await claims.hand_back(connection, upload, wait=wait)
 
-        Who has lost it is told so when the verdict is to be written.
-        """
-        with suppress(LostLeaseError):
-            while True:
-                with suppress(StoreUnavailableError):
-                    async with self.pool.acquire() as connection:
-                        await claims.keep(connection, upload, lease=self.lease)
-                await asyncio.sleep(self.lease.total_seconds() / _KEPT_FOR)
-
-    async def _failed(self, upload: Waiting) -> None:
-        """Note that a fault of ours kept *upload* from its verdict: it is tried again, or rejected after some times."""
+    async def set_aside(self, upload: Waiting) -> None:
+        """Count a fault of ours that kept *upload* from its verdict; try again, or reject it after `MAX_FAILURES`."""
         FAILURES.inc()
         if upload.attempt + 1 < MAX_FAILURES:
             await self._hand_back(upload, wait=_WAITS[upload.attempt], has_failed=True)
@@ -153,24 +80,75 @@ class Worker:
         except (LostLeaseError, StoreUnavailableError) as error:
             log.warning("upload_not_given_up", certificate_id=upload.certificate_id, reason=str(error))
 
+    def facts(self, upload: Waiting) -> dict[str, str]:
+        """Return what identifies *upload* in the log."""
+        return {"certificate_id": upload.certificate_id}
+
     async def _hand_back(
         self, upload: Waiting, *, wait: timedelta = timedelta(), has_failed: bool = False, is_slow: bool = False
     ) -> None:
-        """Let *upload* be due after *wait* instead of at the end of the lease, if the database can be told."""
-        deadline = asyncio.get_running_loop().time() + self.lease.total_seconds()
-        while asyncio.get_running_loop().time() < deadline:
-            try:
-                async with self.pool.acquire() as connection:
-                    await claims.hand_back(connection, upload, wait=wait, has_failed=has_failed, is_slow=is_slow)
-            except StoreUnavailableError:
-                await asyncio.sleep(_STORE_AWAY_SECONDS)
-            else:
-                return
+        async def write() -> None:
+            async with self.pool.acquire() as connection:
+                await claims.hand_back(connection, upload, wait=wait, has_failed=has_failed, is_slow=is_slow)
+
+        await write_while_leased(write, lease=self.lease)
+
+    @asynccontextmanager
+    async def _lease_extended(self, upload: Waiting) -> AsyncIterator[Callable[[float], None]]:
+        """Yield a callback for when *upload* turns out to be slow: from then on its lease is kept during the block."""
+        extending: list[asyncio.Task[None]] = []
+
+        def on_slow(_seconds: float) -> None:
+            self._slow += 1
+            extending.append(asyncio.ensure_future(self._extend(upload)))
+
+        try:
+            yield on_slow
+        finally:
+            self._slow -= len(extending)
+            for task in extending:
+                task.cancel()
+            await asyncio.gather(*extending, return_exceptions=True)
+
+    async def _extend(self, upload: Waiting) -> None:
+        """Extend the lease again and again, each time by its length and no more: if this process dies, it expires soon.
+
+        If the lease is lost, writing the verdict raises `LostLeaseError`.
+        """
+        with suppress(LostLeaseError):
+            while True:
+                with suppress(StoreUnavailableError):
+                    async with self.pool.acquire() as connection:
+                        await claims.keep(connection, upload, lease=self.lease)
+                await asyncio.sleep(self.lease.total_seconds() / _EXTENSIONS)
 
 
-_GIVEN_UP: Final = EventReason(
-    code="judging_failed",
-    message=f"bundle and key could not be judged in {MAX_FAILURES} tries, by a fault of this program; ask the "
-    "platform's operator, who finds it in the validator's log, then upload it again under another identifier",
-    where="bundle",
-)
+@dataclass(slots=True, kw_only=True)
+class QuickUploads(_Uploads):
+    """Up to *max_in_hand* uploads at once, not counting those that turned out to be slow."""
+
+    max_in_hand: int
+
+    def room(self, in_hand: int) -> int:
+        """Return how many more uploads to claim; 0 until one claim is for several."""
+        free = self.max_in_hand - (in_hand - self._slow)
+        return free if free >= self.max_in_hand / 2 else 0
+
+    async def claim(self, limit: int) -> tuple[Waiting, ...]:
+        """Claim up to *limit* due uploads that are not known to be slow."""
+        return await self.claims.take(limit)
+
+
+@dataclass(slots=True, kw_only=True)
+class SlowUploads(_Uploads):
+    """Uploads that were tried and took long, as far as *judges* has room for them."""
+
+    judges: Judges
+
+    def room(self, in_hand: int) -> int:  # noqa: ARG002 - the pool knows of all that are slow
+        """Return how many more slow uploads can be judged now."""
+        return max(0, self.judges.room_for_slow)
+
+    async def claim(self, limit: int) -> tuple[Waiting, ...]:
+        """Claim up to *limit* due uploads that are known to be slow."""
+        return await self.claims.take(limit, slow=True)

@@ -1,4 +1,4 @@
-"""Waiting between tries: growing, with jitter, and never longer than until somebody says stop."""
+"""Waiting: the growing delay between tries, and waits that end early."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ CEILING_SECONDS: Final = 5.0
 
 
 class Backoff:
-    """The delays of one thing that is tried again and again."""
+    """The delays between tries of one thing: each twice the one before, up to *ceiling* seconds, with jitter."""
 
     def __init__(self, *, first: float = FIRST_SECONDS, ceiling: float = CEILING_SECONDS) -> None:
         self._first = first
@@ -19,11 +19,11 @@ class Backoff:
         self._next = first
 
     def reset(self) -> None:
-        """Begin again with the shortest delay: it worked."""
+        """Start again with the shortest delay, after a success."""
         self._next = self._first
 
     def delay(self) -> float:
-        """Return the next delay: random, between half of and the whole of a time that doubles up to the ceiling."""
+        """Return the next delay in seconds: random, from half the current step to the whole of it."""
         whole, self._next = self._next, min(self._next * 2, self._ceiling)
         return whole * random.uniform(0.5, 1)  # noqa: S311 - spreads load, hides nothing
 
@@ -33,7 +33,7 @@ class Backoff:
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float) -> bool:
-    """Wait until *event* is set, for *seconds* at most; return whether it is set."""
+    """Wait until *event* is set, for at most *seconds*; return whether it is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(max(0.0, seconds)):
             await event.wait()

@@ -1,14 +1,13 @@
-"""The life of a process: it serves until it is told to stop, finishes what is in hand, and leaves.
+"""The life of a process: it runs until a signal asks it to stop, finishes its work in hand, and exits.
 
-The first SIGTERM or SIGINT sets `stop` and starts the grace period; when that has passed, or at a second signal,
-everything that still runs is cancelled. A service whose work can hang, since others hang, leaves before it is made to:
-it puts `leaving` around that work. Exit codes: 0 after a stop, 1 after a failure or an enforced stop, 78 (EX_CONFIG of
-sysexits.h) when the settings are wrong.
+The first SIGTERM or SIGINT sets `stop` and starts the grace period. At the end of that period, or at a second signal,
+everything that still runs is cancelled. A peer that hangs can make work hang; a service puts `leaving` around such
+work, to end it before the grace period does.
+
+Exit codes: 0 after a stop, 1 after a failure or an enforced stop, 78 (EX_CONFIG of sysexits.h) for wrong settings.
 """
 
 import asyncio
-import ctypes
-import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,9 +21,9 @@ from shared.errors import SettingsError
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 EX_CONFIG: Final = 78
-_PR_SET_DUMPABLE: Final = 4  # prctl(2)
 
 Serve = Callable[[asyncio.Event], Awaitable[None]]
+"""Serves until the event is set, then finishes its work in hand and returns."""
 
 
 def run(
@@ -41,7 +40,7 @@ def run(
 
 @asynccontextmanager
 async def leaving(stop: asyncio.Event, *, seconds: float) -> AsyncIterator[None]:
-    """Run the block; what is left of it so many *seconds* after *stop* is cancelled, and life goes on behind it."""
+    """Run the block; cancel it *seconds* after *stop* is set, then continue after it."""
     loop = asyncio.get_running_loop()
 
     async def watch(limit: asyncio.Timeout) -> None:
@@ -57,7 +56,7 @@ async def leaving(stop: asyncio.Event, *, seconds: float) -> AsyncIterator[None]
     except TimeoutError:
         if not limit.expired():
             raise
-        log.warning("left_in_the_midst", seconds=seconds)
+        log.warning("work_cancelled_after_stop", seconds=seconds)
     finally:
         if watching is not None:
             watching.cancel()
@@ -79,7 +78,7 @@ async def _run(serve: Serve, grace_seconds: float) -> int:
 
     def enforce() -> None:
         if not serving.done():
-            log.warning("grace_period_over", grace_seconds=grace_seconds)
+            log.warning("grace_exceeded", grace_seconds=grace_seconds)
             serving.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,13 +96,3 @@ async def _run(serve: Serve, grace_seconds: float) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
     return 0
-
-
-def protect_memory() -> None:
-    """Keep this process's memory from core dumps and from other processes of its user (prctl(2), setrlimit(2)).
-
-    Python cannot wipe what it held; this keeps what it holds from being written to disk or read by a debugger.
-    """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

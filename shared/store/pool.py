@@ -10,8 +10,6 @@ cost one more round trip for each use.)
 
 import asyncio
 import json
-import random
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypedDict
@@ -20,6 +18,8 @@ import asyncpg
 import structlog
 
 from shared.errors import StoreUnavailableError
+from shared.process.backoff import Backoff
+from shared.process.keepalive import keep_alive
 from shared.store import migrations
 from shared.store.connection import Connection
 from shared.store.failures import DRIVER_ERRORS, dialling, require_address, translated
@@ -39,14 +39,7 @@ _SERVER_LIMITS: Final = {
     "idle_in_transaction_session_timeout": "30s",  # a process that was stopped (SIGSTOP) must not keep its locks
     "jit": "off",  # every query here is short
 }
-_KEEPALIVE: Final = (  # tcp(7): a peer that vanished without a word is noticed after 20 s
-    ("TCP_KEEPIDLE", 5),
-    ("TCP_KEEPINTVL", 5),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 20_000),
-)
-_FIRST_DELAY_SECONDS: Final = 0.1
-_MAX_DELAY_SECONDS: Final = 10.0
+_MAX_DELAY_SECONDS: Final = 10.0  # between tries of a process that waits for its database
 
 
 class Pool:
@@ -145,14 +138,14 @@ async def open_connection(url: str, *, role: Role) -> AsyncIterator[Connection]:
 
 
 async def _create_when_ready(url: str, *, role: Role, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
-    delay = _FIRST_DELAY_SECONDS
+    backoff = Backoff(ceiling=_MAX_DELAY_SECONDS)
     while True:
         try:
             return await _create(url, role=role, max_size=max_size)
         except StoreUnavailableError as error:
-            log.warning("store_not_ready", reason=str(error), retries_in_seconds=delay)
-        await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - spreads load, hides nothing
-        delay = min(delay * 2, _MAX_DELAY_SECONDS)
+            delay = backoff.delay()
+            log.warning("store_not_ready", reason=str(error), retries_in_seconds=round(delay, 3))
+        await asyncio.sleep(delay)
 
 
 async def _create(url: str, *, role: Role, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
@@ -220,10 +213,4 @@ class _KeptAlive(_Plain):
 
     def __init__(self, protocol: Any, transport: asyncio.Transport, *rest: Any) -> None:  # noqa: ANN401 - asyncpg's own
         super().__init__(protocol, transport, *rest)
-        peer = transport.get_extra_info("socket")
-        if peer.family not in (socket.AF_INET, socket.AF_INET6):
-            return
-        peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            if hasattr(socket, option):  # Linux has all of them
-                peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        keep_alive(transport.get_extra_info("socket"))

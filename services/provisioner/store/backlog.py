@@ -1,4 +1,4 @@
-"""What waits: unfinished orders, and events that are not relayed yet."""
+"""Unfinished orders of all processes, for the metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,30 +13,20 @@ FROM provisioner.orders
 WHERE {sql_unfinished()}
 GROUP BY state
 """  # noqa: S608 - constants only
-_OUTBOX: Final = """
-SELECT count(*) AS events, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS age_seconds
-FROM messaging.outbox WHERE service = 'provisioner'
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    """What waits: orders by state, for how long the longest due one has been due, and the outbox."""
+class OrderBacklog:
+    """Unfinished orders by state, and for how long the one that is most overdue has been due; 0 when none is."""
 
     unfinished: Mapping[str, int]
     overdue_seconds: float
-    outbox_events: int
-    outbox_age_seconds: float
 
 
-async def read_backlog(connection: Connection) -> Backlog:
-    """Return what waits now."""
-    orders = await connection.fetch(_ORDERS)
-    outbox = await connection.fetchrow(_OUTBOX)
-    assert outbox is not None  # an aggregate returns a row
-    return Backlog(
-        unfinished={row["state"]: row["orders"] for row in orders},
-        overdue_seconds=max([0.0, *(row["overdue_seconds"] for row in orders)]),
-        outbox_events=outbox["events"],
-        outbox_age_seconds=outbox["age_seconds"],
+async def read_backlog(connection: Connection) -> OrderBacklog:
+    """Return the unfinished orders now."""
+    rows = await connection.fetch(_ORDERS)
+    return OrderBacklog(
+        unfinished={row["state"]: row["orders"] for row in rows},
+        overdue_seconds=max([0.0, *(row["overdue_seconds"] for row in rows)]),
     )

@@ -16,7 +16,6 @@ What is known of the layer, and done here once for all:
 import asyncio
 import logging
 import math
-import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -34,6 +33,7 @@ from yarl import URL
 
 from shared.errors import BrokerUnavailableError, SettingsError
 from shared.messaging.broker.frame_guard import GuardedReader
+from shared.process.keepalive import keep_alive
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 logging.getLogger("aiormq").setLevel(logging.CRITICAL)
@@ -45,12 +45,6 @@ CONNECT_SECONDS: Final = 10.0
 REPLY_SECONDS: Final = 10.0  # the broker's answer to anything we ask; 1 ms on a quiet one
 _CLOSE_SECONDS: Final = 1.0  # 10 ms on a quiet broker; a cut without a farewell costs a line in its log
 _SCHEMES: Final = ("amqp", "amqps")
-_KEEPALIVE: Final = (  # a peer that vanished without a word is noticed after about 20 s, heartbeats or not
-    ("TCP_KEEPIDLE", 5),
-    ("TCP_KEEPINTVL", 5),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 20_000),
-)
 # What the library raises when the broker or the network fails; the last for a channel that closed under a call.
 _FAILURES: Final = (aiormq.AMQPError, PAMQPException, OSError, TimeoutError, EOFError, RuntimeError)
 _SENTENCES: Final = (
@@ -94,7 +88,7 @@ class _Transport(TransportFactory):
         provider = kwargs["ssl_context_provider"]
         context = await provider.get_context() if url.scheme == "amqps" else None
         reader, writer = await asyncio.open_connection(url.host, url.port, ssl=context)
-        _keep_alive(writer)
+        keep_alive(writer.get_extra_info("socket"))
         self._writer, self._reader = writer, GuardedReader(reader)
         return cast("asyncio.StreamReader", self._reader), writer
 
@@ -257,16 +251,6 @@ def vhost_of(url: str) -> str:
 def _with_heartbeat(url: str) -> URL:
     parsed = URL(url)
     return parsed if "heartbeat" in parsed.query else parsed.update_query(heartbeat=HEARTBEAT_SECONDS)
-
-
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    peer = writer.get_extra_info("socket")
-    if peer is None or peer.family not in (socket.AF_INET, socket.AF_INET6):
-        return
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in _KEEPALIVE:
-        if hasattr(socket, option):  # Linux has all; elsewhere what there is
-            peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def _sentence(error: BaseException, address: str) -> str:

@@ -74,5 +74,5 @@ def _crashes(platform: Platform) -> list[str]:
         f"{service.name} says {record['event']}: {record.get('reason', record.get('exception', ''))}"
         for service in platform.services.values()
         for record in service.records()
-        if record.get("event") in ("judging_failed_unexpectedly", "process_failed")
+        if record.get("event") in ("work_failed_unexpectedly", "process_failed")
     ]

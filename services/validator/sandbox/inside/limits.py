@@ -1,40 +1,22 @@
-"""What a judge may use, and who may look into it."""
+"""What a sandbox process may use: little memory, few files, and a bounded time of the processor for each upload."""
 
-import ctypes
-import os
-import resource
 import signal
 from typing import Final
 
-_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
-_PR_SET_DUMPABLE: Final = 4
-_PR_SET_NO_NEW_PRIVS: Final = 38
+from shared.process import confinement
+
 _MEMORY_BYTES: Final = 512 << 20  # of address space
 _FILES: Final = 32
 
 
-def die_with_parent() -> None:
-    """End this process when the one that started it ends, whatever either is doing then."""
-    parent = os.getppid()
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 def confine() -> None:
-    """Let this process use little memory, gain no rights, write no file, and be looked into by nobody."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
-    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _prctl(_PR_SET_DUMPABLE, 0)
+    """Let this process use little memory, gain no privileges and write no file, and let no other process inspect it."""
+    confinement.protect_memory()
+    confinement.write_no_files()
+    confinement.limit_resources(memory_bytes=_MEMORY_BYTES, files=_FILES)
+    confinement.gain_no_privileges()
 
 
-def begin_to_count(seconds: float) -> None:
-    """Kill this process when it has used the processor for *seconds* from now, unless this is called again."""
-    signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF, whose default is to end the process
-
-
-def _prctl(option: int, value: int) -> None:
-    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+def limit_processor_time(seconds: float) -> None:
+    """Kill this process once it has used the processor for *seconds* from now; 0 lifts the limit."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # sends SIGPROF, whose default action ends the process

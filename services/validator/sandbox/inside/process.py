@@ -13,6 +13,7 @@ from services.validator.sandbox import messages
 from services.validator.sandbox.inside import abandoning, limits
 from shared.judging import Finding, Judgement, warm_up
 from shared.judging import judge as judge_upload
+from shared.process import confinement
 from shared.process.ipc import Message, encode, receive
 
 _MAX_SAID: Final = 2000  # characters of one sentence
@@ -26,7 +27,7 @@ def ordinary(bundle: bytes, key: bytes, at: datetime) -> Judgement:
 
 def run(descriptor: int, judge: Judge = ordinary) -> None:
     """Have *judge* judge what comes on the socket *descriptor* until the other side closes it."""
-    limits.die_with_parent()
+    confinement.die_with_parent()
     with socket.socket(fileno=descriptor) as validator:
         begin = receive(validator, messages.FROM_VALIDATOR)
         if not isinstance(begin, messages.Begin):  # the validator has ended already
@@ -36,9 +37,9 @@ def run(descriptor: int, judge: Judge = ordinary) -> None:
         warm_up()
         validator.sendall(encode(messages.Waiting()))
         while isinstance(assignment := receive(validator, messages.FROM_VALIDATOR), messages.Assignment):
-            limits.begin_to_count(begin.seconds)
+            limits.limit_processor_time(begin.seconds)
             said = abandoning.in_a_thread(partial(_opinion, judge, assignment)) or messages.Abandoned()
-            limits.begin_to_count(0)
+            limits.limit_processor_time(0)
             validator.sendall(encode(said))
 
 

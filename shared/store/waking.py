@@ -1,4 +1,4 @@
-"""Waking a worker when PostgreSQL says that there may be something to do."""
+"""Waking a worker when PostgreSQL sends a NOTIFY that there may be work."""
 
 import asyncio
 from typing import Final
@@ -7,19 +7,20 @@ import structlog
 
 from shared.errors import StoreUnavailableError
 from shared.process.backoff import first_of, wait_at_most
-from shared.store import Role, open_connection
+from shared.store.pool import open_connection
+from shared.store.roles import Role
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _LISTEN_AGAIN_SECONDS: Final = 1.0
 
 
-async def wake_at_news(
+async def wake_on_notify(
     database_url: str, wake: asyncio.Event, stop: asyncio.Event, *, role: Role, channel: str
 ) -> None:
-    """Set *wake* at each NOTIFY on *channel*, and after each connection, until *stop* is set.
+    """Set *wake* at each NOTIFY on *channel*, and after each new connection, until *stop* is set.
 
-    Without a connection nothing is lost: the worker looks by itself, a little later.
+    Without a connection no work is lost: the worker also polls.
     """
     while not stop.is_set():
         ended = asyncio.Event()
