@@ -7,25 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.provisioner.rules.orders import TRANSITIONS, Order, Trigger, advance, without_ca_order
+from services.provisioner.rules.orders import TRANSITIONS, Trigger, advance, without_ca_order
 from shared.errors import IllegalTransitionError
-from shared.identifiers import new_domain_id, new_order_id
 from shared.registry.order_states import FINISHED, OrderState
-
-
-def an_order(state: OrderState = OrderState.QUEUED) -> Order:
-    return Order(
-        id=new_order_id(),
-        domain_id=new_domain_id(),
-        tenant="",
-        names=("shop.example.com",),
-        key_type="ecdsa",
-        profile=None,
-        ca="https://ca.example/directory",
-        state=state,
-        lease_token=1,
-    )
-
+from tests.builders.orders import an_order
 
 MAIN_PATH = (
     (Trigger.KEY_STORED, OrderState.KEYED),
