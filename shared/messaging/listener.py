@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
-from aiormq.abc import DeliveredMessage
+from aio_pika.abc import AbstractIncomingMessage
 
 from shared import logs
 from shared.errors import RefusedError, TransientError
@@ -79,7 +79,7 @@ class NodeListener:
         self._trouble = "it was stopped"
 
     async def _listen(self, session: Session, stop: asyncio.Event, backoff: Backoff) -> None:
-        inbound: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
+        inbound: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         await self._subscribe(session, inbound)
         ending = asyncio.ensure_future(first_of(stop.wait(), session.lost()))
         ending.add_done_callback(lambda _: inbound.put_nowait(None))
@@ -87,28 +87,27 @@ class NodeListener:
             await self._on_connected()
             self._trouble = None
             log.info("listener_started", address=self._address)
-            while not ending.done() and (delivered := await inbound.get()) is not None:
-                await self._hear(session, delivered)
+            while not ending.done() and (incoming := await inbound.get()) is not None:
+                await self._hear(session, incoming)
                 backoff.reset()
         finally:
             ending.cancel()
 
-    async def _subscribe(self, session: Session, inbound: "asyncio.Queue[DeliveredMessage | None]") -> None:
-        queue = f"{node_queues_of(self._service)}{secrets.token_hex(8)}"
+    async def _subscribe(self, session: Session, inbound: "asyncio.Queue[AbstractIncomingMessage | None]") -> None:
+        name = f"{node_queues_of(self._service)}{secrets.token_hex(8)}"
         async with session.asking() as channel:
-            await channel.queue_declare(queue, exclusive=True)
+            queue = await channel.declare_queue(name, exclusive=True)
         for event_type in self._types:
-            async with session.asking() as channel:
-                await channel.queue_bind(queue, EVENTS_EXCHANGE, event_type)
-        await session.consume(queue, inbound.put_nowait)
+            async with session.asking():
+                await queue.bind(EVENTS_EXCHANGE, event_type)
+        await session.consume(name, inbound.put_nowait)
 
-    async def _hear(self, session: Session, delivered: DeliveredMessage) -> None:
+    async def _hear(self, session: Session, incoming: AbstractIncomingMessage) -> None:
         try:
-            event = decode(message_of(delivered), expected=None, received_at=datetime.now(UTC))
+            event = decode(message_of(incoming), expected=None, received_at=datetime.now(UTC))
         except RefusedError as refusal:
             log.warning("hint_not_understood", reason=str(refusal))
         else:
             with logs.handling(event):
                 await self._on_event(event)
-        if delivered.delivery_tag is not None:
-            await session.answer(delivered.delivery_tag, accept=True)
+        await session.answer(incoming, accept=True)

@@ -1,21 +1,19 @@
-"""A message as it is on the wire: bytes, headers and a few properties, before anything in it is believed."""
+"""An AMQP message of ours: bytes, headers and a few properties, before anything in it is trusted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aiormq.abc import DeliveredMessage
-from pamqp.commands import Basic
-from pamqp.common import FieldTable, FieldValue
-
-PERSISTENT = 2  # AMQP 0-9-1: delivery-mode
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+from pamqp.common import FieldValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message of AMQP 0-9-1, coming in or going out.
+    """An AMQP 0-9-1 message, incoming or outgoing.
 
-    *exchange* and *routing_key* are those of its publication. Of what comes in nothing is checked: a header may hold
-    any type that AMQP knows. *user_id* was verified by the broker where there is one.
+    *exchange* and *routing_key* are those that it was published with. Nothing in an incoming message is checked: a
+    header may hold any type that AMQP knows. *user_id*, where there is one, was verified by the broker.
     """
 
     exchange: str
@@ -28,31 +26,31 @@ class Message:
     correlation_id: str | None = None
     user_id: str | None = None
 
-    def properties(self) -> Basic.Properties:
-        """Return the properties to publish this with; always persistent."""
-        headers: FieldTable = dict(self.headers)
-        return Basic.Properties(
-            content_type=self.content_type,
-            content_encoding=self.content_encoding,
-            headers=headers,
-            delivery_mode=PERSISTENT,
-            correlation_id=self.correlation_id,
-            message_id=self.message_id,
-            user_id=self.user_id,
-        )
+
+def outgoing(message: Message, *, user_id: str) -> aio_pika.Message:
+    """Return *message* as the library publishes it: persistent, and in the name of the broker's user *user_id*."""
+    return aio_pika.Message(
+        message.body,
+        headers=dict(message.headers),
+        content_type=message.content_type,
+        content_encoding=message.content_encoding,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        correlation_id=message.correlation_id,
+        message_id=message.message_id,
+        user_id=user_id,
+    )
 
 
-def message_of(delivered: DeliveredMessage) -> Message:
-    """Return what was *delivered*."""
-    properties = delivered.header.properties
+def message_of(incoming: AbstractIncomingMessage) -> Message:
+    """Return the delivery *incoming* as a message of ours."""
     return Message(
-        exchange=delivered.exchange or "",
-        routing_key=delivered.routing_key or "",
-        body=delivered.body,
-        headers=properties.headers or {},
-        content_type=properties.content_type,
-        content_encoding=properties.content_encoding,
-        message_id=properties.message_id,
-        correlation_id=properties.correlation_id,
-        user_id=properties.user_id,
+        exchange=incoming.exchange or "",
+        routing_key=incoming.routing_key or "",
+        body=incoming.body,
+        headers=incoming.headers,
+        content_type=incoming.content_type,
+        content_encoding=incoming.content_encoding,
+        message_id=incoming.message_id,
+        correlation_id=incoming.correlation_id,
+        user_id=incoming.user_id,
     )

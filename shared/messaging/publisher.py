@@ -6,14 +6,14 @@ from types import TracebackType
 from typing import Final, Self
 
 import structlog
-from pamqp.commands import Basic
 
 from shared.errors import BrokerUnavailableError
 from shared.events import Event
-from shared.messaging.broker.link import REPLY_SECONDS, Session, address_of, open_session, translated, user_of
+from shared.messaging.broker.failures import translated
+from shared.messaging.broker.link import REPLY_SECONDS, Session, address_of, open_session, user_of
 from shared.messaging.broker.names import PUBLIC_EXCHANGE
 from shared.messaging.codec.cloudevents import encode
-from shared.messaging.message import Message
+from shared.messaging.message import Message, outgoing
 from shared.process.backoff import Backoff
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -31,6 +31,7 @@ class Publisher:
         self._url = url
         self._name = name
         self._address = address_of(url)
+        self._user = user_of(url)
         self._connecting = asyncio.Lock()
         self._session: Session | None = None
         self._stack = AsyncExitStack()
@@ -86,13 +87,11 @@ class Publisher:
         try:
             async with translated(self._address, seconds=seconds):
                 session = await self._connected()
-                await session.channel.basic_publish(
-                    message.body,
+                await session.publish(
+                    outgoing(message, user_id=self._user),  # the broker verifies the user, so consumers can trust it
                     exchange=message.exchange,
                     routing_key=message.routing_key,
-                    properties=self._properties(message),
                     mandatory=message.exchange == PUBLIC_EXCHANGE,
-                    wait=False,  # the confirmation is waited for; that the socket took the bytes says nothing more
                 )
         except BrokerUnavailableError as error:
             if session is not None:
@@ -105,11 +104,6 @@ class Publisher:
         if trouble is not None and self._trouble is None:
             log.warning("publisher_in_trouble", reason=trouble)
         self._trouble = trouble
-
-    def _properties(self, message: Message) -> Basic.Properties:
-        properties = message.properties()
-        properties.user_id = user_of(self._url)  # verified by the broker, so that who reads it may believe it
-        return properties
 
     async def _connected(self) -> Session:
         async with self._connecting:

@@ -13,6 +13,7 @@ it is too large. Everything else goes through unchanged.
 import struct
 import time
 from asyncio import StreamReader
+from contextlib import suppress
 from typing import Final
 
 import pamqp.frame
@@ -29,6 +30,7 @@ _CONTENT: Final = struct.Struct(">HHQ")  # class, weight, size of the body
 _END: Final = b"\xce"
 _HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00" + _END
 _DELIVER: Final = struct.pack(">HH", 60, 60)  # basic.deliver
+_DELIVERY_MODES: Final = (None, 0, 1, 2)  # AMQP 0-9-1 defines 1 and 2; the message object reads 0 as none
 _GREETING: Final = b"AMQP"  # a broker that speaks another version answers with its own greeting, which is no frame
 
 
@@ -87,7 +89,12 @@ class GuardedReader:
     def _header(self, channel: int, payload: bytes) -> bytes:
         class_id, weight, size = _CONTENT.unpack_from(payload)
         self._wanted[channel] = kept = min(size, MAX_BODY_BYTES + 1)
-        if not _is_readable(_HEADER, payload):
+        try:
+            header = _parsed(_HEADER, payload)
+            assert isinstance(header, ContentHeader)
+            if _without_odd_values(header.properties):
+                return _CONTENT.pack(class_id, weight, kept) + header.marshal()[_CONTENT.size :]
+        except Exception:  # noqa: BLE001 - RecursionError included: the library would raise the same again
             properties = Basic.Properties(headers={UNREADABLE: True})
             return ContentHeader(body_size=kept, properties=properties).marshal()
         return _CONTENT.pack(class_id, weight, kept) + payload[_CONTENT.size :]
@@ -98,17 +105,29 @@ class GuardedReader:
         return payload[:wanted] or None
 
 
-def _is_readable(kind: int, payload: bytes) -> bool:
-    try:
-        pamqp.frame.unmarshal(_PREFIX.pack(kind, 0, len(payload)) + payload + _END)
-    except Exception:  # noqa: BLE001 - whatever it raises, RecursionError included, it would raise at its next try too
-        return False
-    return True
+def _parsed(kind: int, payload: bytes) -> pamqp.frame.FrameTypes:
+    """Return the frame of *payload*, as the library will parse it."""
+    return pamqp.frame.unmarshal(_PREFIX.pack(kind, 0, len(payload)) + payload + _END)[2]
+
+
+def _without_odd_values(properties: Basic.Properties) -> bool:
+    """Remove the values that aio-pika's message object raises an error for; return whether there were any.
+
+    It raises in the consumer's task, after which the message would stay unanswered until the connection ends. RabbitMQ
+    3.10 refuses such values from an AMQP publisher; whether other releases and protocols do is not known.
+    """
+    has_odd = False
+    if properties.delivery_mode not in _DELIVERY_MODES:
+        properties.delivery_mode, has_odd = None, True
+    if properties.expiration is not None and not properties.expiration.isdecimal():
+        properties.expiration, has_odd = None, True
+    return has_odd
 
 
 def _deliver(payload: bytes) -> bytes:
-    """Return a basic.deliver whose names can be parsed: exchange and routing key are the publisher's bytes."""
-    if _is_readable(_METHOD, payload):
+    """Return a basic.deliver whose names can be parsed: the publisher chooses the bytes of the routing key."""
+    with suppress(Exception):
+        _parsed(_METHOD, payload)
         return payload
     tag_end = 5 + payload[4]  # consumer tag, a short string
     fixed_end = tag_end + 9  # delivery tag, eight bytes; redelivered, a bit

@@ -121,7 +121,7 @@ async def _declare_passively(amqp_url: str, queue: str) -> QueueFigures | None:
     async with open_session(amqp_url, name="certsmith figures") as session:
         try:
             async with session.asking() as channel:
-                found = await channel.queue_declare(queue, passive=True)
+                found = (await channel.declare_queue(queue, passive=True)).declaration_result
         except BrokerUnavailableError:
             if session.is_lost:
                 return None

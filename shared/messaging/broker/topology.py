@@ -132,7 +132,7 @@ def _limited(dead_letter_queue: str, delivery_limit: int) -> dict[str, JsonValue
 async def _declare_exchanges(session: Session) -> None:
     for name, kind in ((UNROUTABLE, "fanout"), (PUBLIC_EXCHANGE, "topic"), (EVENTS_EXCHANGE, "topic")):
         async with session.asking() as channel:
-            await channel.exchange_declare(name, exchange_type=kind, durable=True)
+            await channel.declare_exchange(name, kind, durable=True)
 
 
 async def _declare_queues(session: Session) -> None:
@@ -140,13 +140,15 @@ async def _declare_queues(session: Session) -> None:
     for service in SUBSCRIPTIONS:
         for name in (*kept_queues(service), *service_queues(service)):
             async with session.asking() as channel:
-                await channel.queue_declare(name, durable=True, arguments={"x-queue-type": "quorum"})
+                await channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
     async with session.asking() as channel:
-        await channel.queue_bind(UNROUTABLE, UNROUTABLE)
+        unroutable = await channel.get_queue(UNROUTABLE, ensure=False)
+        await unroutable.bind(UNROUTABLE, routing_key="")
     for service, types in SUBSCRIPTIONS.items():
         for event_type in types:
             async with session.asking() as channel:
-                await channel.queue_bind(queue_of(service, event_type), PUBLIC_EXCHANGE, event_type)
+                queue = await channel.get_queue(queue_of(service, event_type), ensure=False)
+                await queue.bind(PUBLIC_EXCHANGE, event_type)
 
 
 def exactly(names: tuple[str, ...] | list[str]) -> str:

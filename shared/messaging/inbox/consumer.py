@@ -19,7 +19,7 @@ from functools import partial
 from typing import Final
 
 import structlog
-from aiormq.abc import DeliveredMessage
+from aio_pika.abc import AbstractIncomingMessage
 
 from shared.errors import BrokerUnavailableError, StoreUnavailableError, TransientError
 from shared.messaging import inbox
@@ -48,7 +48,7 @@ INBOX_KEPT: Final = timedelta(days=14)  # longer than any copy of a message take
 class _Delivery:
     """A message in hand: where it came from, and who acts on it; without a subscription it is kept as a dead letter."""
 
-    delivered: DeliveredMessage
+    incoming: AbstractIncomingMessage
     queue: str
     subscription: Subscription | None
 
@@ -124,13 +124,13 @@ class Consumer:
                 for _ in range(self._handlers):
                     workers.create_task(self._work(now))
                 try:
-                    tags = await self._subscribe(now)
+                    queues = await self._subscribe(now)
                     backoff.reset()
                     self._trouble = None
-                    log.info("consumer_started", address=self._address, queues=len(tags))
+                    log.info("consumer_started", address=self._address, queues=queues)
                     await first_of(stop.wait(), session.lost(), now.store_lost.wait())
                     now.ending.set()
-                    await self._unsubscribe(session, tags)
+                    await session.stop_consuming()
                 except BrokerUnavailableError as error:
                     failure = error
                 finally:
@@ -142,21 +142,19 @@ class Consumer:
         if failure is not None:
             raise failure
 
-    async def _subscribe(self, now: _Round) -> list[str]:
+    async def _subscribe(self, now: _Round) -> int:
+        """Consume all queues of the service; return how many they are."""
         sources: list[tuple[str, Subscription | None]] = [
             *((queue_of(self._service, each.type), each) for each in self._subscriptions),
             *((queue, None) for queue in kept_queues(self._service)),
         ]
 
-        def take(queue: str, subscription: Subscription | None, delivered: DeliveredMessage) -> None:
-            now.inbound.put_nowait(_Delivery(delivered, queue, subscription))
+        def take(queue: str, subscription: Subscription | None, incoming: AbstractIncomingMessage) -> None:
+            now.inbound.put_nowait(_Delivery(incoming, queue, subscription))
 
-        return [await now.session.consume(queue, partial(take, queue, each)) for queue, each in sources]
-
-    async def _unsubscribe(self, session: Session, tags: list[str]) -> None:
-        for tag in tags:
-            async with session.asking() as channel:
-                await channel.basic_cancel(tag)
+        for queue, each in sources:
+            await now.session.consume(queue, partial(take, queue, each))
+        return len(sources)
 
     def _finish(self, now: _Round) -> None:
         """Have the workers end after what they have in hand; what nobody has begun goes back with the channel."""
@@ -182,13 +180,12 @@ class Consumer:
             log.warning("message_given_back", queue=delivery.queue, reason=str(error))
         except Exception:
             log.exception("handler_failed", queue=delivery.queue)
-        tag = delivery.delivered.delivery_tag
-        if tag is not None and not now.session.is_lost:
-            await now.session.answer(tag, accept=outcome is not Outcome.GIVEN_BACK)
+        if not now.session.is_lost:
+            await now.session.answer(delivery.incoming, accept=outcome is not Outcome.GIVEN_BACK)
         HANDLED.labels(self._service, event_type, outcome.value).inc()
 
     async def _try(self, now: _Round, delivery: _Delivery) -> Outcome:
-        message = message_of(delivery.delivered)
+        message = message_of(delivery.incoming)
         for _ in range(_TRIES):
             if now.is_over:
                 return Outcome.GIVEN_BACK

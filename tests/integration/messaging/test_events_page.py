@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import aio_pika
 import aiormq
 import pytest
 import pytest_asyncio
@@ -71,12 +72,11 @@ class Reader:
 
     async def received(self, queue: str = "provisioner.domain.created") -> Incoming:
         """Return the request that is in *queue*, as its handler would get it."""
-        async with aiormq.Connection(self.url) as connection:
+        async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
-            delivered = await channel.basic_get(queue)
-            assert delivered.delivery_tag is not None
-            await channel.basic_ack(delivered.delivery_tag)
-        return decode(message_of(delivered), expected=queue.partition(".")[2], received_at=datetime.now(UTC))
+            incoming = await (await channel.get_queue(queue, ensure=False)).get()
+            await incoming.ack()
+        return decode(message_of(incoming), expected=queue.partition(".")[2], received_at=datetime.now(UTC))
 
 
 @pytest_asyncio.fixture

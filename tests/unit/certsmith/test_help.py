@@ -12,7 +12,7 @@ from certsmith.application import application
 from certsmith.exits import ExitCode
 
 # Each costs a tenth of a second and more.
-HEAVY = ("pydantic", "aiohttp", "asyncpg", "aiormq", "cryptography", "nacl", "structlog")
+HEAVY = ("pydantic", "aiohttp", "asyncpg", "aio_pika", "aiormq", "cryptography", "nacl", "structlog")
 
 
 def commands(command: object, path: str) -> Iterator[tuple[str, object]]:

@@ -3,9 +3,11 @@
 import asyncio
 import struct
 
+import aio_pika
 import pamqp.frame
 import pytest
-from hypothesis import given
+from aiormq.abc import DeliveredMessage
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
@@ -93,12 +95,29 @@ async def test_properties_that_cannot_be_parsed_become_a_mark(flags: int, proper
 
 
 @given(st.binary(max_size=300))
+@example(struct.pack(">HB", 1 << 12, 7))  # a delivery mode that AMQP does not know
+@example(struct.pack(">H", 1 << 8) + b"\x04soon")  # an expiration that is not a number
+@example(struct.pack(">H", 1 << 8) + b"\x00")
 def test_no_content_header_stops_the_library(payload: bytes) -> None:
     data = a_frame(2, struct.pack(">HHQ", 60, 0, 2) + payload) + a_body(b"{}")
 
     read = asyncio.run(read_frames(data))
 
     assert [type(frame) for frame in read] == [ContentHeader, ContentBody]
+    assert isinstance(read[0], ContentHeader)
+    delivered = DeliveredMessage(delivery=Basic.Deliver("tag", 1), header=read[0], body=b"{}", channel=None)  # type: ignore[arg-type]  # not asked
+    assert aio_pika.IncomingMessage(delivered).body == b"{}"
+
+
+async def test_values_that_the_message_object_does_not_know_are_removed_and_nothing_else() -> None:
+    flags = 1 << 15 | 1 << 13 | 1 << 12 | 1 << 8  # content type, headers, delivery mode, expiration
+    properties = b"\x10application/json" + a_table(b"\x01ab\x01") + b"\x07" + b"\x04soon"
+
+    (read,) = await read_frames(a_header(flags, properties, body_size=2))
+
+    assert isinstance(read, ContentHeader)
+    assert (read.properties.delivery_mode, read.properties.expiration) == (None, None)
+    assert (read.body_size, read.properties.content_type, read.properties.headers) == (2, "application/json", {"a": 1})
 
 
 async def test_a_routing_key_that_is_not_utf8_becomes_readable() -> None:
