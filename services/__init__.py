@@ -1,10 +1,11 @@
-"""The services, and how they talk.
+"""The services, and how they work together.
 
-``provisioner``  `domain.created` comes in; it registers the domain, orders the certificate at the ACME CA and tells
+``provisioner``  receives `domain.created`, registers the domain, orders the certificate from the ACME CA and publishes
                  `certificate.ready`, or `certificate.failed` with the reason.
-``validator``    `certificate.uploaded` comes in, a customer's own; it judges it and tells `certificate.ready`, or
-                 `certificate.rejected` with every reason.
-``terminator``   `certificate.ready` comes in; it serves that certificate to the world and tells `certificate.deployed`.
+``validator``    receives `certificate.uploaded`, a customer's own certificate, judges it and publishes
+                 `certificate.ready`, or `certificate.rejected` with every reason.
+``terminator``   receives `certificate.ready`, serves the certificate and publishes `certificate.deployed`.
 
-They meet only on RabbitMQ and in PostgreSQL. None imports another; what they share is in ``shared``.
+They meet only on RabbitMQ and in PostgreSQL. No service imports another; the code they share is in ``shared``. The
+command line is the fourth program, in ``certsmith``.
 """

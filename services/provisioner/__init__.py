@@ -1,9 +1,10 @@
-"""The provisioner: every hosted domain gets its certificate from an ACME CA, and keeps it.
+"""The provisioner: obtains a certificate from an ACME CA for every hosted domain. It does not renew by itself yet.
 
-Consumes   `domain.created`, `domain.updated`, `domain.deleted`, `certificate.renewal_requested`.
+Consumes   `domain.created`, `domain.updated`, `domain.deleted`, `certificate.renewal_requested`, and
+           `certificate.revocation_requested`, which this release refuses.
 Publishes  `domain.changed`, `domain.rejected`, `certificate.ready`, `certificate.failed`.
 Owns       the tables of schema `provisioner`, the challenges, and the automatic certificates.
 
-Read `app` (what is joined to what), `handlers` (what a message causes: rows), `worker` (who takes a due order),
-`issuance` (one step for each state of an order), and the pure rules: `orders`, `preflight`, `backoff`.
+Read `app` (how the parts are joined), `handlers` (which rows a message causes), `worker` (claims due orders),
+`issuance` (one step for each state of an order), and the pure rules in `rules`.
 """
