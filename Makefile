@@ -51,9 +51,10 @@ format: ## mend what can be mended without thinking
 	$(BIN)/ruff format
 
 .PHONY: docs
-docs: ## generate docs/asyncapi.yaml and docs/schemas from the events
+docs: ## generate docs/asyncapi.yaml, docs/schemas and the diagram in docs/issuance.md
 	@$(BOOTSTRAP) lint
 	$(BIN)/python -m dev.asyncapi docs
+	$(BIN)/python -m dev.order_states docs
 
 .PHONY: bench
 bench: ## measure, and write bench/results.json

@@ -5,6 +5,6 @@ Consumes   `domain.created`, `domain.updated`, `domain.deleted`, `certificate.re
 Publishes  `domain.changed`, `domain.rejected`, `certificate.ready`, `certificate.failed`.
 Owns       the tables of schema `provisioner`, the challenges, and the automatic certificates.
 
-Read `app` (how the parts are joined), `handlers` (which rows a message causes), `worker` (claims due orders),
-`issuance` (one step for each state of an order), and the pure rules in `rules`.
+Read `app` (how the parts are joined), `handlers` (which rows a message causes), `worker` (claims due orders), `runner`
+(commits what each step returns), `steps` (one file for each step of an order), and the pure rules in `rules`.
 """
