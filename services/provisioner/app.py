@@ -45,13 +45,13 @@ from shared.store import Pool, open_pool
 from shared.store.waking import wake_on_notify
 from shared.vault import AccountKeyBox, KeyFiles, KeyWriter
 
-_CA_MARGIN_SECONDS: Final = 10.0  # the CA must have answered so long before a lease ends: rows are fenced, it is not
+_CA_MARGIN_SECONDS: Final = 10.0  # before the lease expires the CA must have answered: rows are fenced, the CA is not
 _POOL_SIZE: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """How the ways to the outside are made; tests put something in between."""
+    """Opens the connections to CAs and RabbitMQ; tests wrap them."""
 
     authorities: Callable[[str | None], AbstractAsyncContextManager[CertificateAuthorities]]
     sender: Callable[[str], AbstractAsyncContextManager[Sender]]
@@ -115,7 +115,7 @@ async def _worker(
     wake: asyncio.Event,
     outside: Outside,
 ) -> AsyncIterator[LeasedWork[Run]]:
-    """Give the worker with all that it needs."""
+    """Yield the worker with everything it needs."""
     length = timedelta(seconds=settings.lease_seconds)
     lease = Lease(length=length, margin_seconds=min(_CA_MARGIN_SECONDS, settings.lease_seconds / 3))
     allowances = Allowances(
@@ -155,7 +155,7 @@ async def _worker(
             max_in_flight=settings.max_orders_in_flight,
             lease=lease,
         )
-        # The CA may still be working on the last request: the next worker is to find that done.
+        # The CA may still be working on the last request: the next worker should find it finished.
         yield LeasedWork(
             work=worker,
             wake=wake,
@@ -178,7 +178,7 @@ async def _dns_and_probe(settings: ProvisionerSettings) -> AsyncIterator[tuple[D
 
 @dataclass(frozen=True, slots=True)
 class _Sealing:
-    """What seals keys; made first, so that a process without its key rings does not start."""
+    """The objects that seal keys; made first, so that a process without its key rings does not start."""
 
     key_writer: KeyWriter
     account_key_box: AccountKeyBox

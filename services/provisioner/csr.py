@@ -1,6 +1,6 @@
-"""A private key and the request for its certificate (CSR, RFC 2986), made together.
+"""Makes a private key and its certificate signing request (CSR, RFC 2986).
 
-The key is in the clear only inside the value returned here, which lives until it is sealed a few lines later.
+The key is in the clear only in the value returned here, and the caller seals it at once.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ RSA_BITS: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class KeyAndRequest:
-    """A fresh private key (PKCS #8 DER), its public half (SubjectPublicKeyInfo DER) and the CSR (DER)."""
+    """A new private key (PKCS #8 DER), its public half (SubjectPublicKeyInfo DER) and the CSR (DER)."""
 
     private_key: bytes = field(repr=False)
     public_key: bytes
@@ -25,9 +25,9 @@ class KeyAndRequest:
 
 
 def make(names: Sequence[str], *, key_type: str) -> KeyAndRequest:
-    """Return a fresh key of *key_type* (`ecdsa`: P-256; `rsa`: 4096 bits, a second of CPU) and the CSR for *names*.
+    """Return a new key of *key_type* (`ecdsa`: P-256; `rsa`: 4096 bits, a second of CPU) and the CSR for *names*.
 
-    The names stand in the subjectAltName only: a common name is limited to 64 characters and needed by nobody
+    The names are in the subjectAltName only: a common name is limited to 64 characters, and nothing needs it
     (RFC 8555 section 7.4, CA/Browser Forum Baseline Requirements section 7.1.4.3).
     """
     key = (

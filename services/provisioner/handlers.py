@@ -1,7 +1,8 @@
-"""What a message causes: rows. Each handler works inside one transaction and is idempotent by the state it finds.
+"""The events that the provisioner consumes, one method each; a handler only writes rows.
 
-The message is not believed further than its sender may ask: what it names is checked, and what is refused is told as
-`domain.rejected`, with the reason.
+Rules:
+* A handler runs inside one transaction, and is idempotent by the state that it finds there.
+* Everything that a request names is checked. A refused request is published as `domain.rejected`, with the reason.
 """
 
 from dataclasses import dataclass
@@ -40,9 +41,9 @@ class Handlers:
     ca: str
 
     async def on_domain_created(self, connection: Connection, event: Incoming) -> None:
-        """Register the domain and open its order; a domain that already has what was asked for is left as it is.
+        """Register the domain and open its order; a domain that has everything already is left unchanged.
 
-        A customer's own certificate that is attached stays so, if the request does not name another or null.
+        A customer's own certificate stays attached, unless the request names another one or null.
         """
         data = event.data
         assert isinstance(data, DomainCreated)
@@ -70,7 +71,7 @@ class Handlers:
         await self._follow_up(connection, event, applied, reason="created")
 
     async def on_domain_updated(self, connection: Connection, event: Incoming) -> None:
-        """Change the named fields; an order that waits is tried again now, since what it waits for may be mended."""
+        """Change the named fields; a waiting order is tried again now, since its obstacle may be gone."""
         data = event.data
         assert isinstance(data, DomainUpdated)
         name = _accepted_name(event, data.domain)
@@ -99,33 +100,33 @@ class Handlers:
         await orders.cancel_orders(connection, applied.domain.id)
         await domains.erase_keys(connection, applied.domain.id)
         await events.publish_changed(connection, applied.domain, cause=event.cause)
-        # Another tenant may have been waiting for the name, or have lost it with no order left to get it back.
+        # Another tenant may be waiting for the name, or may have lost it and have no order left to get it back.
         for waiting in await domains.claims_on(connection, name):
             if not await orders.retry_now(connection, waiting.id) and waiting.policy is not None:
                 await self._open_order(connection, event, waiting, waiting.policy, reason="updated")
 
     async def on_certificate_renewal_requested(self, connection: Connection, event: Incoming) -> None:
-        """Order a new certificate; an order that waits is tried again now instead."""
+        """Order a new certificate; if an order waits already, try that one again now."""
         data = event.data
         assert isinstance(data, CertificateRenewalRequested)
         if data.domain is None:
-            reason = Reason("domain_missing", "which certificate to renew is said by its domain; `domain` is missing")
+            reason = Reason("domain_missing", "a renewal names its domain, and `domain` is missing")
             raise _rejected(event, data.certificate_id or "", reason)
         name = _accepted_name(event, data.domain)
-        # Locked: a deletion on its way ends the order that is opened here, or is seen here.
+        # Locked, so that a concurrent deletion either cancels the order that is opened here, or is seen here.
         domain = await domains.find_locked(connection, tenant=data.tenant, name=name)
         if domain is None or domain.is_deleted:
             raise _rejected(event, data.domain, _not_registered(name, data.tenant))
         if domain.policy is None:
             reason = Reason(
-                "not_automatic", f"{name} has no certificate_management_policy: its certificate is not ours"
+                "not_automatic", f"{name} has no certificate_management_policy, so its certificate is not automatic"
             )
             raise _rejected(event, data.domain, reason)
         if not await orders.retry_now(connection, domain.id):
             await self._open_order(connection, event, domain, domain.policy, reason="requested")
 
     async def on_certificate_revocation_requested(self, _connection: Connection, event: Incoming) -> None:
-        """Refuse: this release revokes nothing. Kept as a dead letter, the request can be replayed to one that does."""
+        """Refuse: this release revokes nothing. The dead letter can be replayed to a release that does."""
         data = event.data
         assert isinstance(data, CertificateRevocationRequested)
         what = data.domain or data.certificate_id or "the certificate"
@@ -140,7 +141,7 @@ class Handlers:
     async def _follow_up(
         self, connection: Connection, event: Incoming, applied: domains.Applied, *, reason: str
     ) -> None:
-        """Tell what changed, and see to it that the domain has the order that it needs and no other."""
+        """Publish the change, and make sure that the domain has the order that it needs and no other."""
         domain = applied.domain
         if applied.outcome is domains.Outcome.STALE:
             log.info("request_is_older_than_the_domain", domain=domain.name, requested_at=event.occurred_at.isoformat())
@@ -188,7 +189,7 @@ class Handlers:
 async def _is_served(
     connection: Connection, domain: domains.Domain, policy: CertificateManagementPolicy, *, now: datetime
 ) -> bool:
-    """Say whether the domain has an automatic certificate of its policy's key type, with a third of its life to go."""
+    """Return whether the domain has an automatic certificate of its policy's key type with a third of its life left."""
     if domain.automatic_certificate_id is None:
         return False
     current = await certificates.find(connection, domain.automatic_certificate_id)
@@ -220,7 +221,7 @@ def _not_registered(name: Name, tenant: str) -> Reason:
 
 
 def _rejected(event: Incoming, domain: str, *reasons: Reason) -> RefusedError:
-    """Return the refusal of *event*, which is told as `domain.rejected`."""
+    """Return the refusal of *event*, which is published as `domain.rejected`."""
     fact = DomainRejected(
         event_id=event.id or new_event_id(),
         domain=domain[:1024],
@@ -234,7 +235,7 @@ def _certificate_id(text: str | None) -> CertificateId | None:
 
 
 def _changes(data: DomainUpdated) -> domains.Changes:
-    """Return the named fields; a null upstream, policy, certificate or TLS policy takes it away."""
+    """Return the named fields; a null upstream, policy, certificate or TLS policy removes it."""
     changes = domains.Changes()
     if "upstream" in data.changes:
         changes["upstream"] = data.upstream

@@ -16,7 +16,7 @@ ISSUANCE_SECONDS: Final = Histogram(
 IN_HAND: Final = Gauge("provisioner_orders_in_hand", "Orders that this process is working on.")
 UNFINISHED: Final = Gauge("provisioner_orders_unfinished", "Unfinished orders of all processes, by state.", ["state"])
 OVERDUE_SECONDS: Final = Gauge(
-    "provisioner_orders_overdue_seconds", "For how long the order that waits longest has been due; 0: none is."
+    "provisioner_orders_overdue_seconds", "How long ago the oldest due order became due; 0 if none is due."
 )
-OUTBOX_EVENTS: Final = Gauge("provisioner_outbox_events", "Events of the provisioner that wait to be relayed.")
-OUTBOX_AGE_SECONDS: Final = Gauge("provisioner_outbox_age_seconds", "For how long the oldest of them has waited.")
+OUTBOX_EVENTS: Final = Gauge("provisioner_outbox_events", "Events of the provisioner that are not published yet.")
+OUTBOX_AGE_SECONDS: Final = Gauge("provisioner_outbox_age_seconds", "How long ago the oldest of them was written.")

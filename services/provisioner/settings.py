@@ -1,4 +1,4 @@
-"""What the provisioner reads from the environment.
+"""The provisioner's settings, read from the environment.
 
 The ACME side has the names that Pomerium's users know (`AUTOCERT_CA`, ...).
 """
@@ -30,18 +30,18 @@ def _split(value: object) -> object:
 
 
 class AuthoritySettings(Settings):
-    """Which certificate authority, and as whom."""
+    """Which certificate authority to use, and with which account."""
 
     model_config = SettingsConfigDict(env_prefix="AUTOCERT_")
 
     ca: str | None = Field(None, description="the URL of the ACME directory; by default Let's Encrypt's")
     use_staging: bool = Field(default=False, description="Let's Encrypt's staging CA; AUTOCERT_CA wins over it")
-    email: str | None = Field(None, description="where the CA can write to")
+    email: str | None = Field(None, description="the address to which the CA can write")
     eab_key_id: str | None = None
     eab_mac_key: SecretStr | None = Field(None, description="base64url, as the CA gives it (RFC 8555 section 7.3.4)")
     trusted_ca: str | None = Field(
         None,
-        description="what verifies the CA's own TLS certificate: base64 of PEM; AUTOCERT_TRUSTED_CA_FILE: PEM",
+        description="the roots for the CA's own TLS certificate: base64 of PEM; AUTOCERT_TRUSTED_CA_FILE: PEM",
     )
 
     @property
@@ -56,14 +56,14 @@ class AuthoritySettings(Settings):
 
     @property
     def external_account(self) -> ExternalAccount | None:
-        """The external account that a new ACME account is bound to."""
+        """The external account to which a new ACME account is bound."""
         if self.eab_key_id is None or self.eab_mac_key is None:
             return None
         return ExternalAccount(key_id=self.eab_key_id, mac_key=_decode_base64url(self.eab_mac_key.get_secret_value()))
 
     @property
     def trusted_ca_pem(self) -> str | None:
-        """What verifies the CA's own TLS certificate; None: the system's roots."""
+        """The roots for the CA's own TLS certificate; None: the system's."""
         if self.trusted_ca is None or "-----BEGIN" in self.trusted_ca:
             return self.trusted_ca
         return base64.b64decode(self.trusted_ca, validate=True).decode()
@@ -75,7 +75,7 @@ class AuthoritySettings(Settings):
         try:
             _ = self.external_account, self.trusted_ca_pem
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"AUTOCERT_EAB_MAC_KEY or AUTOCERT_TRUSTED_CA is no base64: {error}") from None
+            raise ValueError(f"AUTOCERT_EAB_MAC_KEY or AUTOCERT_TRUSTED_CA is not base64: {error}") from None
         return self
 
 
@@ -84,7 +84,7 @@ def _decode_base64url(text: str) -> bytes:
 
 
 class ProvisionerSettings(ServiceSettings):
-    """How the provisioner works."""
+    """The settings of the provisioner itself."""
 
     service: ClassVar[str] = "provisioner"
     model_config = SettingsConfigDict(env_prefix="PROVISIONER_")
@@ -95,14 +95,16 @@ class ProvisionerSettings(ServiceSettings):
     )
     platform_zone: str | None = Field(None, description="each domain's CNAME target is <its id>.<this zone>")
     platform_addresses: Words = Field((), description="addresses that domains without a CNAME must point to")
-    dns_servers: Words = Field((), description="host[:port] of DNS servers to ask instead of the system's")
-    http01_port: int = Field(
-        80, ge=1, le=65535, description="where a CA looks for HTTP-01 answers; 80 for all but tests"
+    dns_servers: Words = Field((), description="host[:port] of DNS servers to query instead of the system's")
+    http01_port: int = Field(80, ge=1, le=65535, description="the port of HTTP-01 answers; 80 except in tests")
+    probe_allow: Words = Field(
+        (), description="networks where our own HTTP-01 answer may be fetched although they are not public"
     )
-    probe_allow: Words = Field((), description="networks that the look at our own answer may reach, though not global")
-    self_check: bool = Field(default=True, description="look at our own HTTP-01 answer before the CA does")
+    self_check: bool = Field(default=True, description="fetch our own HTTP-01 answer before the CA does")
     max_orders_in_flight: int = Field(64, ge=1, le=10_000)
-    lease_seconds: float = Field(120.0, ge=3, description="after this long a dead worker's orders are taken over")
+    lease_seconds: float = Field(
+        120.0, ge=3, description="after this long another worker claims a dead worker's orders"
+    )
     backoff_seconds: Annotated[tuple[float, ...], NoDecode] = Field(
         DEFAULT_LADDER_SECONDS, min_length=1, description="waits after the first, second, ... failed try"
     )
@@ -131,6 +133,6 @@ class ProvisionerSettings(ServiceSettings):
 
     @property
     def platform(self) -> Platform:
-        """Where domains must point."""
+        """The targets to which domains must point."""
         addresses: frozenset[IPv4Address | IPv6Address] = frozenset(map(ipaddress.ip_address, self.platform_addresses))
         return Platform(zone=self.platform_zone, addresses=addresses)

@@ -33,7 +33,7 @@ class Worker:
         """Claim up to *limit* due orders."""
         started = asyncio.get_running_loop().time()  # before the claim, so that our lease ends before PostgreSQL's
         deadline = self.lease.deadline(started)
-        return tuple(Run(order, deadline) for order in await self.claims.take(limit))
+        return tuple(Run(order, deadline) for order in await self.claims.claim(limit))
 
     async def step(self, run: Run) -> bool:
         """Do the next step of the order; return whether there is another."""

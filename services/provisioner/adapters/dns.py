@@ -1,7 +1,8 @@
-"""Names looked up with dnspython: the port ``Dns``.
+"""Looks names up with dnspython: the port ``Dns``.
 
-The servers are asked directly and in turn. A resolver sends the whole chain of CNAMEs in one answer, other servers send
-its first link only; so what an answer leaves open is asked for next, for as many links as anybody follows.
+The servers are queried directly and in turn. A resolver sends the whole chain of CNAMEs in one answer, other servers
+send its first link only. So the end of an incomplete chain is queried next, up to the number of links that resolvers
+follow.
 """
 
 import asyncio
@@ -24,11 +25,11 @@ from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome
 from shared.errors import SettingsError
 
 _PORT: Final = 53
-_SECONDS: Final = 5.0  # for a name, whatever it takes
+_SECONDS: Final = 5.0  # for a name, all queries together
 _TRY_SECONDS: Final = 1.5  # for one server's answer to one question
 _ROUNDS: Final = 3  # through all servers; UDP loses packets
-_MAX_LINKS: Final = 8  # of a chain of CNAMEs; Boulder's resolvers follow 11, BIND 16, and nobody needs 3
-_PAYLOAD: Final = 1232  # bytes; RFC 9715 section 3.1: what passes everywhere without fragments
+_MAX_LINKS: Final = 8  # of a chain of CNAMEs; Boulder's resolvers follow 11, BIND 16, and real names need at most 2
+_PAYLOAD: Final = 1232  # bytes; RFC 9715 section 3.1: passes everywhere without fragments
 _TYPES: Final = (dns.rdatatype.A, dns.rdatatype.AAAA)
 
 Address = IPv4Address | IPv6Address
@@ -36,7 +37,7 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What one question brought: the links from the name asked for, and the addresses at their end."""
+    """The result of one query: the links from the name, and the addresses at their end."""
 
     outcome: DnsOutcome
     links: tuple[str, ...] = ()
@@ -45,13 +46,13 @@ class _Part:
 
 
 class DnspythonDns:
-    """Asks the given servers, or those that the system asks."""
+    """Queries the given servers, or those of the system."""
 
     def __init__(self, servers: Sequence[str] = ()) -> None:
-        """Make a look-up at *servers*, each ``host``, ``host:port`` or ``[address]:port``.
+        """Query *servers*, each ``host``, ``host:port`` or ``[address]:port``.
 
         Raises:
-            SettingsError: one of them is none of these, or there are none and the system has none either.
+            SettingsError: one of them has another form, or there are none and the system has none either.
         """
         self._servers = tuple(_server(text) for text in servers) or _system_servers()
 
@@ -75,17 +76,17 @@ class DnspythonDns:
             links += max(parts, key=lambda part: len(part.links)).links
             if len(links) > _MAX_LINKS or len({name, *links}) <= len(links):
                 shown = " -> ".join((name, *links[:_MAX_LINKS]))
-                return _Part(outcome=DnsOutcome.LOOP, detail=f"{shown} goes on and on")
+                return _Part(outcome=DnsOutcome.LOOP, detail=f"{shown} continues without end")
             end = _joined(parts)
             if end.outcome is not DnsOutcome.NO_DATA or links[-1:] in ([], [asked]):
                 return end
 
     async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> _Part:
-        """Return the first answer that tells something, else why none did."""
+        """Return the first answer that is not an error, else the last error."""
         try:
             query = dns.message.make_query(name, kind, use_edns=0, payload=_PAYLOAD)
         except dns.exception.DNSException as error:
-            return _Part(outcome=DnsOutcome.NXDOMAIN, detail=f"{name!r} cannot be a name in the DNS: {error}")
+            return _Part(outcome=DnsOutcome.NXDOMAIN, detail=f"{name!r} is not a valid name in the DNS: {error}")
         part = _Part(outcome=DnsOutcome.TIMEOUT)
         for host, port in self._servers * _ROUNDS:
             part = await _ask_server(query, host, port)
@@ -103,7 +104,7 @@ async def _ask_server(query: dns.message.QueryMessage, host: str, port: int) -> 
     except dns.exception.Timeout:
         return _Part(outcome=DnsOutcome.TIMEOUT, detail=f"the DNS server {host} does not answer")
     except (dns.exception.DNSException, OSError, EOFError) as error:
-        return _Part(outcome=DnsOutcome.TIMEOUT, detail=f"the DNS server {host} cannot be asked: {error}")
+        return _Part(outcome=DnsOutcome.TIMEOUT, detail=f"the DNS server {host} cannot be queried: {error}")
     return _read(response)
 
 
@@ -117,7 +118,7 @@ async def _address(host: str) -> str:
 
 
 def _read(response: dns.message.Message) -> _Part:
-    """Return what *response* says; a chain in it is followed as far as it goes."""
+    """Return the result in *response*; a chain in it is followed as far as it goes."""
     question = response.question[0]
     rcode = response.rcode()
     if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
@@ -144,7 +145,7 @@ def _addresses(
 
 
 def _joined(parts: Sequence[_Part]) -> _Part:
-    """Return what the answers for both kinds of addresses say together; one kind is enough."""
+    """Return the results for both kinds of addresses as one; an address of one kind is enough."""
     addresses = tuple(address for part in parts for address in part.addresses)
     if addresses:
         return _Part(outcome=DnsOutcome.FOUND, addresses=addresses)
@@ -161,7 +162,7 @@ def _server(text: str) -> tuple[str, int]:
     host = (host if colon else text).removeprefix("[").removesuffix("]")
     if not host or (colon and not (port.isdecimal() and 0 < int(port) < 1 << 16)):
         raise SettingsError(
-            f"PROVISIONER_DNS_SERVERS: {text!r} is no server; host, host:port or [address]:port was expected"
+            f"PROVISIONER_DNS_SERVERS: {text!r} is not a server; expected host, host:port or [address]:port"
         )
     return host, int(port) if colon else _PORT
 

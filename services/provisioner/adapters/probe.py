@@ -1,7 +1,8 @@
-"""Our own HTTP-01 answer, fetched as an authority would fetch it: the port ``Http01Probe``.
+"""Fetches our own HTTP-01 answer as a CA would: the port ``Http01Probe``.
 
-Whoever runs the name's DNS may mean ill: it is resolved once, the connection goes to the address that was judged, and
-only into the public Internet or to networks that the operator names; no redirects, little data, little time.
+The owner of the name's DNS may be hostile. So the name is resolved once and the connection goes to the address that was
+checked, which must be on the public Internet or in a network that the operator allows. Redirects are not followed;
+data and time are bounded.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ class AiohttpProbe:
         self._allow = tuple(allow)
 
     async def fetch(self, name: str, *, token: str, expected: str, known: DnsAnswer | None = None) -> Probe:
-        """Return what port 80 of *name* answers for *token*."""
+        """Return the answer of port 80 of *name* for *token*."""
         try:
             async with asyncio.timeout(_SECONDS):
                 return await self._fetch(known or await self._dns.resolve(name), token, expected)
@@ -60,10 +61,10 @@ class AiohttpProbe:
             return Probe(
                 outcome=ProbeOutcome.FORBIDDEN,
                 address=refused,
-                detail=f"{name} leads to {refused}, which is no address of the public Internet",
+                detail=f"{name} leads to {refused}, which is not an address of the public Internet",
             )
         probe = Probe(outcome=ProbeOutcome.UNREACHABLE)
-        # As Boulder does (va/http.go): IPv6 first, and the next address only where no connection was had.
+        # As Boulder does (va/http.go): IPv6 first, and the next address only if there was no connection.
         for address in sorted(addresses, key=lambda each: -each.version)[:_MAX_ADDRESSES]:
             probe = await self._fetch_from(address, name, token, expected)
             if probe.outcome is not ProbeOutcome.UNREACHABLE:
@@ -71,7 +72,7 @@ class AiohttpProbe:
         return probe
 
     async def _fetch_from(self, address: Address, name: str, token: str, expected: str) -> Probe:
-        host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - a version, no number
+        host = f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 - a version, not a number
         url = URL(f"http://{host}:{self._port}{_PATH}{token}", encoded=True)
         named = name if self._port == 80 else f"{name}:{self._port}"  # noqa: PLR2004 - HTTP's own port
         try:
@@ -81,20 +82,20 @@ class AiohttpProbe:
             return Probe(
                 outcome=ProbeOutcome.UNREACHABLE, address=address, detail=f"{address} does not answer: {_reason(error)}"
             )
-        # RFC 8555 section 8.3: white space at the end of the body does not matter.
+        # RFC 8555 section 8.3: white space at the end of the body is ignored.
         if response.status == HTTPStatus.OK and body.rstrip() == expected.encode():
             return Probe(outcome=ProbeOutcome.OK, address=address)
         return Probe(outcome=ProbeOutcome.MISMATCH, address=address, detail=_shown(address, response, body))
 
 
 def is_allowed(address: Address, allow: Sequence[Network] = ()) -> bool:
-    """Say whether anything may be fetched from *address*, which a stranger's DNS named."""
+    """Return whether it is safe to fetch from *address*, which a stranger's DNS named."""
     public = all(each.is_global and not each.is_multicast for each in (address, *_embedded(address)))
     return (public and address not in _LOCAL_NAT64) or any(address in network for network in allow)
 
 
 def _embedded(address: Address) -> tuple[IPv4Address, ...]:
-    """Return the IPv4 addresses that traffic to *address* may end at: mapped, 6to4, Teredo, NAT64."""
+    """Return the IPv4 addresses that traffic to *address* may reach: mapped, 6to4, Teredo, NAT64."""
     if isinstance(address, IPv4Address):
         return ()
     nat64 = IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else None
@@ -103,7 +104,7 @@ def _embedded(address: Address) -> tuple[IPv4Address, ...]:
 
 
 async def _start_of(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body, or as much of it as shows that it is not ours."""
+    """Return the body, or its start if it is too long to be ours."""
     body = b""
     async for chunk in response.content.iter_any():
         body += chunk
@@ -114,7 +115,7 @@ async def _start_of(response: aiohttp.ClientResponse) -> bytes:
 
 def _shown(address: Address, response: aiohttp.ClientResponse, body: bytes) -> str:
     if response.status in range(300, 400):
-        return f"{address} redirects to {response.headers.get('Location', '')[:_SHOWN]!r} instead of answering itself"
+        return f"{address} redirects to {response.headers.get('Location', '')[:_SHOWN]!r} instead of answering"
     text = " ".join(body[: 4 * _SHOWN].decode(errors="replace").split())[:_SHOWN]
     return f"{address} answers with HTTP status {response.status} and {text!r}"
 
@@ -126,7 +127,7 @@ def _reason(error: Exception) -> str:
 
 @asynccontextmanager
 async def open_probe(dns: Dns, *, port: int, allow: Sequence[Network] = ()) -> AsyncIterator[AiohttpProbe]:
-    """Yield the probe; *allow* are networks that may be reached though they are not public."""
+    """Yield the probe; *allow* has the networks that may be reached although they are not public."""
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True),
         timeout=aiohttp.ClientTimeout(total=_SECONDS, connect=_SECONDS / 2),

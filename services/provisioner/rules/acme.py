@@ -1,7 +1,7 @@
-"""What a certificate authority says, as values: accounts, orders, authorizations, problems.
+"""The resources of an ACME server (RFC 8555) as values: accounts, orders, authorizations, problems.
 
-Statuses that this release does not know read as ``UNKNOWN`` and never as an error: an authority may add some
-(RFC 8555 section 7.1.6 lists today's), and an order that we cannot name is still an order to look at again.
+A status that this release does not know reads as ``UNKNOWN`` and never as an error. A CA may add statuses (RFC 8555
+section 7.1.6 lists today's), and an order in an unknown status is still an order to look at again.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from shared.errors import ServiceError
 
 
 class Phase(StrEnum):
-    """What was being done at the authority; an error means different things in each."""
+    """The kind of request; the same error means different things in different phases."""
 
     DIRECTORY = "directory"
     ACCOUNT = "account"
@@ -69,9 +69,9 @@ class Subproblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A problem document (RFC 7807) as far as it could be read; *document* is what was really said.
+    """A problem document (RFC 7807), as far as it could be read; *document* is the original.
 
-    *type* is without the prefix of RFC 8555 section 6.7: ``rateLimited``; other types stand in full.
+    *type* is without the prefix of RFC 8555 section 6.7: ``rateLimited``; other types are kept in full.
     *instance* is an address for people: terms to accept, an account to unpause.
     """
 
@@ -85,7 +85,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExternalAccount:
-    """The operator's account at the authority that a new ACME account is bound to (RFC 8555 section 7.3.4)."""
+    """The operator's account at the CA, to which a new ACME account is bound (RFC 8555 section 7.3.4)."""
 
     key_id: str
     mac_key: bytes = field(repr=False)
@@ -93,7 +93,7 @@ class ExternalAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account at an authority; *url* is its name in every later request."""
+    """An account at a CA; *url* identifies it in every later request."""
 
     url: str
     thumbprint: str
@@ -101,7 +101,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaOrder:
-    """An order as the authority shows it."""
+    """An order as the CA shows it."""
 
     url: str
     status: OrderStatus
@@ -116,7 +116,7 @@ class CaOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaChallenge:
-    """One way to prove control of a name; *type* is as on the wire, ``http-01``."""
+    """One way to prove control of a name; *type* is the CA's word, such as ``http-01``."""
 
     type: str
     url: str
@@ -127,7 +127,7 @@ class CaChallenge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaAuthorization:
-    """An authorization as the authority shows it; *name* is without ``*.``, which *wildcard* stands for."""
+    """An authorization as the CA shows it; *name* is without ``*.``, *wildcard* says whether the CA meant it."""
 
     url: str
     name: str
@@ -138,33 +138,33 @@ class CaAuthorization:
     retry_after_seconds: float | None = None
 
     def challenge(self, kind: str) -> CaChallenge | None:
-        """Return the challenge of *kind*, if the authority offers one."""
+        """Return the challenge of *kind*, if the CA offers one."""
         return next((each for each in self.challenges if each.type == kind), None)
 
     @property
     def error(self) -> Problem | None:
-        """Why this authorization failed, as its failed challenge says."""
+        """Why this authorization failed, from its failed challenge."""
         return next((each.error for each in self.challenges if each.error is not None), None)
 
 
 class Failure(StrEnum):
-    """How a request to an authority failed."""
+    """How a request to a CA failed."""
 
     PROBLEM = "problem"
-    """It answered with an error; ``AuthorityError.problem`` says which, where it sent a problem document."""
+    """It answered with an error; ``AuthorityError.problem`` has the problem document, if it sent one."""
     UNREACHABLE = "unreachable"
-    """No connection, or it was lost."""
+    """There was no connection, or it was lost."""
     UNTRUSTED = "untrusted"
     """Its TLS certificate did not verify."""
     TIMEOUT = "timeout"
-    """No answer in time, or the caller's deadline came."""
+    """There was no answer in time, or the caller's deadline passed."""
     MALFORMED = "malformed"
-    """It answered with something that is not what RFC 8555 says."""
+    """Its answer does not follow RFC 8555."""
 
 
 @dataclass(kw_only=True, eq=False)
 class AuthorityError(ServiceError):
-    """A request to a certificate authority did not succeed; ``classification.verdict`` says what helps."""
+    """A request to a certificate authority failed; ``ca_errors.classify.verdict`` returns the remedy."""
 
     message: str
     phase: Phase
@@ -173,9 +173,9 @@ class AuthorityError(ServiceError):
     problem: Problem | None = None
     retry_after_seconds: float | None = None
     outcome_unknown: bool = False
-    """A POST may have been carried out although no answer came: read the resource before sending it again."""
+    """The CA may have acted on a POST that it did not answer: read the resource before sending the POST again."""
     help_url: str | None = None
-    """Where people can mend it: the problem's ``instance``, or the address that its text names."""
+    """An address where people can resolve it: the problem's ``instance``, or a URL in its text."""
 
     def __str__(self) -> str:
         return self.message

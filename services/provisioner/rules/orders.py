@@ -1,17 +1,29 @@
-"""An order and the states it goes through; pure.
+"""An order, the states it goes through, and what moves it from one to the next; pure.
 
-::
+All transitions, drawn from `TRANSITIONS` (a test compares them)::
 
-    queued ─▶ keyed ─▶ ordering ─▶ ordered ─▶ validating ─▶ finalizing ─▶ issued
-      │▲        ▲         │           │            │             │
-      ▼│        └─────────┴───────────┴────────────┴─────────────┘   a new order at the CA, later
-    waiting_dns                                                      failed: a human must act
-                                                                     parked: 30 days of failure
+    dns_not_ready         queued, waiting_dns ─▶ waiting_dns
+    key_stored            queued, waiting_dns ─▶ keyed
+    order_intended        keyed ─▶ ordering
+    order_created         ordering ─▶ ordered
+    challenges_published  ordered ─▶ validating
+    authorized            validating ─▶ finalizing
+    certificate_stored    finalizing ─▶ issued
+    try_failed            keyed, ordering, ordered, validating, finalizing ─▶ queued
+    human_needed          every unfinished state ─▶ failed
+    given_up              every unfinished state ─▶ parked
+    cancelled             every unfinished state ─▶ cancelled
 
-Every arrow is one committed UPDATE that names the state it leaves and the lease it was done under. What must survive a
-crash is written on entering a state: the key and the CSR before the CA hears of the order (so no second key can ever
-be certified), the intent before a request that cannot be repeated blindly, the URLs as soon as they are known. After a
-crash the CA's status of the order is the truth; what we wrote says where to look.
+Rules:
+
+* Every transition is one committed UPDATE that names the state it leaves and the lease it was done under. Only
+  `cancelled` needs no lease: the domain was deleted, or needs another kind of certificate.
+* Whatever must survive a crash is written on entering a state: the key and the CSR before the CA hears of the order,
+  so that no second key can ever be certified; the intent before a request that cannot be repeated blindly; the URLs as
+  soon as they are known.
+* After a crash the CA's status of the order is the truth. The row says where to look.
+* A retry that is asked while a worker has the order is the column `retry_asked`. It changes no state, and makes the
+  order due again as soon as the worker releases it.
 """
 
 from dataclasses import dataclass, replace
@@ -27,19 +39,30 @@ from shared.registry.order_states import FINISHED, OrderState
 
 
 class Trigger(StrEnum):
-    """What moves an order on."""
+    """An event that moves an order from one state to the next."""
 
     DNS_NOT_READY = "dns_not_ready"
+    """The name does not lead here yet."""
     KEY_STORED = "key_stored"
+    """The name leads here, and the key and its CSR are stored."""
     ORDER_INTENDED = "order_intended"
+    """The CA is about to be asked for an order; its limits allow it."""
     ORDER_CREATED = "order_created"
+    """The CA has an order, and its URLs are stored."""
     CHALLENGES_PUBLISHED = "challenges_published"
+    """Every terminator answers the CA's challenges."""
     AUTHORIZED = "authorized"
+    """The CA accepted that the name is ours."""
     CERTIFICATE_STORED = "certificate_stored"
+    """The certificate is stored, and served."""
     TRY_FAILED = "try_failed"
+    """The order at the CA is dead; a new one is made later."""
     HUMAN_NEEDED = "human_needed"
+    """Nothing helps until somebody acts."""
     GIVEN_UP = "given_up"
+    """It failed for thirty days."""
     CANCELLED = "cancelled"
+    """The domain does not need this certificate any longer."""
 
 
 _AT_THE_CA: Final = (OrderState.ORDERING, OrderState.ORDERED, OrderState.VALIDATING, OrderState.FINALIZING)
@@ -65,7 +88,7 @@ TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """One need for a certificate, as its row stood when it was read."""
+    """The need of one domain for a certificate, as its row stood when it was read."""
 
     id: OrderId
     domain_id: DomainId
@@ -97,7 +120,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """What is wrong with an order: a code for programs, a sentence for people, and what the CA said."""
+    """What is wrong with an order: a code for programs, a sentence for people, and the problem that the CA sent."""
 
     error_code: str
     message: str
@@ -118,5 +141,5 @@ def advance(order: Order, trigger: Trigger, **changes: Any) -> Order:  # noqa: A
 
 
 def without_ca_order(order: Order) -> Order:
-    """Return *order* with all forgotten that belongs to its order at the CA, so that a new one is made."""
+    """Return *order* without its order at the CA, so that a new one is made."""
     return replace(order, order_url=None, finalize_url=None, authorization_urls=(), order_expires_at=None)

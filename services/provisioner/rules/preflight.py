@@ -1,9 +1,9 @@
-"""Does a domain's DNS point here? Pure: the look-up is an argument, the answer a value.
+"""Decides whether a domain's DNS points here; pure.
 
-A name points here by a CNAME to the target that is its registration's own (`rd-….<platform zone>`, which proves that
-whoever runs its DNS means this registration), or by addresses that are the platform's. Our view of the DNS is not the
-CA's: only definite findings hold an order back (no such name, no record, somebody else's target, addresses none of
-which is ours). The rest is for the CA to judge.
+A name points here by a CNAME to its registration's own target (`rd-….<platform zone>`), which proves that the owner of
+its DNS means this registration, or by addresses of the platform. Our view of the DNS is not the CA's, so only definite
+findings hold an order back: no such name, no record, the target of another registration, addresses of which none is
+ours. Everything else is left to the CA.
 """
 
 from collections.abc import Set as AbstractSet
@@ -15,7 +15,7 @@ from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """Where domains must point; with neither a *zone* nor *addresses*, nothing is expected of their DNS."""
+    """Where domains must point. With neither a *zone* nor *addresses*, nothing is expected of their DNS."""
 
     zone: str | None
     addresses: AbstractSet[IPv4Address | IPv6Address]
@@ -31,7 +31,7 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pointing:
-    """A finding: does the name point here, and does a CNAME to its own target prove it; if not, what must be done."""
+    """Whether the name points here, and whether by a CNAME to its own target; if not, a *message* to its owner."""
 
     points_here: bool
     by_own_target: bool = False
@@ -39,9 +39,9 @@ class Pointing:
 
 
 def judge(answer: DnsAnswer, *, target_label: str, platform: Platform, may_have_name: bool) -> Pointing:
-    """Return what *answer* means for the registration whose CNAME target is *target_label* in the platform's zone.
+    """Return whether *answer* points to the registration whose CNAME target is *target_label* in the platform's zone.
 
-    One that may not have the name (another tenant registered it first and holds it) gets it by its own target only.
+    A registration that may not have the name, because another tenant holds it, gets it by its own target only.
     """
     own = f"{target_label}.{platform.zone}" if platform.zone else None
     if own is not None and own in answer.cnames:
@@ -56,12 +56,12 @@ def judge(answer: DnsAnswer, *, target_label: str, platform: Platform, may_have_
 
 
 def expects_nothing(platform: Platform) -> bool:
-    """Say whether the platform names no place where domains must point, so that looking at their DNS is idle."""
+    """Return whether the platform expects nothing of domains' DNS, so that there is no need to query it."""
     return platform.zone is None and not platform.addresses
 
 
 def _finding(answer: DnsAnswer, platform: Platform) -> str | None:
-    """Return what definitely stands in the way, None when nothing does."""
+    """Return the definite obstacle, None when there is none."""
     name, detail = answer.name, answer.detail
     others = [target for target in answer.cnames if platform.zone and target.endswith(f".{platform.zone}")]
     if others:
@@ -74,7 +74,7 @@ def _finding(answer: DnsAnswer, platform: Platform) -> str | None:
         DnsOutcome.NXDOMAIN: f"{name} does not exist in the DNS",
         DnsOutcome.NO_DATA: f"{name} has no address in the DNS",
         DnsOutcome.LOOP: f"the CNAME records of {name} lead nowhere: {detail or 'they form a loop'}",
-        DnsOutcome.SERVFAIL: f"the DNS servers of {name} cannot tell ({detail or 'SERVFAIL'})",
+        DnsOutcome.SERVFAIL: f"the DNS servers of {name} fail ({detail or 'SERVFAIL'})",
         DnsOutcome.TIMEOUT: f"the DNS servers of {name} do not answer",
     }[answer.outcome]
 

@@ -1,6 +1,6 @@
-"""How a name looks from outside, as values: what the DNS says of it, what answers under it on port 80.
+"""A name seen from outside, as values: the answer of the DNS, and the answer on its port 80.
 
-That a name does not exist, or that nobody answers, is a finding and no error.
+A name that does not exist, or a port that does not answer, is a finding and not an error.
 """
 
 from dataclasses import dataclass
@@ -9,27 +9,27 @@ from ipaddress import IPv4Address, IPv6Address
 
 
 class DnsOutcome(StrEnum):
-    """How a look-up ended, at the end of the chain of CNAMEs."""
+    """The result of a look-up, at the end of the chain of CNAMEs."""
 
     FOUND = "found"
-    """At least one address."""
+    """The name has at least one address."""
     NO_DATA = "no_data"
     """The name exists and has no address."""
     NXDOMAIN = "nxdomain"
     """The name does not exist."""
     SERVFAIL = "servfail"
-    """The servers answered that they cannot tell (SERVFAIL, REFUSED and their like)."""
+    """The servers answered with an error (SERVFAIL, REFUSED, ...)."""
     TIMEOUT = "timeout"
     """No server answered in time."""
     LOOP = "loop"
-    """The CNAMEs lead back to themselves, or the chain is longer than anybody follows."""
+    """The CNAMEs lead back to themselves, or the chain is longer than resolvers follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DnsAnswer:
-    """What the DNS says of *name*: the targets of its CNAMEs in order, and the addresses at their end.
+    """The answer of the DNS for *name*: the targets of its CNAMEs in order, and the addresses at their end.
 
-    Names are lower case without a trailing dot. CNAMEs seen before a failure are kept: ``cnames`` may be filled
+    Names are lower case without a trailing dot. CNAMEs seen before a failure are kept, so ``cnames`` may be filled
     whatever the outcome.
     """
 
@@ -41,21 +41,21 @@ class DnsAnswer:
 
 
 class ProbeOutcome(StrEnum):
-    """What a request for a challenge's answer found."""
+    """The result of a request for a challenge's answer."""
 
     OK = "ok"
-    """The right answer."""
+    """The answer was right."""
     MISMATCH = "mismatch"
-    """Somebody answers, and with something else."""
+    """There was an answer, and it was wrong."""
     UNREACHABLE = "unreachable"
-    """Nobody answers."""
+    """There was no answer."""
     FORBIDDEN = "forbidden"
-    """The name leads to an address that nothing is fetched from: private, loopback, link-local ..."""
+    """The name leads to an address from which nothing is fetched: private, loopback, link-local ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What was found at *address*; *detail* is half a sentence for people, with an excerpt of a wrong answer."""
+    """The result at *address*; *detail* is half a sentence for people, with an excerpt of a wrong answer."""
 
     outcome: ProbeOutcome
     address: IPv4Address | IPv6Address | None = None

@@ -1,8 +1,9 @@
-"""When to try again; pure: the clock and the dice are arguments.
+"""How long to wait before the next try; pure: the clock and the dice are arguments.
 
-A failed try waits 1 minute, 10 minutes, 100 minutes, then a day (Let's Encrypt's integration guide, "Retrying
-failures"), with jitter so that what failed together does not return together. What the CA asks for (Retry-After,
-RFC 8555 section 6.6) is never undercut. A look at the DNS costs no CA budget and is repeated from 5 seconds to an hour.
+After a failed try the order waits 1 minute, 10 minutes, 100 minutes, then a day (Let's Encrypt's integration guide,
+"Retrying failures"), with jitter, so that orders that failed together are not retried together. The wait is never
+shorter than the CA's Retry-After (RFC 8555 section 6.6). A DNS query uses none of the CA's limits, so it is repeated
+after 5 seconds, growing to an hour.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ def after_failure(
 
 
 def after_check(checks: int, *, first: float = _FIRST_CHECK_SECONDS, dice: Dice) -> timedelta:
-    """Return how long to wait after the look number *checks* (from 1) that did not find what is needed."""
+    """Return how long to wait after check number *checks* (from 1) that found the order still not ready."""
     # The exponent is bounded, so that a domain that waits for years does not overflow a float.
     rung = min(_LAST_CHECK_SECONDS, first * _CHECK_GROWTH ** min(checks - 1, 50))
     return timedelta(seconds=rung * (1 - _JITTER * dice()))

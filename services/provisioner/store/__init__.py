@@ -1,1 +1,1 @@
-"""The provisioner's SQL: its orders, claims, budgets and accounts, and what it writes to the registry."""
+"""The provisioner's SQL: its orders, claims, budgets and accounts, and its writes to the registry."""

@@ -1,6 +1,6 @@
-"""The ACME account, one for each CA: its key is made once, sealed with the provisioner's own secret, and kept for ever.
+"""The ACME account, one for each CA. Its key is made once, sealed with the provisioner's own secret, and kept forever.
 
-For ever, because what users put into their DNS (`accounturi` in CAA records) names the account.
+Forever, because users name the account in their DNS (`accounturi` in CAA records).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 @dataclass(slots=True, kw_only=True)
 class Accounts:
-    """Gives the account at a CA, registered on first use; safe for many processes at once."""
+    """Returns the account at a CA, registered on first use; safe for many processes at once."""
 
     pool: Pool
     authorities: CertificateAuthorities
@@ -30,7 +30,7 @@ class Accounts:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def at(self, ca: str, *, deadline: float) -> tuple[AccountId, AcmeAccount]:
-        """Return the account at the CA whose directory is *ca*.
+        """Return the account at the CA with the directory URL *ca*.
 
         Raises:
             AuthorityError: it is not registered yet and cannot be now.
@@ -42,14 +42,14 @@ class Accounts:
         return self._known[ca]
 
     def forget(self, ca: str) -> None:
-        """Register the account again before its next use: the CA says that it does not know it."""
+        """Register the account again before its next use, because the CA does not know it."""
         self._known.pop(ca, None)
 
     async def _open(self, ca: str, *, deadline: float) -> tuple[AccountId, AcmeAccount]:
         row = await self._row(ca)
         key = self.box.open(row["sealed_key"], key_id=row["sealing_key_id"], context=f"{row['id']}\n{ca}")
         authority = self.authorities.account(directory_url=ca, key_pkcs8=key, url=None)
-        # Idempotent by key (RFC 8555 section 7.3.1), and asked once a process: it also finds out a lost account.
+        # Idempotent by key (RFC 8555 section 7.3.1). Done once in each process, which also discovers a lost account.
         account = await authority.register(
             contact=self.contact, external_account=self.external_account, deadline=deadline
         )
@@ -83,7 +83,7 @@ class Accounts:
                 sealed.key_id,
             )
             row = await connection.fetchrow(_SELECT, ca)
-            assert row is not None  # ours, or that of whoever was quicker
+            assert row is not None  # ours, or that of a process that was quicker
             return row
 
 

@@ -17,7 +17,7 @@ GROUP BY state
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderBacklog:
-    """Unfinished orders by state, and for how long the one that is most overdue has been due; 0 when none is."""
+    """Unfinished orders by state, and how long ago the oldest due one became due; 0 if none is due."""
 
     unfinished: Mapping[str, int]
     overdue_seconds: float

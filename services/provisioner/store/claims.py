@@ -1,7 +1,7 @@
-"""Who works on which order: due orders are claimed fairly, under a lease.
+"""Claims due orders for a worker, fairly and under a lease.
 
-An order is due when `next_attempt_at` has passed. Claiming it moves that instant to the end of the lease, so an order
-whose worker died is simply due again; `lease_token` grows with each claim and fences the writes of the one before.
+An order is due when `next_attempt_at` has passed. A claim moves that instant to the end of the lease, so an order whose
+worker died is simply due again. `lease_token` grows with each claim and fences the writes of the worker before.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from shared.store import Pool, Row
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 CHANNEL: Final = "certsmith_orders"
-"""NOTIFY on this channel says that an order may be due."""
+"""A NOTIFY on this channel means that an order may be due."""
 
 _TENANTS_A_CLAIM: Final = 1000
 _FEW: Final = 1000
@@ -32,8 +32,8 @@ _COLUMNS: Final = (
     "{0}.created_at"
 )
 
-# Takes what `chosen` names, and returns it beside the one row of `page`, which is there with no order too.
-_TAKE: Final = f"""
+# Claims the orders in `chosen`, and returns them with the one row of `page`, which is there without any order too.
+_CLAIM: Final = f"""
 , claimed AS (
     UPDATE provisioner.orders AS o
     SET lease_holder = $2, lease_token = o.lease_token + 1, lease_until = now() + $3, next_attempt_at = now() + $3,
@@ -44,8 +44,8 @@ _TAKE: Final = f"""
 SELECT page.*, {_COLUMNS.format("claimed")} FROM page LEFT JOIN claimed ON true
 """  # noqa: S608 - constants only
 
-# Nearly always few orders are due, however many wait: then the index of due orders has them all, and they are taken
-# one of each tenant in turn, those that have not failed first. When there are more than $4 nothing is taken.
+# Nearly always few orders are due, however many wait. Then the index of unfinished orders has them all, and they are
+# claimed one of each tenant in turn, those that have not failed first. If more than $4 are due, none is claimed.
 _CLAIM_OF_FEW: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT id, tenant, attempt > 0 AS failed, next_attempt_at FROM provisioner.orders
@@ -61,10 +61,10 @@ WITH due AS MATERIALIZED (
     WHERE (SELECT are_few FROM page) AND o.next_attempt_at <= now()
       AND {sql_unfinished("o.state")}
     ORDER BY turns.turn, turns.next_attempt_at LIMIT $1 FOR UPDATE OF o SKIP LOCKED
-){_TAKE}"""  # noqa: S608 - constants only
+){_CLAIM}"""  # noqa: S608 - constants only
 
-# The same when many are due. `tenants` walks an index from tenant to tenant, so one with a million due orders costs no
-# more than one with a single one, and starves nobody. `page` says where the next walk begins, null at the end.
+# The same when many are due. `tenants` walks an index from tenant to tenant, so a tenant with a million due orders
+# costs no more than one with a single one, and delays no other. `page` has the start of the next walk, null at the end.
 _CLAIM_BY_TENANT: Final = f"""
 WITH RECURSIVE tenants AS (
     (SELECT tenant FROM provisioner.orders
@@ -92,20 +92,20 @@ WITH RECURSIVE tenants AS (
     SELECT o.id FROM provisioner.orders AS o JOIN due USING (id)
     WHERE o.next_attempt_at <= now() AND {sql_unfinished("o.state")}
     ORDER BY due.turn LIMIT $1 FOR UPDATE OF o SKIP LOCKED
-){_TAKE}"""  # noqa: S608 - constants only
+){_CLAIM}"""  # noqa: S608 - constants only
 
 
 @dataclass(slots=True)
 class Claims:
-    """Takes due orders for one process; among very many, beginning each time with the tenant after the last one."""
+    """Claims due orders for one process; if there are very many, each claim begins after the last tenant."""
 
     pool: Pool
     holder: str
     lease: timedelta
     _after_tenant: str | None = field(default=None, init=False)
 
-    async def take(self, limit: int) -> tuple[Order, ...]:
-        """Return up to *limit* due orders, now leased to the holder; none only when a whole round has found none."""
+    async def claim(self, limit: int) -> tuple[Order, ...]:
+        """Return up to *limit* due orders, now leased to the holder; none only if a whole round found none."""
         async with self.pool.acquire() as connection:
             rows = await connection.fetch(_CLAIM_OF_FEW, limit, self.holder, self.lease, _FEW)
             if rows[0]["are_few"]:

@@ -1,4 +1,4 @@
-"""What the provisioner tells, written to the outbox in the transaction of the change."""
+"""Publishes the provisioner's events through the outbox, in the transaction of the change."""
 
 from typing import Final
 
@@ -11,12 +11,12 @@ SERVICE: Final = "provisioner"
 
 
 async def publish(connection: Connection, data: Data, *, cause: Cause) -> None:
-    """Tell *data* once this transaction is committed."""
+    """Publish *data* once this transaction is committed."""
     event = Event(data=data, source=SERVICE, cause=cause)
     await outbox.publish(connection, service=SERVICE, event=event)
 
 
 async def publish_changed(connection: Connection, domain: Domain, *, cause: Cause) -> None:
-    """Tell that the domain's row has changed."""
+    """Publish that the domain's row has changed."""
     data = DomainChanged(domain=domain.name, version=domain.version, deleted=domain.is_deleted)
     await publish(connection, data, cause=cause)

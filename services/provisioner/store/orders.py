@@ -1,6 +1,6 @@
-"""Orders in PostgreSQL: every arrow of the state machine is one UPDATE, guarded by state and lease.
+"""Orders in PostgreSQL. Every transition is one UPDATE, guarded by state and lease.
 
-All functions work inside the caller's transaction.
+All functions run inside the caller's transaction.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from shared.identifiers import CertificateId, DomainId
 from shared.registry.order_states import sql_finished, sql_unfinished
 from shared.store import Connection
 
-# One statement for every arrow: the row, and the answers of terminators, which stand only while the order does.
+# One statement for every transition: the row, and the challenge answers, which exist only as long as the CA's order.
 # A retry that was asked while a worker had the order makes it due as soon as the worker releases it, with its checks
 # counted from zero; until then `checks` is left alone (0004_order_states.sql says why).
 _SAVE: Final = f"""
@@ -139,7 +139,7 @@ SELECT pg_notify($11, '') FROM opened
 
 
 async def open_order(connection: Connection, order: Order, *, reason: str) -> bool:
-    """Store *order*, due now, and wake the workers; return False when the same need has an unfinished order already."""
+    """Store *order*, due now, and wake the workers; return False if the same need has an unfinished order already."""
     opened = await connection.fetchrow(
         _OPEN,
         order.id,
@@ -158,7 +158,7 @@ async def open_order(connection: Connection, order: Order, *, reason: str) -> bo
 
 
 async def known_urls(connection: Connection, urls: Sequence[str]) -> frozenset[str]:
-    """Return those of *urls*, orders at a CA, that a row here names already."""
+    """Return those of *urls*, orders at a CA, that have a row already."""
     rows = await connection.fetch(
         "SELECT order_url FROM provisioner.orders WHERE order_url = ANY ($1::text[])", list(urls)
     )
@@ -166,7 +166,7 @@ async def known_urls(connection: Connection, urls: Sequence[str]) -> frozenset[s
 
 
 async def hand_back(connection: Connection, order: Order, *, wait: timedelta) -> None:
-    """Give up the lease as the order stands, whatever its state; due again after *wait*. Without the lease, nothing."""
+    """Give up the lease in any state; the order is due after *wait*. Without the lease nothing happens."""
     await connection.execute(
         "UPDATE provisioner.orders SET lease_until = NULL, lease_holder = NULL, next_attempt_at = now() + $3 "
         "WHERE id = $1 AND lease_token = $2 AND lease_until IS NOT NULL",
@@ -193,15 +193,16 @@ WHERE domain_id = $1 AND {sql_unfinished()} AND key_type IS DISTINCT FROM $2 RET
 
 
 async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
-    """Make the domain's waiting order due now; return False when it has none.
+    """Make the domain's waiting order due now; return False if it has none.
 
-    One that is worked on goes on, and is due again at once if that ends in a wait: it may not have seen what is new.
+    An order that a worker has goes on, and is due again at once if it would wait then: the worker may not have seen the
+    change that this retry is asked for.
     """
     return await connection.fetchrow(_RETRY, domain_id, CHANNEL) is not None
 
 
 async def cancel_orders(connection: Connection, domain_id: DomainId, *, but_key_type: str | None = None) -> None:
-    """Cancel the domain's unfinished orders, but those for *but_key_type*, and end their challenge answers."""
+    """Cancel the domain's unfinished orders, except those for *but_key_type*, and delete their challenge answers."""
     rows = await connection.fetch(_CANCEL, domain_id, but_key_type)
     await connection.execute(
         "DELETE FROM registry.challenges WHERE order_id = ANY ($1::text[])", [row["id"] for row in rows]

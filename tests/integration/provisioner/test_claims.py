@@ -25,7 +25,7 @@ async def test_a_due_order_is_found_at_once_however_many_tenants_wait_for_their_
     waiting = [(f"tenant-{number:05}", timedelta(hours=1)) for number in range(3000)]
     *_, due = await store_orders(database_url, *waiting, ("tenant-last", timedelta()))
 
-    found = await claims(pool).take(10)
+    found = await claims(pool).claim(10)
 
     assert [order.domain_id for order in found] == [due]
 
@@ -34,7 +34,7 @@ async def test_a_tenant_with_very_many_due_orders_does_not_keep_another_waiting(
     many = [("aaa", timedelta(seconds=-60))] * 1500
     *_, other = await store_orders(database_url, *many, ("zzz", timedelta()))
 
-    found = await claims(pool).take(10)
+    found = await claims(pool).claim(10)
 
     assert len(found) == 10
     assert other in {order.domain_id for order in found}
@@ -44,7 +44,7 @@ async def test_few_due_orders_are_taken_tenant_by_tenant_too(pool: Pool, databas
     many = [("aaa", timedelta(seconds=-60))] * 20
     *_, other = await store_orders(database_url, *many, ("zzz", timedelta()))
 
-    found = await claims(pool).take(2)
+    found = await claims(pool).claim(2)
 
     assert other in {order.domain_id for order in found}
 
@@ -52,7 +52,7 @@ async def test_few_due_orders_are_taken_tenant_by_tenant_too(pool: Pool, databas
 async def test_workers_at_once_never_get_the_same_order(pool: Pool, database_url: str) -> None:
     await store_orders(database_url, *[("aaa", timedelta())] * 30)
 
-    found = await asyncio.gather(*(claims(pool).take(10) for _ in range(4)))
+    found = await asyncio.gather(*(claims(pool).claim(10) for _ in range(4)))
 
     taken = [order.id for orders_ in found for order in orders_]
     assert len(taken) == len(set(taken))
@@ -70,7 +70,7 @@ async def test_an_order_that_the_ca_forgets_again_and_again_is_made_anew_less_an
     waits = []
     for _ in range(4):
         await owner.execute("UPDATE provisioner.orders SET state = 'ordering', next_attempt_at = now()")
-        (order,) = await claims(pool).take(1)
+        (order,) = await claims(pool).claim(1)
         setback = setbacks.try_failed(order, forgotten)
         async with pool.transaction() as connection:
             await orders.release(connection, order, setback.after, wait=setback.wait, trouble=setback.trouble)
@@ -88,15 +88,15 @@ async def test_who_asks_while_an_order_is_looked_at_has_it_looked_at_again_at_on
     pool: Pool, database_url: str
 ) -> None:
     (domain_id,) = await store_orders(database_url, ("acme", timedelta()))
-    (order,) = await claims(pool).take(1)
+    (order,) = await claims(pool).claim(1)
 
     async with pool.transaction() as connection:
         assert await orders.retry_now(connection, domain_id)
-        assert not await claims(pool).take(1)  # it stays in its worker's hands
+        assert not await claims(pool).claim(1)  # it stays in its worker's hands
         await orders.release(connection, order, order, wait=timedelta(hours=1))
 
-    (again,) = await claims(pool).take(1)
+    (again,) = await claims(pool).claim(1)
     assert again.checks == 0
     async with pool.transaction() as connection:
         await orders.release(connection, again, again, wait=timedelta(hours=1))
-    assert not await claims(pool).take(1)
+    assert not await claims(pool).claim(1)

@@ -43,7 +43,7 @@ RELEASE = (
 
 
 async def claim(pool: Pool) -> tuple[Order, ...]:
-    return await Claims(pool=pool, holder="this release", lease=LEASE).take(10)
+    return await Claims(pool=pool, holder="this release", lease=LEASE).claim(10)
 
 
 async def an_order_claimed_by_the_previous_release(pool: Pool, database_url: str) -> tuple[DomainId, str]:

@@ -56,7 +56,7 @@ def test_our_address_is_not_enough_for_who_came_second() -> None:
         (an_answer(DnsOutcome.NO_DATA, addresses=()), "no address"),
         (an_answer(addresses=(THEIRS,)), "points to 203.0.113.9, which is not this platform"),
         (an_answer(DnsOutcome.LOOP, addresses=()), "lead nowhere"),
-        (an_answer(DnsOutcome.SERVFAIL, addresses=()), "cannot tell"),
+        (an_answer(DnsOutcome.SERVFAIL, addresses=()), "fail"),
         (an_answer(DnsOutcome.TIMEOUT, addresses=()), "do not answer"),
         (an_answer(cnames=("rd-other.edge.example.net",)), "belongs to another registration"),
     ],

@@ -1,4 +1,4 @@
-"""One account at one authority: the methods of the port ``AcmeAccount``."""
+"""One account at one CA: implements the port ``AcmeAccount``, which documents the methods."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ _MAX_PAGES: Final = 1000  # of an account's list of orders
 
 
 class HttpAcmeAccount:
-    """Speaks RFC 8555 in the name of one account."""
+    """Sends the requests of RFC 8555 for one account."""
 
     def __init__(self, endpoint: Endpoint, key: AccountKey, url: str | None) -> None:
         self._endpoint = endpoint
@@ -53,14 +53,14 @@ class HttpAcmeAccount:
     async def register(
         self, *, contact: str | None, external_account: ExternalAccount | None, deadline: float
     ) -> Account:
-        """Return the account of this key, made if there was none (RFC 8555 section 7.3)."""
+        """Return the account of this key; create it if there is none (RFC 8555 section 7.3)."""
         directory = await self._endpoint.directory(deadline=deadline)
         wanted: dict[str, object] = {"termsOfServiceAgreed": True}
         if contact is not None:
             wanted["contact"] = [contact]
         if external_account is not None:
             wanted["externalAccountBinding"] = self._binding(external_account, directory.new_account)
-        # Idempotent by key, so an answer that was lost is no trouble.
+        # Idempotent by key, so it can be repeated after a lost answer.
         call = Call(method="POST", url=directory.new_account, phase=Phase.ACCOUNT)
         bare_key = self._key.signer(None)
         reply = await self._endpoint.post(call, _json(wanted), signer=bare_key, deadline=deadline)
@@ -90,7 +90,7 @@ class HttpAcmeAccount:
         return await self._orders.unfinished(names, known=known, deadline=deadline)
 
     async def order_urls(self, *, deadline: float) -> list[str]:
-        """Return what the account's list has (RFC 8555 section 7.1.2.1); Let's Encrypt's accounts have none."""
+        """Return the account's list of orders (RFC 8555 section 7.1.2.1); Let's Encrypt's accounts have no list."""
         account = Call(method="POST", url=self._url or "", phase=Phase.ACCOUNT)
         document = answers.document_of(await self._post(account, _GET, deadline), account)
         page = document.get("orders")
@@ -105,12 +105,12 @@ class HttpAcmeAccount:
         return urls
 
     async def order(self, url: str, *, deadline: float) -> CaOrder:
-        """Return the order as it stands."""
+        """Return the order as it is now."""
         call = Call(method="POST", url=url, phase=Phase.ORDER)
         return self._order(await self._post(call, _GET, deadline), call, url=url)
 
     async def settled(self, order: CaOrder, *, patience_seconds: float, deadline: float) -> CaOrder:
-        """Return *order* as soon as its status is another, or as it stands when patience is over."""
+        """Return *order* as soon as its status changes, or as it is when *patience_seconds* are over."""
         loop = asyncio.get_running_loop()
         patience_ends = min(loop.time() + patience_seconds, deadline)
         seen = order
@@ -125,7 +125,7 @@ class HttpAcmeAccount:
         raise AssertionError("the pauses have no end")
 
     async def authorization(self, url: str, *, deadline: float) -> CaAuthorization:
-        """Return the authorization as it stands (RFC 8555 section 7.5)."""
+        """Return the authorization as it is now (RFC 8555 section 7.5)."""
         call = Call(method="POST", url=url, phase=Phase.AUTHORIZATION)
         reply = await self._post(call, _GET, deadline)
         document = answers.document_of(reply, call)
@@ -133,12 +133,12 @@ class HttpAcmeAccount:
         return answers.read(documents.authorization, document, call, url=url, retry_after_seconds=wait)
 
     async def answer(self, challenge_url: str, *, deadline: float) -> None:
-        """Tell the authority to validate (RFC 8555 section 7.5.1)."""
+        """Ask the CA to validate (RFC 8555 section 7.5.1)."""
         call = Call(method="POST", url=challenge_url, phase=Phase.CHALLENGE, changes=True)
         await self._post(call, b"{}", deadline)
 
     async def finalize(self, order: CaOrder, csr_der: bytes, *, deadline: float) -> CaOrder:
-        """Return *order* after asking for the certificate of this CSR (RFC 8555 section 7.4)."""
+        """Send the CSR, and return *order* as it is afterwards (RFC 8555 section 7.4)."""
         call = Call(method="POST", url=order.finalize_url, phase=Phase.FINALIZE, changes=True)
         reply = await self._post(call, _json({"csr": base64url(csr_der)}), deadline)
         return self._order(reply, call, url=order.url)
@@ -183,15 +183,15 @@ def _json(value: dict[str, object]) -> bytes:
 
 
 def _location(reply: Reply, call: Call) -> str:
-    """Return where the new resource is (RFC 8555 sections 7.3 and 7.4: the Location header field)."""
+    """Return the URL of the new resource (RFC 8555 sections 7.3 and 7.4: the Location header field)."""
     url = reply.headers.get("Location")
     if not documents.is_url(url):
-        raise answers.malformed(call, "it does not say where what was made is")
+        raise answers.malformed(call, "it has no Location header field with the URL of the new resource")
     return url
 
 
 def _check_usable(account: Document, url: str) -> None:
-    """Refuse an account that was deactivated or revoked (RFC 8555 section 7.1.6)."""
+    """Raise if the account was deactivated or revoked (RFC 8555 section 7.1.6)."""
     status = account.get("status")
     if status in ("deactivated", "revoked"):
         raise AuthorityError(

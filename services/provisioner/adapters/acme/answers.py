@@ -1,4 +1,4 @@
-"""From an answer of HTTP to our values, or to the error that keeps all that the authority said. Pure."""
+"""Translates an HTTP answer into our values, or into the error that has everything the CA said. Pure."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from services.provisioner.rules.acme import AuthorityError, Failure, Problem
 T = TypeVar("T")
 
 _ADDRESS: Final = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;)]")
-# The authority failed, or somebody between it and us: what was asked for may have been done all the same.
+# The CA failed, or a proxy in front of it: the request may have been carried out all the same.
 _UNSURE: Final = frozenset({HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
 
@@ -28,7 +28,7 @@ def read(parse: Callable[..., T], source: object, call: Call, **details: object)
     """Return what *parse* makes of *source*, an answer to *call*.
 
     Raises:
-        AuthorityError: nothing; the request may have been carried out.
+        AuthorityError: *source* cannot be parsed; the request may have been carried out.
     """
     try:
         return parse(source, **details)
@@ -37,7 +37,7 @@ def read(parse: Callable[..., T], source: object, call: Call, **details: object)
 
 
 def malformed(call: Call, what: str) -> AuthorityError:
-    """Return the error for an answer to *call* that is not what RFC 8555 says."""
+    """Return the error for an answer to *call* that does not follow RFC 8555."""
     return AuthorityError(
         message=f"{call.phase}: the answer of {call.url} cannot be read: {what}",
         phase=call.phase,
@@ -47,7 +47,7 @@ def malformed(call: Call, what: str) -> AuthorityError:
 
 
 def problem_of(reply: Reply) -> Problem | None:
-    """Return the problem document in *reply*; errors of whatever stands before the authority have none."""
+    """Return the problem document in *reply*; errors of a proxy in front of the CA have none."""
     try:
         return documents.problem(documents.load(reply.body))
     except DocumentError:
@@ -63,7 +63,7 @@ def wait_asked(reply: Reply, *, clock: Callable[[], datetime]) -> float | None:
 
 
 def raise_refusal(reply: Reply, call: Call, *, clock: Callable[[], datetime]) -> None:
-    """Return when *reply* is no error.
+    """Return if *reply* is not an error.
 
     Raises:
         AuthorityError: it is one.
@@ -87,7 +87,7 @@ def raise_refusal(reply: Reply, call: Call, *, clock: Callable[[], datetime]) ->
 
 
 def _help_url(problem: Problem | None) -> str | None:
-    """Return where people can mend it: what the problem is about, else an address that its text names."""
+    """Return where people can resolve the problem: its ``instance``, else a URL in its text."""
     if problem is None:
         return None
     found = _ADDRESS.search(problem.detail)

@@ -1,4 +1,4 @@
-"""All authorities that this process talks to, over one session: the port ``CertificateAuthorities``."""
+"""All CAs that this process talks to, over one HTTP session: the port ``CertificateAuthorities``."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -15,13 +15,13 @@ from services.provisioner.adapters.acme.endpoint import Endpoint
 from services.provisioner.adapters.acme.transport import Transport
 from shared.errors import SettingsError
 
-_CONNECTIONS: Final = 32  # to one authority; Let's Encrypt's limit is in requests a second
+_CONNECTIONS: Final = 32  # to one CA; Let's Encrypt's limit is in requests a second
 _CONNECT_SECONDS: Final = 10.0
-_IDLE_SECONDS: Final = 15.0  # servers keep idle connections longer, so that we are not cut off while we send
+_IDLE_SECONDS: Final = 15.0  # servers keep idle connections longer, so none is closed while we send on it
 
 
 class HttpCertificateAuthorities:
-    """Opens accounts at any authority, one endpoint for each directory."""
+    """Opens accounts at any CA, with one endpoint for each directory."""
 
     def __init__(self, transport: Transport, *, clock: Callable[[], datetime]) -> None:
         self._transport = transport
@@ -29,7 +29,7 @@ class HttpCertificateAuthorities:
         self._endpoints: dict[str, Endpoint] = {}
 
     def account(self, *, directory_url: str, key_pkcs8: bytes, url: str | None) -> HttpAcmeAccount:
-        """Return the account that this key stands for."""
+        """Return the account of this key."""
         if directory_url not in self._endpoints:
             self._endpoints[directory_url] = Endpoint(
                 self._transport, directory_url, connections=_CONNECTIONS, clock=self._clock
@@ -45,9 +45,9 @@ class HttpCertificateAuthorities:
 async def open_certificate_authorities(
     *, trusted_ca_pem: str | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> AsyncIterator[HttpCertificateAuthorities]:
-    """Yield the authorities; *trusted_ca_pem* verifies their own TLS instead of the system's roots.
+    """Yield the CAs. *trusted_ca_pem* has the roots for their own TLS certificates; None: the system's roots.
 
-    *clock* is asked only where an authority names an instant and does not say what time it is.
+    *clock* is used only for an answer with an instant in Retry-After and no Date.
 
     Raises:
         SettingsError: *trusted_ca_pem* has no certificates.
@@ -57,7 +57,7 @@ async def open_certificate_authorities(
             ssl=_trust(trusted_ca_pem), limit=0, limit_per_host=_CONNECTIONS, keepalive_timeout=_IDLE_SECONDS
         ),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-        # RFC 8555 section 6.1 wants to know who asks; it also wants a language, for what people will read.
+        # RFC 8555 section 6.1 wants a User-Agent, and Accept-Language for texts that people will read.
         headers={"User-Agent": _user_agent(), "Accept-Language": "en", "Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
@@ -65,7 +65,7 @@ async def open_certificate_authorities(
 
 
 def _trust(trusted_ca_pem: str | None) -> ssl.SSLContext:
-    """Return what authorities' own TLS must verify against; nothing in a bundle does not mean the system's roots."""
+    """Return the trust for CAs' own TLS certificates; an empty bundle does not mean the system's roots."""
     if trusted_ca_pem is None:
         return ssl.create_default_context()
     try:

@@ -1,8 +1,8 @@
-"""What an authority says, read into our values. Pure; anything that is no such document raises ``DocumentError``.
+"""Parses the documents of a CA into our values. Pure; a document of another form raises ``DocumentError``.
 
-Only what we use is looked at, and what we do not know is let pass: fields, statuses, kinds of challenges and of
-identifiers, of which later RFCs add some. Texts that go on from here can be shown in a line and stored: authorities
-quote what strangers' servers sent.
+Only the fields that we use are read. Unknown fields, statuses, kinds of challenges and kinds of identifiers are
+ignored, because later RFCs add some. Texts are cleaned, so that they can be shown in one line and stored: CAs quote
+the answers of strangers' servers.
 """
 
 import base64
@@ -39,12 +39,12 @@ _BLANKS: Final = re.compile(rb"\s+")
 
 
 class DocumentError(ValueError):
-    """This is not the document that was expected; the text says in what."""
+    """The document does not have the expected form; the text says where it differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directory:
-    """Where an authority's resources are (RFC 8555 section 7.1.1)."""
+    """The URLs of a CA's resources (RFC 8555 section 7.1.1)."""
 
     new_nonce: str
     new_account: str
@@ -53,7 +53,7 @@ class Directory:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> float:
@@ -71,9 +71,9 @@ def load(body: bytes) -> dict[str, object]:
     try:
         document = _DECODER.decode(body.decode())
     except (ValueError, RecursionError) as error:
-        raise DocumentError(f"it is no JSON: {error}") from None
+        raise DocumentError(f"it is not JSON: {error}") from None
     if not isinstance(document, dict):
-        raise DocumentError("it is no JSON object")
+        raise DocumentError("it is not a JSON object")
     return document
 
 
@@ -88,7 +88,7 @@ def directory(document: Document) -> Directory:
 
 
 def order(document: Document, *, url: str, retry_after_seconds: float | None = None) -> CaOrder:
-    """Read the order that is at *url* (RFC 8555 section 7.1.3)."""
+    """Read the order at *url* (RFC 8555 section 7.1.3)."""
     return CaOrder(
         url=url,
         status=_status(OrderStatus, document),
@@ -103,7 +103,7 @@ def order(document: Document, *, url: str, retry_after_seconds: float | None = N
 
 
 def authorization(document: Document, *, url: str, retry_after_seconds: float | None = None) -> CaAuthorization:
-    """Read the authorization that is at *url* (RFC 8555 section 7.1.4)."""
+    """Read the authorization at *url* (RFC 8555 section 7.1.4)."""
     challenges = document.get("challenges")
     return CaAuthorization(
         url=url,
@@ -129,7 +129,7 @@ def _challenge(document: Document) -> CaChallenge:
 
 
 def problem(value: object) -> Problem | None:
-    """Read a problem document (RFC 7807), None where there is none; nothing in it is too odd to be kept."""
+    """Read a problem document (RFC 7807), whatever is in it; None if there is none."""
     if not isinstance(value, dict):
         return None
     status = value.get("status")
@@ -159,7 +159,7 @@ def chain(body: bytes) -> tuple[bytes, ...]:
     try:
         found = tuple(base64.b64decode(_BLANKS.sub(b"", text), validate=True) for text in _PEM.findall(body))
     except binascii.Error as error:
-        raise DocumentError(f"a certificate in it is no PEM: {error}") from None
+        raise DocumentError(f"a certificate in it is not PEM: {error}") from None
     if not found:
         raise DocumentError("it has no certificate")
     return found
@@ -169,7 +169,7 @@ def urls(document: Document, key: str) -> tuple[str, ...]:
     """Return the list of URLs under *key*."""
     value = document.get(key)
     if not isinstance(value, list) or not all(is_url(each) for each in value):
-        raise DocumentError(f"its {key!r} is no list of URLs")
+        raise DocumentError(f"its {key!r} is not a list of URLs")
     return tuple(value)
 
 
@@ -187,12 +187,12 @@ def _url_or_none(document: Document, key: str) -> str | None:
 
 def is_url(value: object) -> TypeGuard[str]:
     """Say whether *value* looks like a URL."""
-    # RFC 3986 section 2: ASCII without blanks. Which schemes are talked to is for the transport to say.
+    # RFC 3986 section 2: ASCII without blanks. The transport decides which schemes it uses.
     return isinstance(value, str) and value.isascii() and value.isprintable() and "://" in value and " " not in value
 
 
 def _token(document: Document) -> str:
-    """Return the challenge's token, "" for kinds that have none."""
+    """Return the challenge's token; empty for kinds that have none."""
     value = document.get("token")
     return value if isinstance(value, str) and _TOKEN.fullmatch(value) else ""
 
@@ -234,7 +234,7 @@ def _instant(value: object) -> datetime | None:
 
 
 def _storable(value: Document) -> Document:
-    """Return *value* as PostgreSQL's ``jsonb`` takes it: no NUL, no lone surrogates, not nested without end."""
+    """Return *value* as PostgreSQL's ``jsonb`` accepts it: no NUL, no lone surrogates, bounded depth."""
     return {_clean(key): _storable_part(each, _MAX_DEPTH) for key, each in value.items()}
 
 

@@ -1,4 +1,4 @@
-"""One certificate authority: its directory, its nonces, and requests that are signed, sent and answered."""
+"""One certificate authority: its directory, its nonces, and signed requests to it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,11 +17,11 @@ from services.provisioner.rules.acme import AuthorityError, Failure, Phase
 
 # With half of all nonces refused, 25 tries fail once in 33 million requests.
 _NONCE_TRIES: Final = 25
-_DIRECTORY_SECONDS: Final = 3600.0  # resources hardly ever move, and then the old ones go on for a while
+_DIRECTORY_SECONDS: Final = 3600.0  # URLs hardly ever change, and then the old ones keep working for a while
 
 
 class Endpoint:
-    """Sends requests to one authority, some at a time; accounts and tasks share it."""
+    """Sends requests to one CA, a limited number at a time; accounts and tasks share it."""
 
     def __init__(
         self, transport: Transport, directory_url: str, *, connections: int, clock: Callable[[], datetime]
@@ -33,11 +33,11 @@ class Endpoint:
         self._directory_until = 0.0
         self._reading_directory = asyncio.Lock()
         self._nonces = NoncePool(self._new_nonce)
-        # A nonce is taken only for a request that can be sent at once, so few are out and none grows old waiting.
+        # A nonce is used only for a request that can be sent at once, so none expires while it waits.
         self._slots = asyncio.Semaphore(connections)
 
     async def directory(self, *, deadline: float) -> Directory:
-        """Return the authority's directory, read again each hour."""
+        """Return the CA's directory, read again each hour."""
         now = asyncio.get_running_loop().time()
         if self._directory is not None and now < self._directory_until:
             return self._directory
@@ -77,7 +77,7 @@ class Endpoint:
             reply = await self._transport.exchange(replace(call, method="POST", body=body), deadline=deadline)
             nonce = well_formed(reply.headers.get("Replay-Nonce"))
             if tries_left and _is_bad_nonce(reply):
-                continue  # RFC 8555 section 6.5: the answer's own nonce is good for the next try
+                continue  # RFC 8555 section 6.5: the answer's own nonce is for the next try
             self._nonces.keep(nonce)
             answers.raise_refusal(reply, call, clock=self._clock)
             return reply
@@ -112,11 +112,13 @@ def _is_bad_nonce(reply: Reply) -> bool:
 
 @asynccontextmanager
 async def waiting_until(deadline: float, phase: Phase) -> AsyncIterator[None]:
-    """Give up at *deadline* what waits for its turn; nothing was sent by then."""
+    """Raise at *deadline* if the block still waits for its turn; nothing was sent by then."""
     try:
         async with asyncio.timeout_at(deadline):
             yield
     except TimeoutError as error:
         raise AuthorityError(
-            message=f"{phase}: the deadline came before the request could be sent", phase=phase, failure=Failure.TIMEOUT
+            message=f"{phase}: the deadline passed before the request could be sent",
+            phase=phase,
+            failure=Failure.TIMEOUT,
         ) from error

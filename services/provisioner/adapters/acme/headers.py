@@ -1,4 +1,4 @@
-"""The header fields that ACME gives a meaning to. Pure; what cannot be read counts as not sent."""
+"""The header fields that ACME uses. Pure; a field that cannot be parsed counts as missing."""
 
 import re
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ _NEXT: Final = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next
 def retry_after_seconds(header: str | None, *, now: datetime) -> float | None:
     """Return how long *header* asks to wait from *now*, in either of its forms (RFC 9110 section 10.2.3).
 
-    *now* should be the answer's own Date, so that a clock that is wrong here does no harm.
+    *now* should be the answer's own Date, so that a wrong local clock does no harm.
     """
     if header is None:
         return None
@@ -31,7 +31,7 @@ def http_date(header: str | None) -> datetime | None:
         instant = parsedate_to_datetime(header or "")
     except (ValueError, OverflowError):
         return None
-    # An HTTP-date is in GMT whatever it says; a zone of "-0000" makes the parser return a naive one.
+    # An HTTP-date is always in GMT; for the zone "-0000" the parser returns a naive datetime.
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant
 
 

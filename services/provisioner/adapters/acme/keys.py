@@ -1,7 +1,7 @@
 """Account keys, and the signatures that they make (RFC 8555 section 6.2: flattened JSON, ES256).
 
-Signatures are put together by hand: a third of what josepy's objects cost, seven times an order. josepy makes the
-public JWK and its thumbprint, and its verification is what the tests hold the result against.
+Signatures are put together by hand, at a third of the cost of josepy's objects; an order needs seven. josepy makes the
+public JWK and its thumbprint, and the tests verify signatures with it.
 """
 
 import json
@@ -28,7 +28,7 @@ def generate() -> bytes:
 
 
 def base64url(data: bytes) -> str:
-    """Return *data* as RFC 8555 section 6.1 has all binary values: URL-safe, without padding."""
+    """Return *data* in base64url without padding, as RFC 8555 section 6.1 encodes all binary values."""
     return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
@@ -46,19 +46,19 @@ class AccountKey:
         self.thumbprint: Final = base64url(self.jwk.thumbprint())  # RFC 7638
 
     def signer(self, account_url: str | None) -> "Signer":
-        """Return what signs in the name of the account, or of the bare key while there is no account."""
+        """Return a signer for the account, or for the bare key while there is no account."""
         if account_url is None:
             return Signer(self._private, f'"alg":"ES256","jwk":{json.dumps(self.jwk.to_partial_json())}')
         return Signer(self._private, f'"alg":"ES256","kid":{json.dumps(account_url)}')
 
 
 class Signer:
-    """Signs requests in one name; that name's part of the header is made once."""
+    """Signs requests for one account or key, whose part of the header is made once."""
 
     __slots__ = ("_name", "_private")
 
     def __init__(self, private: ec.EllipticCurvePrivateKey, name: str) -> None:
-        """Make what signs with *private*; *name* is the JSON members that say who signs."""
+        """Create a signer with *private*; *name* has the JSON members that identify the signer."""
         self._private = private
         self._name = name
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_-]{1,1024}")  # RFC 8555 section 6.5.1; others MUST be ignored
-_KEPT: Final = 64  # more than a process has requests under way; old ones expire at the authority
+_KEPT: Final = 64  # more than the requests that a process has under way; old ones expire at the CA
 # Let's Encrypt answers 503 to more than 20 requests a second for new-nonce, after a burst of 10.
 _BURST: Final = 10
 _PER_SECOND: Final = 20.0
@@ -19,17 +19,17 @@ def well_formed(header: str | None) -> str | None:
 
 
 class NoncePool:
-    """The nonces that an authority gave and nobody spent; the newest goes first, for it lives longest."""
+    """The unspent nonces of a CA. The newest is used first, because it is valid for longest."""
 
     def __init__(self, fetch: Callable[[float], Awaitable[str]]) -> None:
-        """Make a pool that asks *fetch* for a nonce when it has none; *fetch* gets the deadline."""
+        """Create a pool that calls *fetch*, with the deadline, when it has no nonce."""
         self._fetch = fetch
         self._nonces: deque[str] = deque(maxlen=_KEPT)
         self._fetching = asyncio.Lock()
         self._full_rate_at = 0.0
 
     def keep(self, nonce: str | None) -> None:
-        """Keep what an answer brought, if it brought one."""
+        """Keep the nonce of an answer, if it had one."""
         if nonce is not None:
             self._nonces.append(nonce)
 
@@ -40,7 +40,7 @@ class NoncePool:
     async def take(self, deadline: float) -> str:
         """Return a nonce for one request, fetched if there is none.
 
-        One task fetches at a time: what the answers to others bring meanwhile is often enough for all who wait.
+        One task fetches at a time: the answers to other requests often bring enough nonces for all that wait.
         """
         async with self._fetching:
             if not self._nonces:

@@ -1,11 +1,11 @@
-"""Finding an order that the authority has made and nobody was told of, by the account's list of orders.
+"""Finds orders that the CA created and whose answer was lost, in the account's list of orders.
 
-The list (RFC 8555 section 7.1.2.1) has nothing but URLs, so who looks for certain names must read each order that is
-not known. After a crash many look at once, and each would read what all the others read. So they share it:
+The list (RFC 8555 section 7.1.2.1) has only URLs, so a search for certain names must read each order that no row knows.
+After a crash many searches run at once, and each would read the same orders. So they share the work:
 
-* one reads at a time, for all: a list that was begun after somebody had asked is as good as one of his own;
+* one search reads at a time, for all: a list whose request began after a search asked is new enough for that search;
 * an order's names never change, so they are read once;
-* what was read stays when a deadline ends the look; the next one goes on there.
+* orders that were read are kept when a deadline ends the search; the next search continues there.
 """
 
 import asyncio
@@ -19,21 +19,21 @@ from services.provisioner.ports import Known
 from services.provisioner.rules.acme import AuthorityError, CaOrder, Failure, OrderStatus, Phase
 
 _AT_ONCE: Final = 16
-_MAX_ORDERS: Final = 500  # that are looked at; of more unfinished ones that no row of ours has, none is ours
+_MAX_ORDERS: Final = 500  # that are read; if more are unknown to our rows, another installation uses the account
 
 
 class Account(Protocol):
-    """Whose orders they are."""
+    """The account that owns the orders."""
 
     async def order_urls(self, *, deadline: float) -> list[str]:
-        """Return what the account's list has, oldest first."""
+        """Return the account's list of orders, oldest first."""
 
     async def order(self, url: str, *, deadline: float) -> CaOrder:
-        """Return the order as it stands."""
+        """Return the order as it is now."""
 
 
 class OrderList:
-    """The list of one account, for all who look into it."""
+    """The list of one account, shared by all searches."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -74,7 +74,7 @@ class OrderList:
     async def _read_names(self, urls: Sequence[str], deadline: float) -> None:
         for first in range(0, len(urls), _AT_ONCE):
             reading = [self._read_name(url, deadline) for url in urls[first : first + _AT_ONCE]]
-            # All of them end, so that what was read is kept, before the first failure is told.
+            # All of them end before the first failure is raised, so that orders that were read are kept.
             for outcome in await asyncio.gather(*reading, return_exceptions=True):
                 if outcome is not None:
                     raise outcome
@@ -84,7 +84,7 @@ class OrderList:
         self._names[url] = () if order is None else tuple(sorted(order.names))
 
     async def _look(self, url: str, deadline: float) -> CaOrder | None:
-        """Return the order as it stands, None when it is listed and gone: lists may be old."""
+        """Return the order as it is now; None when it is gone, since lists may be old."""
         try:
             return await self._account.order(url, deadline=deadline)
         except AuthorityError as error:

@@ -1,4 +1,4 @@
-"""One HTTP exchange with an authority; whatever the network does comes out as ``AuthorityError``."""
+"""One HTTP exchange with a CA; every failure of the network is raised as ``AuthorityError``."""
 
 import asyncio
 import ipaddress
@@ -18,7 +18,7 @@ _CONTENT_TYPE: Final = "application/jose+json"  # RFC 8555 section 6.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What to send: *body* None is a GET, *changes* says that the authority's state may be another afterwards."""
+    """A request: *body* None is a GET; *changes* means that it may change the state at the CA."""
 
     method: str
     url: str
@@ -30,7 +30,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back, whatever its status; *headers* are looked up in any case."""
+    """An answer with any status; the names of *headers* are case-insensitive."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -46,11 +46,11 @@ class Transport:
     async def exchange(self, call: Call, *, deadline: float) -> Reply:
         """Return the answer to *call*.
 
-        What changes nothing is sent a second time when its connection was lost: a kept connection may have been closed
-        by the other side just then.
+        A request that changes nothing is sent a second time when its connection was lost: the CA may just have closed
+        an idle connection.
 
         Raises:
-            AuthorityError: there was no answer; ``outcome_unknown`` where *call* may have been acted on all the same.
+            AuthorityError: there was no answer; with ``outcome_unknown`` the CA may have acted on *call* all the same.
         """
         url = _url(call)
         try:
@@ -68,7 +68,7 @@ class Transport:
         try:
             async with (
                 asyncio.timeout_at(min(deadline, now + _SECONDS)),
-                # A redirect would send a signed request to where it is not signed for (RFC 8555 section 6.4).
+                # A redirect would send the request to another URL than the signed one (RFC 8555 section 6.4).
                 self._session.request(
                     call.method, url, data=call.body, headers=headers, allow_redirects=False
                 ) as response,
@@ -92,9 +92,9 @@ async def _bounded_body(response: aiohttp.ClientResponse, call: Call) -> bytes:
 
 
 def _url(call: Call) -> URL:
-    """Return the URL as it was given, for the signature covers each of its letters (RFC 8555 section 6.4).
+    """Return the URL unchanged, because the signature covers each of its letters (RFC 8555 section 6.4).
 
-    It is HTTPS (RFC 8555 section 6.1), or plain HTTP that does not leave this machine.
+    Only HTTPS is allowed (RFC 8555 section 6.1), and plain HTTP that does not leave this machine.
     """
     try:
         url = URL(call.url, encoded=True)
@@ -124,7 +124,7 @@ def _translated(error: Exception, call: Call) -> AuthorityError:
         case TimeoutError():
             return _error(call, Failure.TIMEOUT, "no answer in time", was_sent=True)
         case aiohttp.ClientResponseError():
-            return _error(call, Failure.MALFORMED, f"the answer is no HTTP: {error.message}", was_sent=True)
+            return _error(call, Failure.MALFORMED, f"the answer is not HTTP: {error.message}", was_sent=True)
         case _:
             return _error(call, Failure.UNREACHABLE, f"the connection was lost: {error}", was_sent=True)
 

@@ -1,6 +1,6 @@
-"""What helps after a certificate authority said no. Pure: an error goes in, a verdict comes out.
+"""Finds the remedy for an error of a certificate authority; pure.
 
-Unknown types of problems are judged by the HTTP status alone: RFC 8555 section 6.7 lets an authority add types.
+A problem of unknown type is classified by its HTTP status alone: RFC 8555 section 6.7 lets a CA add types.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,8 +38,8 @@ from services.provisioner.rules.ca_errors.table import (
 from services.provisioner.rules.ca_errors.verdict import Remedy, Scope, Verdict
 
 _WEIGHT: Final = {remedy: weight for weight, remedy in enumerate(Remedy)}
-_MAX_DETAIL: Final = 300  # characters of an authority's text in one of our sentences
-# Boulder's words (ratelimits/limiter.go, `Result`); RFC 8555 has none for what a limit is about.
+_MAX_DETAIL: Final = 300  # characters of a CA's text in one of our sentences
+# Boulder's words (ratelimits/limiter.go, `Result`); RFC 8555 has no field that says which limit it was.
 _LIMITS: Final = (
     ("from this account", Scope.ACCOUNT),
     ("new registrations", Scope.ACCOUNT),
@@ -49,7 +49,7 @@ _LIMITS: Final = (
 
 
 def verdict(error: AuthorityError, *, name: str) -> Verdict:
-    """Return what helps after *error*, which befell a request for *name*."""
+    """Return the remedy for *error*, raised by a request about *name*."""
     row = _row_of_failure(error)
     detail = error.problem.detail if error.problem is not None else ""
     found = _verdict(row, name=name, detail=detail or error.message, help_url=error.help_url)
@@ -62,9 +62,9 @@ def verdict(error: AuthorityError, *, name: str) -> Verdict:
 
 
 def verdict_on_problem(problem: Problem | None, *, name: str) -> Verdict:
-    """Return what helps after a validation or a whole order for *name* failed with *problem*.
+    """Return the remedy after a validation, or a whole order, for *name* failed with *problem*.
 
-    Whatever it was, the order at the authority is dead (RFC 8555 section 7.1.6), so nothing less than a new one helps.
+    The order at the CA is dead in any case (RFC 8555 section 7.1.6), so the remedy is a new order at least.
     """
     if problem is None:
         return _verdict(EXPIRED, name=name, detail="it expired or was given up")
@@ -74,7 +74,7 @@ def verdict_on_problem(problem: Problem | None, *, name: str) -> Verdict:
 
 
 def verdict_on_order(order: CaOrder, authorizations: Iterable[CaAuthorization]) -> Verdict:
-    """Return what helps after *order* became invalid: what its failed *authorizations* say, else what it says."""
+    """Return the remedy after *order* became invalid, from its failed *authorizations*, else from its own error."""
     usable = (AuthorizationStatus.PENDING, AuthorizationStatus.VALID, AuthorizationStatus.UNKNOWN)
     failed = [verdict_on_problem(each.error, name=each.name) for each in authorizations if each.status not in usable]
     if failed:
@@ -110,7 +110,7 @@ def _row_of_refusal(error: AuthorityError) -> Row:
 
 
 def _row_in_request(phase: Phase, kind: str) -> Row | None:
-    """Return the row for a problem of validation that an authority tells as the refusal of a request."""
+    """Return the row for a validation problem that a CA reports as the refusal of a request."""
     return VALIDATION_ROWS.get(kind) if phase in (Phase.NEW_ORDER, Phase.FINALIZE) else None
 
 
@@ -137,9 +137,9 @@ def _scope_of_limit(detail: str) -> Scope:
 
 
 def _worst_of(subproblems: Sequence[Subproblem], *, phase: Phase | None, name: str, otherwise: Verdict) -> Verdict:
-    """Return the worst of what is said of single names, *otherwise* where nothing is (RFC 8555 section 6.7.1).
+    """Return the worst verdict on single names, *otherwise* if there is none (RFC 8555 section 6.7.1).
 
-    Without a *phase* it was a validation that failed, and with it the order.
+    Without a *phase* a validation failed, and with it the order.
     """
     judged = [_verdict_on_part(part, phase=phase, name=name) for part in subproblems]
     if not judged:

@@ -1,8 +1,8 @@
-"""The tables of what certificate authorities refuse, and what helps.
+"""The errors of certificate authorities and their remedies, as tables.
 
-What is said of a *request* is looked up by (phase, type), then by type; what is said of a *validation*, in a failed
-challenge, by type. Types are those of RFC 8555 section 6.7 and its registry; where a row comes from something else,
-it says so.
+The error of a *request* is looked up by (phase, type), then by type. The error of a *validation*, in a failed
+challenge, is looked up by type. Types are those of RFC 8555 section 6.7 and its registry; a row with
+another source names it.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A verdict before it is known whom it is about; *text* has places for name, detail and help_url."""
+    """A verdict without its name; *text* has places for name, detail and help_url."""
 
     remedy: Remedy
     error_code: ErrorCode
@@ -29,13 +29,13 @@ _CA: Final = "the certificate authority"
 TROUBLE: Final = Row(
     remedy=Remedy.RETRY_LATER,
     error_code=ErrorCode.AUTHORITY_ERROR,
-    text=f"{_CA} has trouble of its own ({{detail}}); nobody needs to act, it is tried again",
+    text=f"{_CA} has a problem of its own ({{detail}}); nobody needs to act, it is tried again",
     pace=Pace.STEADY,
 )
 REREAD: Final = Row(
     remedy=Remedy.REREAD,
     error_code=ErrorCode.AUTHORITY_ERROR,
-    text=f"{_CA} sees the order in another state than we do ({{detail}}); it is read again",
+    text=f"{_CA} has the order in another state than this platform ({{detail}}); it is read again",
     pace=Pace.QUICK,
     counts=False,
 )
@@ -87,7 +87,7 @@ VALIDATION_ROWS: Final[dict[str, Row]] = {
         Row(
             remedy=Remedy.AFTER_USER,
             error_code=ErrorCode.DNS_ERROR,
-            text=f"{_CA} could not look up {{name}} ({{detail}}); the owner of its DNS must mend its records",
+            text=f"{_CA} could not look up {{name}} ({{detail}}); the owner of its DNS must fix its records",
         ),
     ),
     **dict.fromkeys(
@@ -104,7 +104,7 @@ VALIDATION_ROWS: Final[dict[str, Row]] = {
         Row(
             remedy=Remedy.AFTER_USER,
             error_code=ErrorCode.VALIDATION_ERROR,
-            text=f"{_CA} was answered by somebody else at {{name}} ({{detail}}); the owner of its DNS must point it "
+            text=f"{_CA} got the answer of another server at {{name}} ({{detail}}); the owner of its DNS must point it "
             "to this platform only",
         ),
     ),
@@ -123,7 +123,7 @@ REQUEST_ROWS: Final[dict[str, Row]] = {
     "caa": _CAA,
     "rejectedIdentifier": _REFUSED_NAME,
     "unsupportedIdentifier": _REFUSED_NAME,
-    "orderNotReady": REREAD,  # section 7.4; taking it for a failure re-ordered until rate limited (cert-manager #758)
+    "orderNotReady": REREAD,  # section 7.4; as a failure it led to orders up to the rate limit (cert-manager #758)
     "conflict": REREAD,
     "badCSR": _BAD_KEY,
     "badPublicKey": _BAD_KEY,
@@ -139,7 +139,7 @@ REQUEST_ROWS: Final[dict[str, Row]] = {
     "alreadyReplaced": Row(  # RFC 9773 section 5
         remedy=Remedy.RETRY_NOW,
         error_code=ErrorCode.AUTHORITY_ERROR,
-        text=f"{_CA} has already replaced that certificate; {{name}} is ordered without saying so",
+        text=f"{_CA} has already replaced that certificate; {{name}} is ordered without naming it",
         change=Change.WITHOUT_REPLACES,
         counts=False,
     ),
@@ -170,9 +170,9 @@ REQUEST_ROWS: Final[dict[str, Row]] = {
 # Of a request, where the phase changes the meaning.
 PHASE_ROWS: Final[dict[tuple[Phase, str], Row]] = {
     (Phase.NEW_ORDER, "malformed"): _REFUSED_NAME,
-    # An authorization that was decided meanwhile: "Cannot update challenge with status invalid".
+    # The authorization was decided meanwhile: "Cannot update challenge with status invalid".
     (Phase.CHALLENGE, "malformed"): REREAD,
-    (Phase.AUTHORIZATION, "malformed"): EXPIRED,  # Boulder's word for what expired, with 404
+    (Phase.AUTHORIZATION, "malformed"): EXPIRED,  # Boulder's type for a resource that expired, with 404
     (Phase.ORDER, "malformed"): EXPIRED,
     (Phase.FINALIZE, "malformed"): REREAD,
     (Phase.CERTIFICATE, "malformed"): TROUBLE,  # the certificate exists: a new order would make a second one
@@ -187,7 +187,7 @@ RATE_LIMITED: Final = Row(
     text=f"{_CA} limits how much is ordered ({{detail}}); nobody needs to act, it is tried again when it allows",
     counts=False,
 )
-PAUSED: Final = Row(  # Boulder: `rateLimited` without Retry-After, with an address to unpause at
+PAUSED: Final = Row(  # Boulder: `rateLimited` without Retry-After, with an address to unpause
     remedy=Remedy.OPERATOR,
     error_code=ErrorCode.RATE_LIMITED,
     text=f"{_CA} has paused {{name}} after many failures; once its DNS is right, the platform's operator must "
@@ -205,7 +205,7 @@ UNREACHABLE: Final = Row(
 UNTRUSTED: Final = Row(
     remedy=Remedy.OPERATOR,
     error_code=ErrorCode.AUTHORITY_ERROR,
-    text=f"the TLS certificate of {_CA} does not verify ({{detail}}); the platform's operator must mend it or set "
+    text=f"the TLS certificate of {_CA} does not verify ({{detail}}); the platform's operator must fix it or set "
     "AUTOCERT_TRUSTED_CA",
     pace=Pace.STEADY,
     scope=Scope.AUTHORITY,
@@ -215,5 +215,5 @@ TIMED_OUT: Final = replace(
     UNREACHABLE, text=f"{_CA} did not answer in time ({{detail}}); nobody needs to act", scope=Scope.ORDER
 )
 MALFORMED: Final = replace(
-    TROUBLE, text=f"{_CA} answered what nobody can read ({{detail}}); the platform's operator should look at why"
+    TROUBLE, text=f"{_CA} sent an answer that cannot be read ({{detail}}); the platform's operator should look at why"
 )

@@ -1,4 +1,4 @@
-"""What helps after a certificate authority said no, as values; `classification` finds them."""
+"""The remedy for an error of a certificate authority, as values; `classify` finds them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,28 +7,28 @@ from services.provisioner.rules.orders import Trigger
 
 
 class Remedy(StrEnum):
-    """What helps, from the lightest to the heaviest."""
+    """The remedies, from the lightest to the heaviest."""
 
     DONE = "done"
-    """Nothing needs to be done: what was asked for is already so."""
+    """Nothing needs to be done: the request was carried out before."""
     RETRY_NOW = "retry_now"
-    """The same request at once, with the verdict's ``change``."""
+    """Repeat the request at once, with the verdict's ``change``."""
     REREAD = "reread"
-    """Read the order and go on from what it says. When that leads to the same refusal again, wait as RETRY_LATER."""
+    """Read the order and go on from its status. If that leads to the same refusal again, wait as for RETRY_LATER."""
     RETRY_LATER = "retry_later"
-    """Go on later from where the order stands, which is read first; the order at the authority is still good."""
+    """Go on later from the order's status, which is read first; the order at the CA is still good."""
     FRESH_ORDER = "fresh_order"
-    """The order at the authority is dead, by nobody's fault outside: a new one, later."""
+    """The order at the CA is dead, and nobody needs to act: make a new one later."""
     AFTER_USER = "after_user"
-    """The domain's owner must act. A new order by the slow ladder finds out when he did."""
+    """The domain's owner must act. New orders, at slowly growing intervals, find out when that is done."""
     OPERATOR = "operator"
-    """The platform's operator must act. Nothing that this concerns can succeed before."""
+    """The platform's operator must act. Nothing in the verdict's scope can succeed before."""
     NEVER = "never"
-    """This order cannot succeed, whatever anybody does: the domain needs another name, or another authority."""
+    """This order can never succeed: the domain needs another name, or another CA."""
 
 
 class Scope(StrEnum):
-    """What must wait, or is concerned, besides this order."""
+    """What else the error concerns: orders in this scope must wait too."""
 
     ORDER = "order"
     REGISTERED_DOMAIN = "registered_domain"
@@ -37,24 +37,24 @@ class Scope(StrEnum):
 
 
 class Change(StrEnum):
-    """What must be different at the next try."""
+    """What must change before the next try."""
 
     WITHOUT_REPLACES = "without_replaces"
     WITHOUT_PROFILE = "without_profile"
     REGISTER_AGAIN = "register_again"
     NEW_KEY = "new_key"
-    """A new key and CSR; once: when that is refused too, the fault is ours."""
+    """Make a new key and CSR, once: if these are refused too, the fault is ours."""
 
 
 class Pace(StrEnum):
-    """How fast waits grow; a Retry-After is never undercut."""
+    """How fast waits grow; a wait is never shorter than the CA's Retry-After."""
 
     QUICK = "quick"
-    """The network: 1 second to 5 minutes."""
+    """For the network: 1 second to 5 minutes."""
     STEADY = "steady"
-    """The authority's own trouble: 5 seconds to 30 minutes."""
+    """For the CA's own problems: 5 seconds to 30 minutes."""
     SLOW = "slow"
-    """What somebody must mend: 1, 10, 100 minutes, then daily (Let's Encrypt's integration guide)."""
+    """For problems that somebody must fix: 1, 10, 100 minutes, then daily (Let's Encrypt's integration guide)."""
 
 
 class ErrorCode(StrEnum):
@@ -72,7 +72,7 @@ class ErrorCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What helps, how long it takes, whom it concerns, and one sentence that names who must do what."""
+    """The remedy, its pace and scope, and one sentence that names who must do what."""
 
     remedy: Remedy
     error_code: ErrorCode
@@ -81,10 +81,10 @@ class Verdict:
     scope: Scope = Scope.ORDER
     change: Change | None = None
     counts: bool = True
-    """Whether it is one of the failed attempts by which waits grow."""
+    """Whether it counts as a failed attempt, by which waits grow."""
     retry_after_seconds: float | None = None
     refused_names: tuple[str, ...] = ()
-    """Of several names those that cannot be had; the others can, in an order without them."""
+    """The names that the CA refuses; an order without them can succeed."""
 
     @property
     def trigger(self) -> Trigger | None:
