@@ -20,7 +20,7 @@ from certsmith.rotation.key_pairs import (
 from shared.errors import SettingsError
 from shared.vault import key_files as files
 from shared.vault import ring_storage
-from shared.vault.key_files import KeyFiles, RingFile
+from shared.vault.key_files import KeyFile, KeyFiles
 from shared.vault.rings import KEY_BYTES, Ring, RingKey, utc_now
 
 _SECRET_MODE: Final = 0o600
@@ -33,7 +33,7 @@ _OTHERS: Final = 0o077
 class RingStatus:
     """One ring's file: where it is, its keys, and what is wrong with it, if anything."""
 
-    file: RingFile
+    file: KeyFile
     path: Path
     ring: Ring | None
     problem: str | None
@@ -62,8 +62,8 @@ def generate(folder: Path) -> tuple[Path, ...]:
 
 def status(key_files: KeyFiles) -> tuple[RingStatus, ...]:
     """Return how each ring's file is; a process needs only its own, so a missing file is not always a problem."""
-    found: dict[RingFile, Ring] = {}
-    problems: dict[RingFile, str] = {}
+    found: dict[KeyFile, Ring] = {}
+    problems: dict[KeyFile, str] = {}
     for file in files.ALL:
         try:
             found[file] = key_files.load(file)
@@ -79,7 +79,7 @@ def status(key_files: KeyFiles) -> tuple[RingStatus, ...]:
     )
 
 
-def _new_rings(now: datetime) -> dict[RingFile, Ring]:
+def _new_rings(now: datetime) -> dict[KeyFile, Ring]:
     vault = key_of(new_agreement_secret(), prefix="vault", public_of=agreement_public, made_at=now)
     intake = key_of(new_agreement_secret(), prefix="intake", public_of=agreement_public, made_at=now)
     signing = {
@@ -103,7 +103,7 @@ def _new_rings(now: datetime) -> dict[RingFile, Ring]:
     return {file: Ring(name=file.ring, keys=keys[file]) for file in files.ALL}
 
 
-def _mismatches(found: Mapping[RingFile, Ring], *, now: datetime) -> dict[RingFile, str]:
+def _mismatches(found: Mapping[KeyFile, Ring], *, now: datetime) -> dict[KeyFile, str]:
     """Return, for each file of public halves, which secret has no fitting half in it."""
     pairs = (
         (files.VAULT_SECRET, files.VAULT_PUBLIC, agreement_public),

@@ -21,7 +21,7 @@ from certsmith.rotation import key_pairs
 from shared.errors import SettingsError, TransientError
 from shared.vault import in_place, ring_storage
 from shared.vault import key_files as files
-from shared.vault.key_files import KeyFiles, RingFile, Writer
+from shared.vault.key_files import KeyFile, KeyFiles, Writer
 from shared.vault.rings import Ring, RingKey
 
 
@@ -34,8 +34,8 @@ class Pair:
     """The two files of a ring that rotates, and how its keys are made."""
 
     name: str
-    secret: RingFile
-    public: RingFile
+    secret: KeyFile
+    public: KeyFile
     writer: Writer | None = None
     """Of a signing ring: whose; its public halves share a file with the other writer's."""
     prefix: str
@@ -223,7 +223,7 @@ def alone(key_files: KeyFiles, pair: Pair) -> Iterator[None]:
 
 
 @contextmanager
-def _named(key_files: KeyFiles, file: RingFile) -> Iterator[None]:
+def _named(key_files: KeyFiles, file: KeyFile) -> Iterator[None]:
     """Name the file that cannot be written."""
     try:
         yield

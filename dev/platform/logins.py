@@ -13,10 +13,10 @@ from dev.servers import PostgreSQL, RabbitMQ
 from shared.messaging.broker import topology
 from shared.store.roles import Role
 from shared.vault import key_files
-from shared.vault.key_files import RingFile
+from shared.vault.key_files import KeyFile
 
 SERVICES: Final[tuple[Role, ...]] = ("provisioner", "validator", "terminator")
-RINGS: Final[dict[str, tuple[RingFile, ...]]] = {
+RINGS: Final[dict[str, tuple[KeyFile, ...]]] = {
     "provisioner": (key_files.VAULT_PUBLIC, key_files.SIGNING["provisioner"], key_files.PROVISIONER_SECRET),
     "validator": (key_files.VAULT_PUBLIC, key_files.SIGNING["validator"], key_files.INTAKE_SECRET),
     "terminator": (key_files.VAULT_SECRET, key_files.VERIFY),

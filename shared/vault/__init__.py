@@ -1,16 +1,22 @@
-"""The vault: how private keys are kept so that only the terminator can open them.
+"""The vault: private keys are stored so that only the terminator can open them.
 
-A certificate's private key is encrypted with a random data key of its own; the data key is sealed to the *vault*, whose
-secret half only the terminator's control process has (`sealing`). Who seals a key also signs it, so rows can be neither
-forged nor swapped by whoever can write the tables. Uploads travel sealed to the *intake*, whose secret half only the
-validator has (`intake`). The keys of ACME accounts are sealed with a secret of the provisioner's own (`account_box`).
+A certificate's private key is encrypted with its own random data key. The data key is sealed to the *vault*, whose
+secret half only the terminator's control process has (`sealing`). The service that seals a key also signs it, so write
+access to the tables is not enough to forge or swap rows. Uploads travel sealed to the *intake*, whose secret half only
+the validator has (`intake`). ACME account keys are sealed with the provisioner's own secret (`account_box`).
 
-All of them are rings of keys with ids (`rings`) in files (`ring_files`), so that they rotate; `files` says where, and
-processes follow them while they run (`live`). `rotating` has the steps by which a ring's keys follow each other, and
-`resealing` what is done to stored keys meanwhile. Public halves come from files too, never from the database.
-Everything but the files is pure.
+Each of these keys is part of a key ring with key ids (`rings`), so that it can rotate. Rings are JSON files
+(`ring_storage`); public halves come from files too, never from the database:
 
-Python cannot wipe memory: opened keys live as short as possible, and nothing here shows one in a `repr` or an error.
+* `key_files`: which rings there are, where their files are, and the object that each process makes from its rings.
+* `live`: reads a ring again while the process runs; `derived`: rebuilds a value when its ring changes.
+* `in_place`: replaces a ring's file without changing its inode.
+* `length_prefix`: joins fields into bytes that can be split in only one way, for signatures and associated data.
+
+`certsmith.rotation` generates and rotates the rings, and seals stored keys again. Everything except reading and writing
+files is pure.
+
+Python cannot wipe memory, so opened keys live as briefly as possible, and no `repr` or error shows one.
 """
 
 from shared.vault.account_box import AccountKeyBox, SealedAccountKey

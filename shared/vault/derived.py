@@ -1,4 +1,4 @@
-"""What is made of a ring to work with it, made anew when the ring is another."""
+"""A value derived from a key ring, rebuilt when the ring changes."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -8,8 +8,8 @@ from shared.vault.rings import Ring, RingSource
 T = TypeVar("T")
 
 
-class Prepared(Generic[T]):
-    """What is made of a ring, made anew when the ring is another."""
+class Derived(Generic[T]):
+    """A value derived from a key ring, rebuilt when the ring changes."""
 
     def __init__(self, source: RingSource, make: Callable[[Ring], T]) -> None:
         self._source = source
@@ -18,12 +18,12 @@ class Prepared(Generic[T]):
         self._made = make(self._ring)
 
     def get(self) -> T:
-        """Return what *make* makes of the ring as it is now."""
+        """Return the value for the ring as it is now."""
         ring = self._source.read()
         if ring is not self._ring:
             self._ring, self._made = ring, self._make(ring)
         return self._made
 
     def refresh(self) -> bool:
-        """Look at once for a newer ring; say whether there is one."""
+        """Read the ring again now; say whether it has changed."""
         return self._source.refresh()

@@ -1,11 +1,11 @@
-"""Files that are replaced in place, because who reads them has the file itself, not its name.
+"""Replace the content of files in place, because a container mount holds the inode, not the path.
 
-A container has a mounted file by its inode: a rename over it is seen after the next start only. So the content is
-written into the file, under a lock that readers share, and never without a complete copy beside it: what is cut off in
-the middle, by a kill or by the loss of power, `recover` ends.
+A container sees a file that was renamed over a mounted one only after its next start. So the new content is written
+into the existing file, under a lock that readers share, and only while a complete copy exists next to it: `recover`
+finishes a write that a kill or a power failure interrupted.
 
-Locks are advisory, there are file systems without them, and nobody waits for one for long: who may read a file could
-hold its lock for ever. So a reader must still expect half a file.
+Locks are advisory, some file systems have none, and nothing waits long for one, because any process that may read the
+file could hold its lock forever. So a reader must still expect a half-written file.
 """
 
 import fcntl
@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Final
 
 _SPARE_MODE: Final = 0o600
-_READER_SECONDS: Final = 0.1  # a file is written in a fraction of a millisecond
+_READER_SECONDS: Final = 0.1  # writing a file takes a fraction of a millisecond
 _WRITER_SECONDS: Final = 2.0
 _PAUSE_SECONDS: Final = 0.002
 
 
 def read(path: Path) -> bytes:
-    """Return the content of the file at *path*, as it was before or after any `overwrite`.
+    """Return the content of the file at *path*, from before or after any concurrent `overwrite`.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         _lock(file.fileno(), fcntl.LOCK_SH, seconds=_READER_SECONDS)
@@ -34,10 +34,10 @@ def read(path: Path) -> bytes:
 
 
 def overwrite(path: Path, content: bytes) -> None:
-    """Make *content* that of the file at *path*, whose owner, mode and inode stay; it is on disk at return.
+    """Replace the content of the file at *path*, keeping its owner, mode and inode; on return, it is on disk.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     path = path.resolve(strict=True)
     spare = spare_of(path)
@@ -47,16 +47,16 @@ def overwrite(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(spare)  # complete, if it is there at all
+    draft.replace(spare)  # so *spare* is complete whenever it exists
     _sync_folder(path)
     _end_overwrite(path, spare)
 
 
 def recover(path: Path) -> None:
-    """End an `overwrite` of the file at *path* that was cut off, if there was one.
+    """Finish an interrupted `overwrite` of the file at *path*, if there was one.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     path = path.resolve()
     spare = spare_of(path)
@@ -65,7 +65,7 @@ def recover(path: Path) -> None:
 
 
 def spare_of(path: Path) -> Path:
-    """Return where the complete copy is while the file at *path* is written."""
+    """Return the path of the complete copy that exists while the file at *path* is being written."""
     path = path.resolve()
     return path.with_name(f".{path.name}.next")
 
@@ -73,16 +73,16 @@ def spare_of(path: Path) -> Path:
 def _end_overwrite(path: Path, spare: Path) -> None:
     content = spare.read_bytes()
     mode = stat.S_IMODE(path.stat().st_mode)
-    if not mode & stat.S_IWUSR:  # deploy/make-secrets lets nobody write them
+    if not mode & stat.S_IWUSR:  # deploy/make-secrets makes the files read-only
         path.chmod(mode | stat.S_IWUSR)
     try:
         with path.open("r+b") as file:
             _lock(file.fileno(), fcntl.LOCK_EX, seconds=_WRITER_SECONDS)
             file.write(content)
-            file.truncate()  # at the end of what was written
+            file.truncate()  # to the length of the new content
             file.flush()
             with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_UN)  # readers need not wait for the disk
+                fcntl.flock(file, fcntl.LOCK_UN)  # readers do not have to wait for fsync
             os.fsync(file.fileno())
     finally:
         if not mode & stat.S_IWUSR:
@@ -92,7 +92,7 @@ def _end_overwrite(path: Path, spare: Path) -> None:
 
 
 def _lock(descriptor: int, kind: int, *, seconds: float) -> None:
-    """Take the lock, or go on without it after *seconds*, or where there are no locks."""
+    """Acquire the lock; continue without it after *seconds*, or if the file system has no locks."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -108,7 +108,7 @@ def _lock(descriptor: int, kind: int, *, seconds: float) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    """Have the names in the folder of *path* on disk."""
+    """Write the directory entries of the folder of *path* to disk."""
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

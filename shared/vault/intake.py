@@ -1,9 +1,9 @@
-"""Uploaded private keys on their way: sealed to the intake by whoever uploads, opened by the validator only.
+"""Uploaded private keys in transit: the client seals a key to the intake, and only the validator can open it.
 
-A `crypto_box_seal` (any NaCl library has it) of the JSON object {`format`: 1, `certificate_id`, `tenant`,
-`bundle_sha256`, `expires_at`, `private_key_pem`}. It says of itself what it belongs to, so a copied ciphertext is worth
-nothing: it opens only with the event that it was made for, until it expires. That a `certificate_id` is used once is
-for the validator to see to.
+The sealed key is a `crypto_box_seal` (every NaCl library has it) of the JSON object {`format`: 1, `certificate_id`,
+`tenant`, `bundle_sha256`, `expires_at`, `private_key_pem`}. The object names the event that it belongs to, so a copied
+ciphertext is worthless: it is accepted only with that event, until it expires. The validator ensures that each
+`certificate_id` is used once.
 """
 
 import hashlib
@@ -19,26 +19,26 @@ from nacl.public import PrivateKey, PublicKey, SealedBox
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.errors import SealError
-from shared.vault.derived import Prepared
+from shared.vault.derived import Derived
 from shared.vault.rings import Ring, RingSource, utc_now
 
 FORMAT: Final = 1
 MAX_SEALED_BYTES: Final = 49_152  # 64 KiB in base64, the limit of the event's field
-LONGEST_LIFE: Final = timedelta(days=7)  # from sealing to `expires_at`; so long a rotated intake key must still open
+LONGEST_LIFE: Final = timedelta(days=7)  # from sealing to `expires_at`; a retired intake key must open for this long
 _MAX_KEY_CHARACTERS: Final = 32_768
 _PLAIN_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedUpload:
-    """An uploaded private key as it travels, and the id of the intake key that opens it."""
+    """An uploaded private key, sealed for transit, and the id of the intake key that opens it."""
 
     intake_key_id: str
     ciphertext: bytes = field(repr=False)
 
 
 class SealedUploadError(SealError):
-    """A sealed upload that is worth nothing: *code* is stable, the text says why and what to do."""
+    """A sealed upload that cannot be accepted: *code* is stable, the text says why and what to do."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -61,10 +61,10 @@ class UploadWriter:
     __slots__ = ("_intake", "_now")
 
     def __init__(self, intake: RingSource, *, now: Callable[[], datetime] = utc_now) -> None:
-        """*intake* holds public halves; *now* is the clock by which they become active.
+        """*intake* holds public halves; *now* is the clock that decides which of them are active.
 
         Raises:
-            SettingsError: none of them is active and not retired.
+            SettingsError: every key is retired or not active yet.
         """
         intake.read().current_at(now())
         self._intake = intake
@@ -94,14 +94,14 @@ class UploadReader:
 
     def __init__(self, intake: RingSource) -> None:
         """*intake* holds the secret keys."""
-        self._boxes = Prepared(intake, _boxes)
+        self._boxes = Derived(intake, _boxes)
 
     def open(self, sealed: SealedUpload, *, certificate_id: str, tenant: str, bundle: bytes, now: datetime) -> str:
-        """Return the private key, PEM, that was sealed for this very upload.
+        """Return the private key (PEM) that was sealed for exactly this upload.
 
         Raises:
-            SealedUploadError: it was made for another upload, has expired or expires too late, was altered, or is
-                sealed to a key that is not here.
+            SealedUploadError: the sealed key was made for another upload, has expired, expires too late, was altered,
+                or is sealed to a key that is not in the ring.
         """
         envelope = self._envelope(sealed)
         if envelope.certificate_id != certificate_id:
@@ -131,12 +131,12 @@ class UploadReader:
         if box is None:
             raise SealedUploadError(
                 "intake_key_unknown",
-                f"there is no intake key {sealed.intake_key_id!r} here; fetch the current intake key and seal to that",
+                f"there is no intake key {sealed.intake_key_id!r}; fetch the current intake key and seal to that",
             )
         if len(sealed.ciphertext) > MAX_SEALED_BYTES:
             raise SealedUploadError(
                 "sealed_too_large",
-                f"the sealed key has {len(sealed.ciphertext)} bytes; at most {MAX_SEALED_BYTES} were expected",
+                f"the sealed key has {len(sealed.ciphertext)} bytes; at most {MAX_SEALED_BYTES} are accepted",
             )
         try:
             opened = box.decrypt(sealed.ciphertext)
@@ -144,19 +144,19 @@ class UploadReader:
             raise SealedUploadError(
                 "sealed_unreadable",
                 f"the sealed key cannot be opened by the intake key {sealed.intake_key_id}: it was altered, or sealed "
-                "to another key",
+                "to another key; seal it again",
             ) from None
         try:
             return _Envelope.model_validate_json(opened)
         except ValidationError as error:
             places = ", ".join(sorted({_place(item["loc"]) for item in error.errors(include_input=False)}))
             raise SealedUploadError(
-                "sealed_malformed", f"what was sealed is not an upload of format {FORMAT}: see {places}"
+                "sealed_malformed", f"the sealed content is not an upload of format {FORMAT}: see {places}"
             ) from None
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """Return what to call the place of an error; a name from inside the envelope could be anything, even a key."""
+    """Return the name of the field at *location*, unless it is not a plain name: it could be anything, even the key."""
     if not location:
         return "JSON"
     name = str(location[0])

@@ -1,8 +1,8 @@
-"""Which key rings there are, in which files, and what each process makes of those that it has.
+"""The key rings, the files that hold them, and the objects that processes make from them.
 
-All of them are in one folder by default. A process needs only its own: the provisioner runs without any secret of the
-vault on its disk, the terminator without any signing secret. What seals, signs and opens follows its files while the
-process runs (`live`); only the provisioner's own secret is read once.
+By default all files are in one folder. A process needs only its own files: the provisioner runs without the vault's
+secret on its disk, the terminator without any signing secret. Objects that seal, sign or open follow their files while
+the process runs (`live`), except the `AccountKeyBox`, which reads the provisioner's secret once.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.settings import KeySettings
 from shared.vault import ring_storage
 from shared.vault.account_box import AccountKeyBox
 from shared.vault.intake import UploadReader, UploadWriter
-from shared.vault.live import FileRing
+from shared.vault.live import LiveRing
 from shared.vault.rings import Half, Ring
 from shared.vault.sealing import KeyReader, KeyWriter
 
@@ -24,25 +24,25 @@ WRITERS: Final[tuple[Writer, ...]] = ("provisioner", "validator")
 
 
 @dataclass(frozen=True, slots=True)
-class RingFile:
-    """The file of one key ring: the field of `KeyFiles` that may name it, its name in the folder, what it holds."""
+class KeyFile:
+    """A file with one half of one key ring."""
 
-    field: str
-    name: str
+    field: str  # of `KeyFiles`, with the file's path if it is not in the common folder
+    name: str  # in the common folder
     ring: str
     half: Half
 
 
-VAULT_PUBLIC: Final = RingFile("vault_public_file", "vault.public.json", "vault", "public")
-VAULT_SECRET: Final = RingFile("vault_secret_file", "vault.secret.json", "vault", "secret")
-VERIFY: Final = RingFile("verify_file", "verify.json", "verify", "public")
-INTAKE_PUBLIC: Final = RingFile("intake_public_file", "intake.public.json", "intake", "public")
-INTAKE_SECRET: Final = RingFile("intake_secret_file", "intake.secret.json", "intake", "secret")
+VAULT_PUBLIC: Final = KeyFile("vault_public_file", "vault.public.json", "vault", "public")
+VAULT_SECRET: Final = KeyFile("vault_secret_file", "vault.secret.json", "vault", "secret")
+VERIFY: Final = KeyFile("verify_file", "verify.json", "verify", "public")
+INTAKE_PUBLIC: Final = KeyFile("intake_public_file", "intake.public.json", "intake", "public")
+INTAKE_SECRET: Final = KeyFile("intake_secret_file", "intake.secret.json", "intake", "secret")
 SIGNING: Final = {
-    writer: RingFile(f"{writer}_signing_file", f"signing.{writer}.secret.json", f"signing.{writer}", "secret")
+    writer: KeyFile(f"{writer}_signing_file", f"signing.{writer}.secret.json", f"signing.{writer}", "secret")
     for writer in WRITERS
 }
-PROVISIONER_SECRET: Final = RingFile("provisioner_secret_file", "provisioner.secret.json", "provisioner", "secret")
+PROVISIONER_SECRET: Final = KeyFile("provisioner_secret_file", "provisioner.secret.json", "provisioner", "secret")
 ALL: Final = (
     VAULT_PUBLIC,
     VAULT_SECRET,
@@ -55,7 +55,7 @@ ALL: Final = (
 
 
 class KeyFiles(KeySettings):
-    """Where the key rings are: in one folder, but for those that are named one by one."""
+    """The paths of the key files: all in one folder, except those with a path of their own."""
 
     vault_public_file: Path | None = Field(None, validation_alias="VAULT_PUBLIC_FILE")
     vault_secret_file: Path | None = Field(None, validation_alias="VAULT_SECRET_FILE")
@@ -66,43 +66,43 @@ class KeyFiles(KeySettings):
     validator_signing_file: Path | None = Field(None, validation_alias="VALIDATOR_SIGNING_FILE")
     provisioner_secret_file: Path | None = Field(None, validation_alias="PROVISIONER_SECRET_FILE")
 
-    def path_of(self, file: RingFile) -> Path:
-        """Return where *file* is."""
+    def path_of(self, file: KeyFile) -> Path:
+        """Return the path of *file*."""
         named: Path | None = getattr(self, file.field)
         return named or self.keys_dir / file.name
 
-    def load(self, file: RingFile) -> Ring:
+    def load(self, file: KeyFile) -> Ring:
         """Return the ring in *file*.
 
         Raises:
-            SettingsError: it is missing, or holds something else.
+            SettingsError: the file is missing, or contains something else.
         """
         return ring_storage.load(self.path_of(file), ring=file.ring, half=file.half)
 
-    def follow(self, file: RingFile) -> FileRing:
-        """Return the ring in *file* as it is at any time from now on.
+    def follow(self, file: KeyFile) -> LiveRing:
+        """Return the ring in *file*, which follows later changes of the file.
 
         Raises:
-            SettingsError: it is missing, or holds something else.
+            SettingsError: the file is missing, or contains something else.
         """
-        return FileRing(self.path_of(file), ring=file.ring, half=file.half)
+        return LiveRing(self.path_of(file), ring=file.ring, half=file.half)
 
     def key_writer(self, writer: Writer) -> KeyWriter:
-        """Return what seals private keys in the name of *writer*."""
+        """Return an object that seals private keys in the name of *writer*."""
         return KeyWriter(vault=self.follow(VAULT_PUBLIC), signing=self.follow(SIGNING[writer]), writer=writer)
 
     def key_reader(self) -> KeyReader:
-        """Return what opens private keys: in the terminator's control process only."""
+        """Return an object that opens private keys, for the terminator's control process only."""
         return KeyReader(vault=self.follow(VAULT_SECRET), verify=self.follow(VERIFY))
 
     def account_key_box(self) -> AccountKeyBox:
-        """Return what keeps the keys of ACME accounts: in the provisioner only."""
+        """Return an object that seals and opens ACME account keys, for the provisioner only."""
         return AccountKeyBox(self.load(PROVISIONER_SECRET))
 
     def upload_writer(self) -> UploadWriter:
-        """Return what seals private keys for an upload."""
+        """Return an object that seals private keys for uploads."""
         return UploadWriter(self.follow(INTAKE_PUBLIC))
 
     def upload_reader(self) -> UploadReader:
-        """Return what opens uploads: in the validator only."""
+        """Return an object that opens uploads, for the validator only."""
         return UploadReader(self.follow(INTAKE_SECRET))

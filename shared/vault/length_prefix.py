@@ -1,6 +1,6 @@
-"""Several fields as one run of bytes that can be cut up in one way only."""
+"""Join several fields into bytes that can be split in only one way."""
 
 
-def framed(*fields: bytes) -> bytes:
-    """Return *fields*, each after its length in four bytes, so that no field can lend bytes to its neighbour."""
+def length_prefixed(*fields: bytes) -> bytes:
+    """Return *fields*, each after its length in four bytes, so that no other list of fields gives the same bytes."""
     return b"".join(len(field).to_bytes(4) + field for field in fields)

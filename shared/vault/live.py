@@ -1,7 +1,7 @@
-"""Rings that are read again while a process runs, so that a rotation restarts nobody.
+"""Key rings that are read again while a process runs, so that a rotation needs no restart.
 
-A file is looked at when its ring is used, at most once a second. What cannot be read, half a file for example, changes
-nothing: the process goes on with the ring that it has, says so once in the log, and counts every look that failed.
+The file is checked when its ring is used, at most once a second. If the file cannot be read (half a file, for example),
+the process continues with the ring that it has, logs that once, and counts each failed check.
 """
 
 import time
@@ -29,10 +29,10 @@ UNREADABLE: Final = Counter(
 _Stamp = tuple[int, int, int, int]
 
 
-class FileRing:
-    """The ring in a file, as it is now.
+class LiveRing:
+    """A ring that follows the changes of its file.
 
-    *tick* is the clock by which it is looked at, in seconds; *now* the one by which keys become active.
+    *tick* is the clock in seconds for the pause between checks; *now* is the clock that decides which keys are active.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class FileRing:
         """Read the file at *path*.
 
         Raises:
-            SettingsError: it is missing, or does not hold *half* of each key of *ring*.
+            SettingsError: the file is missing, or does not contain *half* of each key of *ring*.
         """
         self._path = path
         self._name = ring
@@ -60,15 +60,15 @@ class FileRing:
         self._trouble: str | None = None
 
     def read(self) -> Ring:
-        """Return the ring, at most a second old."""
+        """Return the ring, as it was at most a second ago."""
         if self._tick() >= self._look_at:
             self.refresh()
         return self._ring
 
     def refresh(self) -> bool:
-        """Look at the file at once; say whether its ring is another now."""
+        """Check the file now; say whether the ring has changed."""
         self._look_at = self._tick() + LOOK_SECONDS
-        stamp = _stamp_of(self._path)  # before the content: what is written meanwhile is seen at the next look
+        stamp = _stamp_of(self._path)  # before reading, so that the next check notices a write in between
         if stamp is not None and stamp == self._stamp:
             return False
         try:
@@ -91,7 +91,7 @@ class FileRing:
 
 
 def _stamp_of(path: Path) -> _Stamp | None:
-    """Return what tells one content of the file from another; None when it is not there."""
+    """Return a value that changes when the file's content does; None if there is no file."""
     try:
         found = path.stat()
     except OSError:

@@ -1,8 +1,8 @@
-"""Key rings as files.
+"""Read and write key rings as JSON files.
 
-A ring file is JSON, ``{"ring": "vault", "keys": [{"id": …, "secret": base64, "created_at": …, "retired_at": null}]}``.
-Keys have either a `secret` (the whole key) or a `public` half; those of the verify ring also say whose they are, and
-those that a rotation made from when they are for new work (`active_from`).
+A file has the form ``{"ring": "vault", "keys": [{"id": …, "secret": base64, "created_at": …, "retired_at": null}]}``.
+Each key has either a `secret` (the whole key) or a `public` half. Keys of the verify ring also name their `writer`, and
+keys made by a rotation have `active_from`, the time from which they are used for new work.
 """
 
 import base64
@@ -28,20 +28,20 @@ class _KeyEntry(BaseModel):
     retired_at: AwareDatetime | None = None
 
 
-class _RingFile(BaseModel):
+class _RingDocument(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     ring: str
     keys: Annotated[tuple[_KeyEntry, ...], Field(min_length=1)]
 
 
 def load(path: Path, *, ring: str, half: Half) -> Ring:
-    """Return the *ring* whose keys' *half* the file at *path* holds.
+    """Return the *ring* with the *half* of each key that the file at *path* contains.
 
     Raises:
-        SettingsError: there is no such file, or it holds something else; its content is not shown.
+        SettingsError: there is no such file, or it contains something else. The error does not show the content.
     """
     try:
-        document = _RingFile.model_validate_json(in_place.read(path))
+        document = _RingDocument.model_validate_json(in_place.read(path))
     except FileNotFoundError:
         raise SettingsError(f"{path}: there is no such key ring; `certsmith keys generate` makes all of them") from None
     except OSError as error:
@@ -52,15 +52,15 @@ def load(path: Path, *, ring: str, half: Half) -> Ring:
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         )
         if in_place.spare_of(path).exists():
-            problems += "; the rotation that wrote it was cut off: run it again, and it ends what it began"
+            problems += "; the rotation that wrote it was interrupted: run it again, and it will finish"
         raise SettingsError(f"{path}: not a key ring: {problems}") from None
     if document.ring != ring:
-        raise SettingsError(f"{path}: holds the key ring {document.ring!r}; {ring!r} was expected")
+        raise SettingsError(f"{path}: contains the key ring {document.ring!r}; {ring!r} was expected")
     return Ring(name=ring, keys=tuple(_ring_key(entry, half, path) for entry in document.keys))
 
 
 def dump(ring: Ring, *, half: Half) -> bytes:
-    """Return the content of the file that holds *half* of each key of *ring*."""
+    """Return the content of a file with *half* of each key of *ring*."""
     keys = [
         {
             "id": key.id,
@@ -78,7 +78,7 @@ def dump(ring: Ring, *, half: Half) -> bytes:
 def _ring_key(entry: _KeyEntry, half: Half, path: Path) -> RingKey:
     text = entry.public if half == "public" else entry.secret
     if text is None:
-        raise SettingsError(f"{path}: the key {entry.id} has no {half} half, which is needed here")
+        raise SettingsError(f"{path}: the key {entry.id} has no {half} half, which this file must contain")
     try:
         material = base64.b64decode(text, validate=True)
     except ValueError:

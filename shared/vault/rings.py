@@ -1,7 +1,7 @@
-"""Key rings: the keys of one purpose, the newest for new work and the older ones to open old work.
+"""Key rings: the keys of one purpose. The newest key does new work (seals, signs), older keys open old work.
 
-A key with `active_from` is for new work from then on only, so that every reader has it before any writer uses it. The
-newest key that is active and not retired is the current one. Retired keys still open what was sealed to them.
+A key with `active_from` does new work only from that time on, so that every reader has the key before any writer uses
+it. The newest key that is active and not retired is the *current* key. Retired keys still open data sealed to them.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,60 +13,60 @@ from shared.errors import SettingsError
 
 Half = Literal["public", "secret"]
 
-KEY_BYTES: Final = 32  # of every key here: X25519, Ed25519, XChaCha20-Poly1305
+KEY_BYTES: Final = 32  # for every kind of key in use: X25519, Ed25519, XChaCha20-Poly1305
 
 
 class KeyState(StrEnum):
-    """What a key is for."""
+    """The use of a key at some instant."""
 
     CURRENT = "current"
-    """New work."""
+    """Used for new work."""
     NEXT = "next"
-    """New work from a later time on."""
+    """Used for new work from a later time on."""
     OLDER = "older"
-    """Old work; a rotation is under way, or was cut off."""
+    """Used for old work; a rotation is under way or was interrupted."""
     RETIRED = "retired"
-    """Old work, if there is any."""
+    """Used for old work, if any is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingKey:
-    """A key of a ring: its secret, or its public half, as the file says."""
+    """A key of a ring; *material* is its secret or its public half, depending on the file."""
 
     id: str
     material: bytes = field(repr=False)
     created_at: datetime
-    active_from: datetime | None = None  # None: since it was made
+    active_from: datetime | None = None  # None: active since it was created
     retired_at: datetime | None = None
-    writer: str | None = None  # in the verify ring: the service whose signatures it checks
+    writer: str | None = None  # in the verify ring: the service whose signatures it verifies
 
     @property
     def begins_at(self) -> datetime:
-        """The instant from which the key is for new work."""
+        """The instant from which the key is used for new work."""
         return self.active_from or self.created_at
 
     def is_active_at(self, instant: datetime) -> bool:
-        """Say whether the key has become active by *instant*; one that does not say when has, whatever clocks say."""
+        """Say whether the key is active at *instant*; without `active_from` it always is, whatever the clock says."""
         return self.active_from is None or self.active_from <= instant
 
     def is_retired_at(self, instant: datetime) -> bool:
-        """Say whether the key is for no new work at *instant*."""
+        """Say whether the key is retired at *instant*, so not used for new work."""
         return self.retired_at is not None and self.retired_at <= instant
 
 
 class RingSource(Protocol):
-    """A ring as it is now: one that never changes, or the content of a file."""
+    """A source of the current ring: a ring that never changes, or the content of a file."""
 
     def read(self) -> "Ring":
-        """Return the ring, at most a moment old."""
+        """Return the ring, which may be slightly out of date."""
 
     def refresh(self) -> bool:
-        """Look at once for a newer ring; say whether there is one."""
+        """Read the ring again now; say whether it has changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ring:
-    """The keys of one purpose; also the source of a ring that never changes."""
+    """The keys of one purpose. A ring is also a `RingSource` that never changes."""
 
     name: str
     keys: tuple[RingKey, ...]
@@ -75,7 +75,7 @@ class Ring:
         """Return the key for new work at *instant*.
 
         Raises:
-            SettingsError: all are retired, or are to become active later.
+            SettingsError: every key is retired or not active yet.
         """
         candidates = [key for key in self.keys if key.is_active_at(instant) and not key.is_retired_at(instant)]
         if not candidates:
@@ -83,7 +83,7 @@ class Ring:
         return max(candidates, key=lambda key: key.begins_at)
 
     def state_of(self, key: RingKey, instant: datetime) -> KeyState:
-        """Return what *key* is for at *instant*; in the verify ring each writer has a current one."""
+        """Return the state of *key* at *instant*. In the verify ring, each writer has its own current key."""
         if key.is_retired_at(instant):
             return KeyState.RETIRED
         if not key.is_active_at(instant):
@@ -92,7 +92,7 @@ class Ring:
         return KeyState.CURRENT if key == peers.current_at(instant) else KeyState.OLDER
 
     def find(self, key_id: str) -> RingKey | None:
-        """Return the key with this id, None when it is not here."""
+        """Return the key with this id, None if it is not in the ring."""
         return next((key for key in self.keys if key.id == key_id), None)
 
     def read(self) -> "Ring":
@@ -100,10 +100,10 @@ class Ring:
         return self
 
     def refresh(self) -> bool:
-        """Say that there is no newer one."""
+        """Return False: this ring never changes."""
         return False
 
 
 def utc_now() -> datetime:
-    """Return the time by which keys become active."""
+    """Return the current time, which decides whether keys are active."""
     return datetime.now(UTC)

@@ -2,16 +2,16 @@
 
 ::
 
-    context    = framed("certsmith key 1", key id, tenant, writer, SHA-256 of the public key)
+    context    = length_prefixed("certsmith key 1", key id, tenant, writer, SHA-256 of the public key)
     ciphertext = nonce and XChaCha20-Poly1305 of the PKCS #8 DER under a random data key; associated data: the context
     wrap       = SealedBox to the vault of (data key, SHA-256 of the context)
-    signature  = Ed25519 of framed("certsmith sealed key 1", signing key id, context, ciphertext)
+    signature  = Ed25519 of length_prefixed("certsmith sealed key 1", signing key id, context, ciphertext)
 
-So a row opens only as the key, of the tenant, with the public key and from the writer that it was sealed as: the
-context is under the data key's tag, under the wrap and under the signature. Whoever can write the tables cannot sign;
-whoever can sign cannot read back. The wrap is not signed: rotation seals the data key anew and needs no writer.
+So a row opens only with the key id, tenant, public key and writer that it was sealed with: the data key's tag, the wrap
+and the signature each cover the context. Write access to the tables does not allow signing, and a signing key does not
+allow reading sealed keys back. The wrap is not signed, so a rotation can seal the data key again without the writer.
 
-The tenant is not part of the value: whoever opens says of which tenant the key must be.
+The tenant is not part of `SealedKey`: the caller of `open` states which tenant the key must belong to.
 """
 
 import hashlib
@@ -29,20 +29,20 @@ from nacl.utils import random
 
 from shared.errors import MissingRingKeyError, SealError
 from shared.identifiers import KeyId
-from shared.vault.derived import Prepared
-from shared.vault.length_prefix import framed
+from shared.vault.derived import Derived
+from shared.vault.length_prefix import length_prefixed
 from shared.vault.rings import Ring, RingKey, RingSource, utc_now
 
 FORMAT: Final = 1
 _CONTEXT: Final = b"certsmith key 1"
 _SIGNED: Final = b"certsmith sealed key 1"
-# PyNaCl raises a bare ValueError for some lengths that its C library would refuse.
+# For some lengths, PyNaCl raises a bare ValueError before its C library could refuse them.
 _WRONG: Final = (CryptoError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedKey:
-    """A private key as it is stored; useless without the vault's secret."""
+    """A private key as stored; useless without the vault's secret."""
 
     key_id: KeyId
     writer: str
@@ -63,10 +63,10 @@ class KeyWriter:
     def __init__(
         self, *, vault: RingSource, signing: RingSource, writer: str, now: Callable[[], datetime] = utc_now
     ) -> None:
-        """*vault* holds public halves, *signing* the secret keys of *writer*; *now* says which of them are active.
+        """*vault* holds public halves, *signing* the secret keys of *writer*; the clock *now* decides which are active.
 
         Raises:
-            SettingsError: none of them is active and not retired.
+            SettingsError: every key of one of the rings is retired or not active yet.
         """
         vault.read().current_at(now())
         signing.read().current_at(now())
@@ -76,7 +76,7 @@ class KeyWriter:
         self._now = now
 
     def seal(self, *, key_id: KeyId, tenant: str, private_key_pkcs8: bytes, public_key_spki: bytes) -> SealedKey:
-        """Return the private key, PKCS #8 DER, sealed as *key_id* of *tenant*, with its public half."""
+        """Return the private key (PKCS #8 DER) sealed as *key_id* of *tenant*, with its public half."""
         now = self._now()
         vault, signing = self._vault.read().current_at(now), self._signing.read().current_at(now)
         context = context_of(key_id=key_id, tenant=tenant, writer=self._writer, public_key=public_key_spki)
@@ -102,23 +102,23 @@ class KeyReader:
 
     def __init__(self, *, vault: RingSource, verify: RingSource) -> None:
         """*vault* holds the secret keys, *verify* the public halves of all writers' signing keys."""
-        self._vault = Prepared(vault, _boxes)
-        self._verify = Prepared(verify, _verify_keys)
+        self._vault = Derived(vault, _boxes)
+        self._verify = Derived(verify, _verify_keys)
 
     def has_keys_for(self, sealed: SealedKey) -> bool:
-        """Say whether the ring keys that *sealed* names are here, after a look at the files if need be.
+        """Say whether the rings have the keys that *sealed* names; if not, check the files first.
 
-        If not, it may have been sealed or signed anew since it was read.
+        If they have not, the key may have been sealed or signed again since *sealed* was read.
         """
         return self._verify_key(sealed) is not None and self._box(sealed.vault_key_id) is not None
 
     def open(self, sealed: SealedKey, *, tenant: str) -> bytes:
-        """Return the private key, PKCS #8 DER, that was sealed as this key of *tenant*.
+        """Return the private key (PKCS #8 DER) that was sealed as this key of *tenant*.
 
-        That it belongs to a certificate is for the caller to check: its public key must be `sealed.public_key`.
+        The caller must check that the key belongs to its certificate, whose public key must be `sealed.public_key`.
 
         Raises:
-            MissingRingKeyError: it is sealed to, or signed with, a ring key that is not here.
+            MissingRingKeyError: the key is sealed to, or signed with, a key that is not in the rings.
             SealError: the row was altered, moved, or forged.
         """
         if sealed.format != FORMAT:
@@ -128,7 +128,7 @@ class KeyReader:
         box = self._box(sealed.vault_key_id)
         if box is None:
             raise MissingRingKeyError(
-                f"the key {sealed.key_id} is sealed to {sealed.vault_key_id!r}, which is no vault key here"
+                f"the key {sealed.key_id} is sealed to {sealed.vault_key_id!r}, which is not in this vault ring"
             )
         data_key = unwrap(box, sealed.wrap, context, what=f"the wrap of the key {sealed.key_id}")
         try:
@@ -141,7 +141,7 @@ class KeyReader:
         if verify is None:
             raise MissingRingKeyError(
                 f"the key {sealed.key_id} is signed with {sealed.signing_key_id!r}, "
-                f"which is no signing key of {sealed.writer!r} known here"
+                f"which this process does not know as a signing key of {sealed.writer!r}"
             )
         if not is_signed(
             verify,
@@ -151,7 +151,8 @@ class KeyReader:
             signature=sealed.signature,
         ):
             raise SealError(
-                f"the signature of the key {sealed.key_id} does not fit: altered, or another tenant's or key's"
+                f"the signature of the key {sealed.key_id} is wrong: the row was altered, "
+                "or belongs to another tenant or key"
             )
 
     def _verify_key(self, sealed: SealedKey) -> VerifyKey | None:
@@ -165,8 +166,10 @@ class KeyReader:
 
 
 def context_of(*, key_id: KeyId, tenant: str, writer: str, public_key: bytes) -> bytes:
-    """Return what a sealed key is bound to."""
-    return framed(_CONTEXT, key_id.encode(), tenant.encode(), writer.encode(), hashlib.sha256(public_key).digest())
+    """Return the context that a sealed key is bound to."""
+    return length_prefixed(
+        _CONTEXT, key_id.encode(), tenant.encode(), writer.encode(), hashlib.sha256(public_key).digest()
+    )
 
 
 def wrap(vault: RingKey, data_key: bytes, context: bytes) -> bytes:
@@ -178,7 +181,7 @@ def unwrap(box: SealedBox[PrivateKey], wrapped: bytes, context: bytes, *, what: 
     """Return the data key in the wrap *wrapped*, which errors call *what*.
 
     Raises:
-        SealError: it was altered, was made for another key, or *box* has another secret.
+        SealError: the wrap was altered, was made for another key, or *box* has another secret.
     """
     try:
         opened = box.decrypt(wrapped)
@@ -191,12 +194,12 @@ def unwrap(box: SealedBox[PrivateKey], wrapped: bytes, context: bytes, *, what: 
 
 
 def sign(signing: RingKey, context: bytes, ciphertext: bytes) -> bytes:
-    """Return the signature by the secret *signing* over what a sealed key is bound to, and its ciphertext."""
+    """Return the signature by the secret *signing* over the context of a sealed key and its ciphertext."""
     return SigningKey(signing.material).sign(_message(signing.id, context, ciphertext)).signature
 
 
 def is_signed(verify: VerifyKey, *, signing_key_id: str, context: bytes, ciphertext: bytes, signature: bytes) -> bool:
-    """Say whether *signature* is by the owner of *verify*, over what a sealed key is bound to and its ciphertext."""
+    """Say whether *signature* is by the owner of *verify*, over the context of a sealed key and its ciphertext."""
     try:
         verify.verify(_message(signing_key_id, context, ciphertext), signature)
     except _WRONG:
@@ -205,7 +208,7 @@ def is_signed(verify: VerifyKey, *, signing_key_id: str, context: bytes, ciphert
 
 
 def _message(signing_key_id: str, context: bytes, ciphertext: bytes) -> bytes:
-    return framed(_SIGNED, signing_key_id.encode(), context, ciphertext)
+    return length_prefixed(_SIGNED, signing_key_id.encode(), context, ciphertext)
 
 
 def _boxes(vault: Ring) -> dict[str, SealedBox[PrivateKey]]:

@@ -1,4 +1,4 @@
-"""Key rings in memory, for tests of what is done with them."""
+"""Key rings in memory, for tests of sealing and opening."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ BORN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ring(name: str, *materials: bytes, retired: int = 0, writer: str | None = None) -> Ring:
-    """Return a ring with these keys, oldest first, of which the first *retired* are retired."""
+    """Return a ring with these keys, oldest first; the first *retired* of them are retired."""
     keys = tuple(
         RingKey(
             id=f"{name}-{number}",
@@ -50,5 +50,5 @@ def joined(*rings: Ring) -> Ring:
 
 
 def oldest_of(ring: Ring) -> Ring:
-    """Return *ring* as it was before its other keys were made."""
+    """Return *ring* as it was when it had only its first key."""
     return replace(ring, keys=(replace(ring.keys[0], retired_at=None),))

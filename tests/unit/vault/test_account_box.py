@@ -1,4 +1,4 @@
-"""ACME account keys, sealed with the provisioner's own secret."""
+"""ACME account keys are sealed with the provisioner's own secret."""
 
 import pytest
 from hypothesis import given
@@ -14,14 +14,14 @@ SEALED = BOX.seal(b"account key", context="acct_1")
 
 
 @given(key=st.binary(max_size=3000), context=st.text(max_size=200))
-def test_what_was_sealed_opens_in_its_context(key: bytes, context: str) -> None:
+def test_a_sealed_key_opens_in_its_context(key: bytes, context: str) -> None:
     sealed = BOX.seal(key, context=context)
 
     assert BOX.open(sealed.ciphertext, key_id=sealed.key_id, context=context) == key
 
 
 @given(st.data())
-def test_one_bit_changed_anywhere_is_noticed(data: st.DataObject) -> None:
+def test_a_key_with_any_bit_changed_does_not_open(data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(SEALED.ciphertext) * 8 - 1))
     changed = bytearray(SEALED.ciphertext)
     changed[place // 8] ^= 1 << place % 8
@@ -31,13 +31,13 @@ def test_one_bit_changed_anywhere_is_noticed(data: st.DataObject) -> None:
 
 
 @given(st.integers(0, len(SEALED.ciphertext) - 1))
-def test_a_ciphertext_that_was_cut_is_noticed(length: int) -> None:
+def test_a_truncated_ciphertext_does_not_open(length: int) -> None:
     with pytest.raises(SealError):
         BOX.open(SEALED.ciphertext[:length], key_id=SEALED.key_id, context="acct_1")
 
 
-def test_the_key_of_one_account_does_not_open_as_anothers() -> None:
-    with pytest.raises(SealError, match="another account's"):
+def test_the_key_of_one_account_does_not_open_for_another() -> None:
+    with pytest.raises(SealError, match="belongs to another account"):
         BOX.open(SEALED.ciphertext, key_id=SEALED.key_id, context="acct_2")
 
 
@@ -48,12 +48,12 @@ def test_the_newest_secret_seals_and_a_retired_one_still_opens() -> None:
     assert BOX.open(before.ciphertext, key_id=before.key_id, context="acct_1") == b"old"
 
 
-def test_a_secret_that_is_not_here_is_named() -> None:
+def test_an_unknown_secret_is_named() -> None:
     with pytest.raises(SealError, match="'gone'"):
         BOX.open(SEALED.ciphertext, key_id="gone", context="acct_1")
 
 
-def test_another_secret_does_not_open_it() -> None:
+def test_another_secret_does_not_open_the_key() -> None:
     with pytest.raises(SealError):
         BOX.open(SEALED.ciphertext, key_id="provisioner-0", context="acct_1")
 

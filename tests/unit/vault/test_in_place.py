@@ -1,4 +1,4 @@
-"""Files that are replaced in place: the same file for whoever has it open or mounted, and never lost."""
+"""Files that are replaced in place keep their inode, so that open and mounted files change too, and are never lost."""
 
 import fcntl
 import stat
@@ -33,7 +33,7 @@ def test_the_content_changes_and_the_file_stays_the_same(path: Path, content: by
     assert sorted(path.parent.iterdir()) == sorted([path, mounted])
 
 
-def test_a_file_that_nobody_may_write_is_written_by_its_owner_and_stays_so(path: Path) -> None:
+def test_a_read_only_file_is_written_by_its_owner_and_stays_read_only(path: Path) -> None:
     path.chmod(0o444)
 
     in_place.overwrite(path, NEW)
@@ -42,7 +42,7 @@ def test_a_file_that_nobody_may_write_is_written_by_its_owner_and_stays_so(path:
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
 
 
-def test_a_link_leads_to_the_file_that_is_written(path: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_is_followed_and_kept(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.json"
     link.symlink_to(path)
 
@@ -53,7 +53,7 @@ def test_a_link_leads_to_the_file_that_is_written(path: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("left", [b"", NEW[:100], NEW + OLD[len(NEW) :], OLD])
-def test_what_was_cut_off_while_it_was_written_is_ended(path: Path, left: bytes) -> None:
+def test_an_interrupted_write_is_finished(path: Path, left: bytes) -> None:
     in_place.spare_of(path).write_bytes(NEW)
     path.write_bytes(left)
 
@@ -64,7 +64,7 @@ def test_what_was_cut_off_while_it_was_written_is_ended(path: Path, left: bytes)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_copy_that_was_cut_off_is_not_believed(path: Path) -> None:
+def test_an_incomplete_copy_is_not_used(path: Path) -> None:
     in_place.spare_of(path).with_suffix(".draft").write_bytes(NEW[:100])
 
     in_place.recover(path)
@@ -74,10 +74,10 @@ def test_a_copy_that_was_cut_off_is_not_believed(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_copy_of_a_secret_is_for_its_owner_only(path: Path) -> None:
+def test_only_its_owner_can_read_the_copy_of_a_secret(path: Path) -> None:
     modes: list[int] = []
     with path.open("rb") as reader, ThreadPoolExecutor(1) as executor:
-        fcntl.flock(reader, fcntl.LOCK_SH)  # it waits here, its copy beside it
+        fcntl.flock(reader, fcntl.LOCK_SH)  # the writer waits for this lock, after it made its copy
         writing = executor.submit(in_place.overwrite, path, NEW)
         while not in_place.spare_of(path).exists():
             assert not writing.done()
@@ -104,7 +104,7 @@ def test_readers_never_see_half_a_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [fcntl.LOCK_SH, fcntl.LOCK_EX])
-def test_who_holds_the_lock_for_ever_hinders_nobody(path: Path, kind: int) -> None:
+def test_a_lock_that_is_never_released_blocks_neither_reader_nor_writer(path: Path, kind: int) -> None:
     with path.open("rb") as hostile:
         fcntl.flock(hostile, kind)
 

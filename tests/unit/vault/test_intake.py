@@ -1,4 +1,4 @@
-"""Uploads, sealed to the intake: worth something with their own event only."""
+"""Uploads sealed to the intake open only with their own event."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -63,7 +63,7 @@ def test_an_upload_opens_with_its_own_event() -> None:
         ({"now": NOW + timedelta(hours=1)}, "expired at 2026-11-20T13:00:00"),
     ],
 )
-def test_an_upload_opens_with_no_other_event_and_not_for_ever(differing: dict[str, Any], message: str) -> None:
+def test_an_upload_opens_with_no_other_event_and_not_after_its_expiry(differing: dict[str, Any], message: str) -> None:
     with pytest.raises(SealError, match=message):
         unseal(seal(), **differing)
 
@@ -77,12 +77,12 @@ def test_an_upload_sealed_to_a_retired_key_still_opens() -> None:
     assert unseal(sealed) == KEY
 
 
-def test_an_intake_key_that_is_not_here_is_named() -> None:
+def test_an_unknown_intake_key_is_named() -> None:
     with pytest.raises(SealError, match="'intake-9'"):
         unseal(SealedUpload(intake_key_id="intake-9", ciphertext=seal().ciphertext))
 
 
-def test_an_upload_sealed_to_somebody_elses_key_does_not_open() -> None:
+def test_an_upload_sealed_to_another_key_does_not_open() -> None:
     other_secret, _ = vault_pair("intake", keys=2)
 
     with pytest.raises(SealError, match="cannot be opened"):
@@ -90,13 +90,13 @@ def test_an_upload_sealed_to_somebody_elses_key_does_not_open() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_instead_of_a_sealed_box_are_refused(ciphertext: bytes) -> None:
+def test_random_bytes_instead_of_a_sealed_box_are_refused(ciphertext: bytes) -> None:
     with pytest.raises(SealError):
         unseal(SealedUpload(intake_key_id=PUBLIC.current_at(utc_now()).id, ciphertext=ciphertext))
 
 
 @given(st.binary(max_size=300))
-def test_any_sealed_bytes_that_are_no_upload_are_refused(content: bytes) -> None:
+def test_random_bytes_in_a_sealed_box_are_refused(content: bytes) -> None:
     with pytest.raises(SealError, match="format 1"):
         unseal(sealed_raw(content))
 
@@ -113,7 +113,7 @@ def test_any_sealed_bytes_that_are_no_upload_are_refused(content: bytes) -> None
         {"private_key_pem": "x" * 32_769},
     ],
 )
-def test_an_envelope_that_is_not_as_described_is_refused(change: dict[str, object]) -> None:
+def test_an_envelope_with_a_wrong_field_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(SealError, match=f"see {next(iter(change))}"):
         unseal(sealed_raw(json.dumps({**ENVELOPE, **change}).encode()))
 
@@ -142,6 +142,6 @@ def test_an_error_does_not_show_the_key() -> None:
 
 
 @pytest.mark.parametrize("name", [KEY, "MC4CAQAwBQYDK2VwBCIEIA", "a\x00b", "x" * 10_000, ""])
-def test_of_what_is_sealed_only_plain_names_are_shown(name: str) -> None:
+def test_an_error_shows_only_plain_names_of_fields(name: str) -> None:
     with pytest.raises(SealError, match=r"see an odd name$"):
         unseal(sealed_raw(json.dumps({**ENVELOPE, name: True}).encode()))

@@ -1,4 +1,4 @@
-"""Attacks on sealed keys by whoever can read or write their rows."""
+"""Attacks on sealed keys by an attacker who can read or write their rows."""
 
 import pickle
 from collections.abc import Callable
@@ -52,13 +52,13 @@ OTHER: Final = seal(key_id=OTHER_ID, private=b"another private key", public=b"an
 
 
 @given(private=st.binary(max_size=5000), public=st.binary(max_size=600), tenant=st.text(max_size=130), key_id=st.text())
-def test_what_was_sealed_opens(private: bytes, public: bytes, tenant: str, key_id: str) -> None:
+def test_a_sealed_key_opens(private: bytes, public: bytes, tenant: str, key_id: str) -> None:
     sealed = seal(key_id=KeyId(key_id), tenant=tenant, private=private, public=public)
 
     assert READER.open(sealed, tenant=tenant) == private
 
 
-def test_the_private_key_is_nowhere_in_what_is_stored() -> None:
+def test_the_stored_row_does_not_contain_the_private_key() -> None:
     stored = pickle.dumps(SEALED)
 
     assert PRIVATE not in stored
@@ -66,7 +66,7 @@ def test_the_private_key_is_nowhere_in_what_is_stored() -> None:
     assert PUBLIC in stored
 
 
-def test_sealing_twice_gives_nothing_in_common() -> None:
+def test_sealing_a_key_twice_gives_different_rows() -> None:
     again = seal()
 
     assert (again.ciphertext, again.wrap, again.signature) != (SEALED.ciphertext, SEALED.wrap, SEALED.signature)
@@ -74,7 +74,7 @@ def test_sealing_twice_gives_nothing_in_common() -> None:
 
 
 @given(name=st.sampled_from(BYTES_FIELDS), data=st.data())
-def test_one_bit_changed_anywhere_is_noticed(name: str, data: st.DataObject) -> None:
+def test_a_row_with_any_bit_changed_does_not_open(name: str, data: st.DataObject) -> None:
     original = getattr(SEALED, name)
     place = data.draw(st.integers(0, len(original) * 8 - 1))
     changed = bytearray(original)
@@ -85,7 +85,7 @@ def test_one_bit_changed_anywhere_is_noticed(name: str, data: st.DataObject) -> 
 
 
 @given(name=st.sampled_from(BYTES_FIELDS), data=st.data())
-def test_a_field_that_was_cut_or_lengthened_is_noticed(name: str, data: st.DataObject) -> None:
+def test_a_row_with_a_field_cut_or_lengthened_does_not_open(name: str, data: st.DataObject) -> None:
     original = getattr(SEALED, name)
     cut = original[: data.draw(st.integers(0, len(original) - 1))]
     longer = original + data.draw(st.binary(min_size=1, max_size=40))
@@ -96,7 +96,7 @@ def test_a_field_that_was_cut_or_lengthened_is_noticed(name: str, data: st.DataO
 
 
 @given(name=st.sampled_from((*BYTES_FIELDS, *TEXT_FIELDS)), data=st.data())
-def test_a_field_with_any_other_content_is_noticed(name: str, data: st.DataObject) -> None:
+def test_a_row_with_other_content_in_a_field_does_not_open(name: str, data: st.DataObject) -> None:
     original = getattr(SEALED, name)
     strategy: st.SearchStrategy[Any] = st.binary() if isinstance(original, bytes) else st.text()
     changed = data.draw(strategy.filter(lambda value: value != original))
@@ -125,7 +125,7 @@ def test_a_row_copied_to_another_key_id_does_not_open() -> None:
         READER.open(replace(SEALED, key_id=OTHER_ID), tenant=TENANT)
 
 
-def test_fields_cannot_lend_bytes_to_their_neighbours() -> None:
+def test_moving_bytes_between_neighbouring_fields_does_not_give_the_same_context() -> None:
     sealed = seal(key_id=KeyId("key_a"), tenant="bc")
 
     with pytest.raises(SealError):
@@ -136,22 +136,24 @@ def test_an_older_row_put_back_does_not_open_as_the_newer_one() -> None:
     old = seal(private=b"the old key", public=b"the old public key")
     new = seal(private=b"the new key", public=b"the new public key")
 
-    assert READER.open(old, tenant=TENANT) == b"the old key"  # as itself, with the public key of its certificate
+    assert READER.open(old, tenant=TENANT) == b"the old key"  # with its own public key, the old row still opens
     with pytest.raises(SealError):
         READER.open(replace(old, public_key=new.public_key), tenant=TENANT)
 
 
-def test_a_row_sealed_by_somebody_with_a_signing_key_of_his_own_does_not_open() -> None:
+def test_a_row_signed_with_an_attackers_own_key_does_not_open() -> None:
     own_signing, _ = signing_pair()
     forged = seal(KeyWriter(vault=VAULT_PUBLIC, signing=own_signing, writer="provisioner"))
 
-    assert forged.signing_key_id == SEALED.signing_key_id  # he names the genuine one
+    assert forged.signing_key_id == SEALED.signing_key_id  # it claims to be signed with the genuine key
     with pytest.raises(SealError, match="signature"):
         READER.open(forged, tenant=TENANT)
 
 
-def test_a_signing_key_that_nobody_knows_is_named() -> None:
-    with pytest.raises(SealError, match="'unknown-7', which is no signing key of 'provisioner'"):
+def test_an_unknown_signing_key_is_named() -> None:
+    with pytest.raises(
+        SealError, match="'unknown-7', which this process does not know as a signing key of 'provisioner'"
+    ):
         READER.open(replace(SEALED, signing_key_id="unknown-7"), tenant=TENANT)
 
 
@@ -161,12 +163,12 @@ def test_one_writer_cannot_sign_in_the_name_of_another() -> None:
     forged = seal(KeyWriter(vault=VAULT_PUBLIC, signing=validator_signing, writer="provisioner"))
     genuine = seal(KeyWriter(vault=VAULT_PUBLIC, signing=validator_signing, writer="validator"))
 
-    with pytest.raises(SealError, match="no signing key of 'provisioner'"):
+    with pytest.raises(SealError, match="does not know as a signing key of 'provisioner'"):
         reader.open(forged, tenant=TENANT)
     assert reader.open(genuine, tenant=TENANT) == PRIVATE
 
 
-def test_a_writer_whose_id_is_that_of_anothers_key_is_not_believed() -> None:
+def test_a_signing_key_with_the_id_of_another_writers_key_is_not_accepted() -> None:
     signing, _ = signing_pair("validator")
     _, verify = signing_pair("provisioner")
     same_id = ring("k", signing.keys[0].material)
@@ -176,24 +178,24 @@ def test_a_writer_whose_id_is_that_of_anothers_key_is_not_believed() -> None:
         reader.open(seal(KeyWriter(vault=VAULT_PUBLIC, signing=same_id, writer="validator")), tenant=TENANT)
 
 
-def test_a_data_key_that_was_wrapped_for_one_row_is_useless_in_another() -> None:
+def test_the_wrap_of_one_row_does_not_open_another() -> None:
     with pytest.raises(SealError, match=r"wrap .* made for another key"):
         READER.open(replace(SEALED, wrap=OTHER.wrap), tenant=TENANT)
 
 
-def test_a_wrap_made_by_somebody_else_does_not_open_the_ciphertext() -> None:
+def test_a_wrap_made_by_an_attacker_does_not_open_the_ciphertext() -> None:
     box = SealedBox(PublicKey(VAULT_PUBLIC.current_at(utc_now()).material))
     for content in (b"", b"\x00" * 32, b"\x00" * 64, b"\x00" * 65):
         with pytest.raises(SealError):
             READER.open(replace(SEALED, wrap=box.encrypt(content)), tenant=TENANT)
 
 
-def test_a_vault_that_is_not_here_is_named() -> None:
-    with pytest.raises(SealError, match="'vault-9', which is no vault key here"):
+def test_an_unknown_vault_key_is_named() -> None:
+    with pytest.raises(SealError, match="'vault-9', which is not in this vault ring"):
         READER.open(replace(SEALED, vault_key_id="vault-9"), tenant=TENANT)
 
 
-def test_another_vault_does_not_open_it() -> None:
+def test_another_vault_does_not_open_the_key() -> None:
     other_secret, _ = vault_pair()
 
     with pytest.raises(SealError, match="wrap"):
@@ -206,7 +208,7 @@ def test_a_format_of_another_release_is_named(version: int) -> None:
         READER.open(replace(SEALED, format=version), tenant=TENANT)
 
 
-def test_what_was_sealed_with_retired_keys_still_opens() -> None:
+def test_a_key_sealed_with_retired_keys_still_opens() -> None:
     secret, public = vault_pair(keys=2, retired=1)
     signing, verify = signing_pair(keys=2, retired=1)
     before = seal(KeyWriter(vault=oldest_of(public), signing=oldest_of(signing), writer="provisioner"))
@@ -219,13 +221,13 @@ def test_what_was_sealed_with_retired_keys_still_opens() -> None:
     assert reader.open(before, tenant=TENANT) == reader.open(after, tenant=TENANT) == PRIVATE
 
 
-def test_a_data_key_that_is_wrapped_anew_for_another_vault_key_opens() -> None:
+def test_a_data_key_wrapped_again_for_another_vault_key_opens() -> None:
     secret, public = vault_pair(keys=2)
     sealed = seal(KeyWriter(vault=oldest_of(public), signing=SIGNING, writer="provisioner"))
     opened = SealedBox(PrivateKey(secret.keys[0].material)).decrypt(sealed.wrap)
-    wrapped_anew = SealedBox(PublicKey(public.keys[1].material)).encrypt(opened)
+    wrapped_again = SealedBox(PublicKey(public.keys[1].material)).encrypt(opened)
 
-    rotated = replace(sealed, vault_key_id="vault-1", wrap=wrapped_anew)
+    rotated = replace(sealed, vault_key_id="vault-1", wrap=wrapped_again)
 
     assert KeyReader(vault=secret, verify=VERIFY).open(rotated, tenant=TENANT) == PRIVATE
 

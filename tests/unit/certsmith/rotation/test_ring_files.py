@@ -30,7 +30,7 @@ from shared.vault import (
     key_files,
     ring_storage,
 )
-from shared.vault.key_files import RingFile
+from shared.vault.key_files import KeyFile
 from shared.vault.rings import utc_now
 
 NOW = utc_now() + timedelta(hours=1)  # later than the rings are made
@@ -44,7 +44,7 @@ def keys(tmp_path: Path) -> KeyFiles:
     return KeyFiles(keys_dir=tmp_path / "keys")
 
 
-def ids(keys: KeyFiles, file: RingFile) -> list[str]:
+def ids(keys: KeyFiles, file: KeyFile) -> list[str]:
     return [key.id for key in keys.load(file).keys]
 
 
@@ -143,7 +143,7 @@ def test_half_a_file_that_a_cut_off_rotation_left_is_ended_by_the_next(keys: Key
     in_place.spare_of(path).write_bytes(content)
     path.write_bytes(content[:50])
 
-    with pytest.raises(SettingsError, match="cut off: run it again"):
+    with pytest.raises(SettingsError, match="interrupted: run it again"):
         keys.key_reader()
     RingFiles(keys, VAULT)
 

@@ -1,4 +1,4 @@
-"""Key ring files: made once and whole, read strictly, and given to those processes only that need them."""
+"""Key files are generated once and completely, read strictly, and needed only by the processes that use them."""
 
 import json
 import shutil
@@ -37,7 +37,7 @@ def change(path: Path, **fields: Any) -> None:
     path.write_text(json.dumps(document))
 
 
-def test_all_rings_are_made_and_secrets_are_for_their_owner_only(folder: Path) -> None:
+def test_all_rings_are_generated_and_only_the_owner_can_read_secrets(folder: Path) -> None:
     made = generate(folder)
 
     assert sorted(path.name for path in made) == sorted(path.name for path in folder.iterdir()) == NAMES
@@ -46,7 +46,7 @@ def test_all_rings_are_made_and_secrets_are_for_their_owner_only(folder: Path) -
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_what_one_process_seals_another_opens(folder: Path) -> None:
+def test_a_key_sealed_by_one_process_opens_in_another(folder: Path) -> None:
     generate(folder)
     keys = key_files(folder)
 
@@ -95,7 +95,9 @@ def test_a_process_needs_its_own_files_and_no_others(folder: Path, tmp_path: Pat
         (own / "away").rename(own / name)
 
 
-def test_one_file_may_be_elsewhere(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_file_may_be_outside_the_common_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generate(folder)
     (folder / "vault.secret.json").rename(tmp_path / "mounted")
     monkeypatch.setenv("CERTSMITH_KEYS_DIR", str(folder))
@@ -105,7 +107,7 @@ def test_one_file_may_be_elsewhere(folder: Path, tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("file", files.ALL, ids=lambda file: file.name)
-def test_every_file_has_a_setting_of_its_own(file: files.RingFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_has_its_own_setting(file: files.KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
     alias = KeyFiles.model_fields[file.field].validation_alias
     monkeypatch.setenv(str(alias), "/run/secrets/ring")
 
@@ -113,7 +115,7 @@ def test_every_file_has_a_setting_of_its_own(file: files.RingFile, monkeypatch: 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_made_when_one_ring_is_there_already(folder: Path, name: str) -> None:
+def test_nothing_is_generated_if_one_ring_already_exists(folder: Path, name: str) -> None:
     folder.mkdir()
     (folder / name).write_text("precious")
 
@@ -124,7 +126,7 @@ def test_nothing_is_made_when_one_ring_is_there_already(folder: Path, name: str)
     assert (folder / name).read_text() == "precious"
 
 
-def test_of_many_who_make_the_rings_at_once_one_does(folder: Path) -> None:
+def test_of_many_concurrent_generations_one_succeeds(folder: Path) -> None:
     def attempt(_number: int) -> int:
         try:
             return len(generate(folder))
@@ -139,7 +141,7 @@ def test_of_many_who_make_the_rings_at_once_one_does(folder: Path) -> None:
     assert [ring.problem for ring in status(key_files(folder))] == [None] * len(NAMES)
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(SettingsError, match="cannot be made there"):
@@ -163,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         ('{"ring": "vault", "keys": [{"id": "A b", "public": "", "created_at": "2026-01-01T00:00:00Z"}]}', "keys.0.id"),
     ],
 )
-def test_a_file_that_is_no_such_ring_is_named_with_the_reason(tmp_path: Path, content: str, message: str) -> None:
+def test_a_file_without_the_expected_ring_is_named_with_the_reason(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "vault.public.json"
     path.write_text(content)
 
@@ -197,7 +199,7 @@ def test_a_ring_is_read_as_it_was_written(folder: Path) -> None:
     assert ring_storage.load(folder / "copy", ring="vault", half="secret") == ring
 
 
-def test_a_ring_whose_keys_are_all_retired_seals_no_more(folder: Path) -> None:
+def test_a_ring_with_only_retired_keys_does_not_seal(folder: Path) -> None:
     generate(folder)
     change(folder / "vault.public.json", retired_at="2026-01-01T00:00:00Z")
 
@@ -213,7 +215,7 @@ def test_no_ring_shows_its_secrets(folder: Path) -> None:
     assert repr(secret)[2:-1] not in repr(ring)
 
 
-def test_the_status_of_fresh_rings_is_without_problems(folder: Path) -> None:
+def test_the_status_of_new_rings_has_no_problems(folder: Path) -> None:
     generate(folder)
 
     found = status(key_files(folder))
@@ -223,7 +225,7 @@ def test_the_status_of_fresh_rings_is_without_problems(folder: Path) -> None:
     assert all(each.ring is not None and len(each.ring.current_at(utc_now()).id) > 16 for each in found)
 
 
-def test_the_status_names_what_is_missing_readable_or_does_not_fit(folder: Path, tmp_path: Path) -> None:
+def test_the_status_names_missing_exposed_and_mismatched_files(folder: Path, tmp_path: Path) -> None:
     generate(folder)
     generate(tmp_path / "other")
     (folder / "intake.secret.json").unlink()
@@ -239,14 +241,14 @@ def test_the_status_names_what_is_missing_readable_or_does_not_fit(folder: Path,
     assert "no public half that fits validator-" in str(problems["verify.json"])
 
 
-def test_a_secret_in_a_folder_that_is_closed_to_others_is_no_problem(folder: Path) -> None:
+def test_a_readable_secret_in_a_closed_folder_is_not_a_problem(folder: Path) -> None:
     generate(folder)
     (folder / "vault.secret.json").chmod(0o444)
 
     assert {each.problem for each in status(key_files(folder))} == {None}
 
 
-def test_what_a_generation_that_was_cut_off_left_does_not_hinder_the_next(folder: Path) -> None:
+def test_the_remains_of_an_interrupted_generation_do_not_block_the_next(folder: Path) -> None:
     (folder / ".new-0123").mkdir(parents=True)
     (folder / ".new-0123" / "vault.secret.json").touch()
 
