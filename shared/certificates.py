@@ -1,4 +1,4 @@
-"""What an X.509 certificate (RFC 5280) says, as far as this project asks. Nothing here judges whether to trust it."""
+"""Parse X.509 certificates (RFC 5280) into the facts that this project uses. Trust is judged elsewhere."""
 
 import hashlib
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _KEY_TYPES: Final[dict[type, KeyType]] = {
     rsa.RSAPublicKey: "rsa",
     ed25519.Ed25519PublicKey: "ed25519",
 }
-# All that cryptography was seen to raise for damaged certificates; TypeError for names of a wrong ASN.1 type.
+# Every exception that cryptography was seen to raise for damaged certificates; TypeError is for names of a wrong type.
 _UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -33,14 +33,14 @@ _UNREADABLE: Final = (
 
 
 class UnreadableCertificateError(PermanentError):
-    """Bytes that are no certificate, or one of a kind that cannot be served."""
+    """Bytes that are not a certificate, or a certificate of a kind that cannot be served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFacts:
-    """What a leaf certificate says about itself."""
+    """The content of a leaf certificate."""
 
-    names: tuple[str, ...]  # dNSName entries of the subjectAltName, lower case; the common name counts for nothing
+    names: tuple[str, ...]  # dNSName entries of the subjectAltName, lower case; the common name is ignored
     not_before: datetime
     not_after: datetime
     serial_number: str  # lower-case hexadecimal
@@ -55,10 +55,10 @@ class CertificateFacts:
 
 
 def parse(leaf: bytes) -> CertificateFacts:
-    """Return what the certificate *leaf* (DER) says.
+    """Return the content of the certificate *leaf* (DER).
 
     Raises:
-        UnreadableCertificateError: it is no certificate, or its key is of a kind that cannot be served.
+        UnreadableCertificateError: *leaf* is not a certificate, or its key is of a kind that cannot be served.
     """
     try:
         certificate = x509.load_der_x509_certificate(leaf)
@@ -78,10 +78,10 @@ def parse(leaf: bytes) -> CertificateFacts:
 
 
 def covers(names: Iterable[str], host: str) -> bool:
-    """Say whether a certificate for *names* may be shown for *host*, a name in the form that is stored.
+    """Say whether a certificate for *names* covers *host*, a normalized name.
 
-    A wildcard stands for exactly one label, the left-most (RFC 9525 section 6.3). A wildcard *host*, as a domain may
-    be registered, needs that very wildcard.
+    A wildcard stands for exactly one label, the left-most (RFC 9525 section 6.3). If *host* is itself a wildcard, as a
+    domain may be, only the same wildcard covers it.
     """
     wanted = {host} if is_wildcard(host) else {host, parent_wildcard(host)}
     return not wanted.isdisjoint(names)
@@ -93,7 +93,7 @@ def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     except x509.ExtensionNotFound:
         return ()
     names = tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
-    if any("\x00" in name for name in names):  # a name that other readers would cut there
+    if any("\x00" in name for name in names):  # other programs would read only the part before the NUL
         raise ValueError("a name has a NUL character")
     return names
 

@@ -1,7 +1,7 @@
-"""Domain names: what people type becomes the one form that is stored, compared and looked up.
+"""Domain names: normalize user input to the one form that is stored, compared and looked up.
 
 That form is the A-label form (RFC 5890), lower case, without a trailing dot; a wildcard has `*` as its whole left-most
-label (RFC 9525 section 6.3). What cannot be a publicly certified host name is refused, with the reason.
+label (RFC 9525 section 6.3). Names that no public certificate can have are refused, with the reason.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ _SPECIAL_USE: Final = frozenset({"localhost", "local", "onion", "invalid", "alt"
 
 
 class NameRefusedError(PermanentError):
-    """A text that cannot be the name of a hosted domain; *reason* says why."""
+    """A text that cannot be the name of a hosted domain; *reason* has a code and a message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,11 +35,11 @@ def normalize(text: str) -> Name:
     """Return *text* as the name that is stored: A-labels, lower case, no trailing dot.
 
     Raises:
-        NameRefusedError: it is no name, or one for which no public certificate can exist.
+        NameRefusedError: *text* is not a name, or is one that no public certificate can have.
     """
     shown = ascii(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - what fits a line
     if not text.strip():
-        raise NameRefusedError("name_empty", "the domain is empty; a host name such as shop.example.com was expected")
+        raise NameRefusedError("name_empty", "the domain is empty; a host name such as shop.example.com is expected")
     if len(text) > 4 * MAX_NAME_LENGTH:
         raise NameRefusedError("name_too_long", f"the domain has {len(text)} characters; a name has at most 253")
     if _is_address(text):
@@ -70,7 +70,7 @@ def parent_wildcard(name: str) -> Name | None:
 
 
 def registered_domain(name: str) -> str:
-    """Return the part of *name* that somebody registered (public suffix and one label), by which CAs count."""
+    """Return the registered domain of *name* (public suffix and one label), to which CAs apply their rate limits."""
     host = name.removeprefix("*.")
     return _suffixes().privatesuffix(host) or host
 
@@ -90,10 +90,10 @@ def _to_a_labels(host: str, shown: str) -> str:
         if "xn--" not in lowered:
             return lowered
     try:
-        # UTS #46 maps case and width as browsers do; IDNA 2008 (RFC 5891) then decides what a label may hold.
+        # UTS #46 maps case and width as browsers do; IDNA 2008 (RFC 5891) then decides which labels are valid.
         return idna.encode(host, uts46=True, transitional=False).decode("ascii").lower()
     except idna.IDNAError as error:
-        raise NameRefusedError("name_not_idna", f"{shown} is no valid internationalized name: {error}") from None
+        raise NameRefusedError("name_not_idna", f"{shown} is not a valid internationalized name: {error}") from None
 
 
 def _check_labels(name: str, shown: str) -> None:
@@ -101,17 +101,19 @@ def _check_labels(name: str, shown: str) -> None:
         raise NameRefusedError("name_too_long", f"{shown} has {len(name)} characters; a name has at most 253")
     for label in name.split("."):
         if not label:
-            raise NameRefusedError("name_empty_label", f"{shown} has an empty label (two dots, or one at an end)")
+            raise NameRefusedError("name_empty_label", f"{shown} has an empty label (two dots, or a dot at an end)")
         if len(label) > MAX_LABEL_LENGTH:
-            raise NameRefusedError("name_label_too_long", f"{shown} has a label of {len(label)} characters; at most 63")
+            raise NameRefusedError(
+                "name_label_too_long", f"{shown} has a label of {len(label)} characters; a label has at most 63"
+            )
         if "_" in label:
             raise NameRefusedError(
-                "name_underscore", f"{shown} has an underscore; certificates are for host names, which have none"
+                "name_underscore", f"{shown} has an underscore; host names, and so certificates, cannot have one"
             )
         if not _LABEL.fullmatch(label):
             raise NameRefusedError(
                 "name_characters",
-                f"{shown} has characters that no host name has; letters, digits, hyphens and dots only",
+                f"{shown} has characters that host names cannot have; use only letters, digits, hyphens and dots",
             )
 
 
@@ -122,7 +124,7 @@ def _check_suffix(name: str, shown: str) -> None:
     if "." not in name or _suffixes().is_public(name):
         raise NameRefusedError(
             "name_public_suffix",
-            f"{shown} is a public suffix, under which others register; give the name of one site under it",
+            f"{shown} is a public suffix, under which others register names; give the name of one site under it",
         )
 
 

@@ -1,4 +1,4 @@
-"""What certificates say, and for which names they may be shown."""
+"""The content of certificates, and the host names that they cover."""
 
 import datetime as dt
 import hashlib
@@ -49,7 +49,7 @@ def issue(
     return builder.sign(CA_KEY, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def test_a_certificate_says_what_it_was_issued_with() -> None:
+def test_every_fact_of_a_certificate_is_parsed() -> None:
     leaf = issue("Shop.Example.com", "*.example.com", serial=0x0A0B)
 
     facts = parse(leaf)
@@ -70,23 +70,23 @@ def test_a_certificate_says_what_it_was_issued_with() -> None:
         (ed25519.Ed25519PrivateKey.generate, "ed25519"),
     ],
 )
-def test_the_kind_of_key_is_told(
+def test_the_type_of_the_key_is_parsed(
     make_key: Callable[[], ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey], key_type: str
 ) -> None:
     assert parse(issue("a.example", key=make_key().public_key())).key_type == key_type
 
 
 @pytest.mark.parametrize("make_key", [ed448.Ed448PrivateKey.generate, lambda: dsa.generate_private_key(2048)])
-def test_a_kind_of_key_that_cannot_be_served_is_refused(
+def test_a_certificate_with_another_type_of_key_is_refused(
     make_key: Callable[[], ed448.Ed448PrivateKey | dsa.DSAPrivateKey],
 ) -> None:
-    leaf = issue("a.example", key=make_key().public_key())  # type: ignore[arg-type]  # that is the point
+    leaf = issue("a.example", key=make_key().public_key())  # type: ignore[arg-type]  # a key that cannot be served
 
     with pytest.raises(UnreadableCertificateError, match="PublicKey; ECDSA, RSA or Ed25519 was expected"):
         parse(leaf)
 
 
-def test_a_common_name_counts_for_nothing() -> None:
+def test_the_common_name_is_ignored() -> None:
     assert parse(issue(common_name="shop.example.com")).names == ()
 
 
@@ -96,7 +96,7 @@ def test_a_name_with_a_nul_character_is_refused() -> None:
 
 
 @given(st.binary(max_size=600))
-def test_any_bytes_are_read_or_refused(leaf: bytes) -> None:
+def test_random_bytes_are_refused(leaf: bytes) -> None:
     with pytest.raises(UnreadableCertificateError):
         parse(leaf)
 
@@ -106,14 +106,14 @@ VERSION = LEAF.index(bytes.fromhex("a003020102")) + 4  # [0] EXPLICIT INTEGER 2:
 
 
 @pytest.mark.parametrize("version", [1, 3, 127, 255])
-def test_a_version_that_there_is_not_is_refused(version: int) -> None:
+def test_a_version_that_does_not_exist_is_refused(version: int) -> None:
     with pytest.raises(UnreadableCertificateError):
         parse(LEAF[:VERSION] + bytes([version]) + LEAF[VERSION + 1 :])
 
 
-@pytest.mark.filterwarnings("ignore")  # cryptography warns of what is readable but wrong
+@pytest.mark.filterwarnings("ignore")  # cryptography warns of content that is readable but wrong
 @given(place=st.integers(0, len(LEAF) - 1), value=st.integers(0, 255))
-def test_a_damaged_certificate_is_read_or_refused(place: int, value: int) -> None:
+def test_a_damaged_certificate_is_either_parsed_or_refused(place: int, value: int) -> None:
     damaged = bytearray(LEAF)
     damaged[place] = value
 
@@ -124,7 +124,7 @@ def test_a_damaged_certificate_is_read_or_refused(place: int, value: int) -> Non
     assert "\x00" not in "".join((*facts.names, facts.issuer))  # PostgreSQL could not store it
 
 
-def test_the_ends_of_the_validity_belong_to_it() -> None:
+def test_the_validity_includes_both_ends() -> None:
     facts = parse(issue("a.example"))
     moment = dt.timedelta(microseconds=1)
 
@@ -144,7 +144,7 @@ def test_the_ends_of_the_validity_belong_to_it() -> None:
         (("*.example.com",), "xn--bcher-kva.example.com"),
     ],
 )
-def test_a_certificate_covers(names: tuple[str, ...], host: str) -> None:
+def test_a_certificate_covers_the_host(names: tuple[str, ...], host: str) -> None:
     assert covers(names, host)
 
 
@@ -164,5 +164,5 @@ def test_a_certificate_covers(names: tuple[str, ...], host: str) -> None:
         (("a.example.com.",), "a.example.com"),
     ],
 )
-def test_a_certificate_does_not_cover(names: tuple[str, ...], host: str) -> None:
+def test_a_certificate_does_not_cover_the_host(names: tuple[str, ...], host: str) -> None:
     assert not covers(names, host)

@@ -1,4 +1,4 @@
-"""Names: the one form that is stored, and what is refused with which reason."""
+"""Domain names: the normalized form, and the reason for each refusal."""
 
 import pytest
 from hypothesis import given
@@ -60,7 +60,7 @@ def test_a_name_is_stored_in_its_a_label_form(text: str, expected: str) -> None:
         ("xn--zzzzzzz99999.example.com", "name_not_idna"),
     ],
 )
-def test_what_cannot_be_certified_is_refused_with_its_reason(text: str, code: str) -> None:
+def test_a_name_that_no_certificate_can_have_is_refused_with_its_reason(text: str, code: str) -> None:
     with pytest.raises(NameRefusedError) as refusal:
         normalize(text)
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_certified_is_refused_with_its_reason(text: str, code: st
 
 
 @given(st.text(max_size=300))
-def test_any_text_is_a_name_or_is_refused(text: str) -> None:
+def test_any_text_is_either_normalized_or_refused(text: str) -> None:
     try:
         name = normalize(text)
     except NameRefusedError:
@@ -91,5 +91,5 @@ def test_a_wildcard_covers_one_label() -> None:
     ("name", "registered"),
     [("a.b.example.co.uk", "example.co.uk"), ("*.example.com", "example.com"), ("x.me.github.io", "me.github.io")],
 )
-def test_limits_are_counted_by_what_somebody_registered(name: str, registered: str) -> None:
+def test_the_registered_domain_is_the_public_suffix_and_one_label(name: str, registered: str) -> None:
     assert registered_domain(name) == registered

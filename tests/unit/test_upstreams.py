@@ -1,4 +1,4 @@
-"""Upstreams: what can be one, and what is never dialled."""
+"""Upstreams: which texts are accepted, and which addresses are never dialled."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from shared.upstreams import UpstreamRefusedError, parse
         ("tcp://shop_app:3000", "shop_app", 3000),
     ],
 )
-def test_a_host_and_a_port_are_an_upstream(text: str, host: str, port: int) -> None:
+def test_a_host_and_a_port_are_parsed(text: str, host: str, port: int) -> None:
     upstream = parse(text)
 
     assert (upstream.host, upstream.port) == (host, port)
@@ -45,7 +45,7 @@ def test_a_host_and_a_port_are_an_upstream(text: str, host: str, port: int) -> N
         ("tcp://255.255.255.255:80", "upstream_address"),
     ],
 )
-def test_anything_else_is_refused_with_its_reason(text: str, code: str) -> None:
+def test_any_other_text_is_refused_with_its_reason(text: str, code: str) -> None:
     with pytest.raises(UpstreamRefusedError) as refusal:
         parse(text)
 
