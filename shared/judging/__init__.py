@@ -1,19 +1,25 @@
-"""Judging a customer's own certificate and key as an expert would: every reason against it, in words for people.
+"""Judge a customer's certificate and key as an expert would: report every reason against them, in plain sentences.
 
-`judge` is the way in. It is pure: the time, the trusted roots and the domain are arguments, nothing is fetched, nothing
-is stored. The validator judges uploads with it, and `certsmith validate` judges files.
+Call `judge`. It is pure: the time, the trusted roots and the domain are arguments; it fetches nothing and stores
+nothing. The validator judges uploads with it, and `certsmith validate` judges files.
 
-In the order in which an upload goes through them::
+In the order in which an upload passes through::
 
-    armour  pem  disguises          text: blocks of PEM (RFC 7468), and what was given instead
-    der  kinds  taken               which kind of key it is, before anybody computes with it
-    bundle  keys                    the certificates of the bundle; the key
-    leaf  identities                the server's certificate; its names
-    order  chain  authorities       who signed whom, and whether those may
-    constraints  policies  verifier
-    matching  weakness  loading     the pair: one key, not a weak one, and OpenSSL takes both
-    judge                           all of them, one after another
-    catalogue                       all rules, as `docs/validation.md` lists them
+    pem/          pem_rules  blocks  wrong_formats      the text: PEM (RFC 7468), or another format sent instead
+    key/          kinds  accepted_keys                  the type and size of a key, from its encoding alone
+    chain/        bundle                                the certificates of the bundle
+    key/          private_key                           the private key
+    certificate/  profile  leaf  identities             the server's certificate and its names
+    chain/        order  signing  chain  authorities    the order and the signatures; the authorities and their limits:
+                  constraints  policies                 name constraints and certificate policies;
+                  roots  verifier                       known roots; a second opinion by cryptography
+    certificate/  warnings                              things that could be better, though nothing is wrong
+    key/          matching  weakness  loading           key and leaf belong together, are strong, and load in OpenSSL
+
+    judge         runs all of these checks
+    model         rules, findings and judgements
+    catalogue     every rule, as listed in `docs/validation.md`
+    der, certificate/reading, phrases                   used by several: DER, damaged certificates, words for messages
 """
 
 from shared.judging.chain.bundle import read_trust

@@ -1,4 +1,4 @@
-"""All rules, in the order in which they are checked; `docs/validation.md` lists them."""
+"""Every rule, in the order in which they are checked; a test holds `docs/validation.md` to this list."""
 
 from typing import Final
 

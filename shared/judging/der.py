@@ -1,7 +1,7 @@
-"""As much of DER (X.690) as it takes to see what a certificate or a key is, before anybody computes with it.
+"""A minimal DER reader (X.690), just enough to identify a certificate or a key before using it.
 
-A reader of a few dozen lines on purpose: it finds the type and the size of a key without building the key, so that a
-modulus of 16,384 bits costs no more than any other. Only minimal, definite lengths are read; all else is refused.
+It is small on purpose. It finds the type and size of a key without building the key, so that a modulus of 16,384 bits
+costs no more than any other. It reads only minimal, definite lengths and refuses everything else.
 """
 
 from dataclasses import dataclass, field
@@ -19,27 +19,27 @@ _MAX_ELEMENTS: Final = 16  # TBSCertificate has 10, RSAPrivateKey 9
 
 
 class NotDerError(ValueError):
-    """Bytes that are not what was expected at this place of a structure."""
+    """Bytes that are not DER, or not the structure that was expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One element: its tag, and its contents as a view that copies nothing."""
+    """One element: its tag, and its contents as a view without a copy."""
 
     tag: int
     contents: memoryview = field(repr=False)
 
     def elements(self) -> "list[Element]":
-        """Return what a constructed element holds.
+        """Return the elements inside a constructed element.
 
         Raises:
-            NotDerError: it holds no whole elements, or more than any structure that is read here.
+            NotDerError: the contents are not complete elements, or more than _MAX_ELEMENTS.
         """
         found: list[Element] = []
         rest = self.contents
         while rest:
             if len(found) == _MAX_ELEMENTS:
-                raise NotDerError(f"more than {_MAX_ELEMENTS} elements in a row")
+                raise NotDerError(f"more than {_MAX_ELEMENTS} elements in one structure")
             element, rest = _read(rest)
             found.append(element)
         return found
@@ -48,7 +48,7 @@ class Element:
         """Return the element itself if it has *tag*.
 
         Raises:
-            NotDerError: it has another.
+            NotDerError: it has another tag.
         """
         if self.tag != tag:
             raise NotDerError(f"tag {self.tag:#04x}; {tag:#04x} was expected")
@@ -56,19 +56,19 @@ class Element:
 
 
 def whole(data: bytes | memoryview) -> Element:
-    """Return the one element that *data* is.
+    """Return the single element that *data* consists of.
 
     Raises:
-        NotDerError: it is not one, or something follows it.
+        NotDerError: *data* is not an element, or more bytes follow it.
     """
     element, rest = _read(memoryview(data))
     if rest:
-        raise NotDerError("there are more bytes behind the structure")
+        raise NotDerError("more bytes follow the structure")
     return element
 
 
 def dotted(identifier: bytes) -> str:
-    """Return an object identifier's contents as people write it (X.690 section 8.19)."""
+    """Return the contents of an OBJECT IDENTIFIER in dotted form (X.690 section 8.19)."""
     arcs, value = [], 0
     for octet in identifier[:32]:
         value = value << 7 | octet & 0x7F
@@ -85,7 +85,7 @@ def bit_length(integer: Element) -> int:
     """Return the length in bits of a positive INTEGER.
 
     Raises:
-        NotDerError: it is none, or is negative, or has more leading zeros than needed.
+        NotDerError: *integer* is not an INTEGER, is negative, or has more leading zeros than needed.
     """
     octets = integer.expect(INTEGER).contents
     if not octets or octets[0] & 0x80 or (len(octets) > 1 and octets[0] == 0 and not octets[1] & 0x80):
@@ -97,17 +97,17 @@ def bit_length(integer: Element) -> int:
 
 def _read(data: memoryview) -> tuple[Element, memoryview]:
     if len(data) < 2:  # noqa: PLR2004 - a tag and a length
-        raise NotDerError("the structure is cut off")
+        raise NotDerError("the structure is truncated")
     tag, length, start = data[0], data[1], 2
     if tag & 0x1F == 0x1F:  # noqa: PLR2004 - a tag of several octets; no structure read here has one
-        raise NotDerError("a tag of several octets")
+        raise NotDerError("a tag has several octets")
     if length & 0x80:
         start = 2 + (length & 0x7F)
         octets = data[2:start]
         length = int.from_bytes(octets, "big")
         if not 1 <= len(octets) <= 4 or len(octets) != start - 2 or octets[0] == 0 or length < 0x80:  # noqa: PLR2004
-            raise NotDerError("a length that is not DER")
+            raise NotDerError("a length is not encoded as DER requires")
     end = start + length
     if end > len(data):
-        raise NotDerError("the structure is cut off")
+        raise NotDerError("the structure is truncated")
     return Element(tag, data[start:end]), data[end:]

@@ -1,7 +1,7 @@
-"""The judgement as a whole: one check after another, all reasons collected.
+"""Judge an upload: run one check after another and collect every reason against it.
 
-What stands on something that is missing is not judged: without a readable leaf there is no match with the key, without
-all certificates no chain, with any reason no trial load. So each reason is one that somebody can act on.
+A check is skipped when something that it depends on is missing: the match of key and leaf without a readable leaf, the
+chain without all its certificates, the trial load if there is any reason. So the user can act on every reason.
 """
 
 import warnings
@@ -19,7 +19,7 @@ from shared.judging.chain import chain as chains
 from shared.judging.chain.bundle import UNREADABLE, Bundle, Entry, read_bundle
 from shared.judging.chain.order import LEAF_NOT_FIRST
 from shared.judging.chain.signing import signs
-from shared.judging.key.accepted_keys import LEAF, warnings_of
+from shared.judging.key.accepted_keys import LEAF_KEY, warnings_of
 from shared.judging.key.loading import load_failure, oversize
 from shared.judging.key.matching import mismatch
 from shared.judging.key.private_key import Key, read_key
@@ -31,7 +31,7 @@ from shared.names import Name
 NOT_JUDGED: Final = Rule(
     code="not_judged",
     source="product rule",
-    summary="bundle and key can be judged at all",
+    summary="judging the bundle and the key does not fail",
 )
 
 
@@ -43,25 +43,25 @@ def judge(
     domain: Name | None = None,
     trust: Sequence[x509.Certificate] | None = None,
 ) -> Judgement:
-    """Return what there is to say of *bundle* and *key*, PEM both, at the instant *at*.
+    """Return the judgement on *bundle* and *key*, both PEM, at the instant *at*.
 
-    With *domain*, the certificate must be for that name; with *trust*, its chain must lead to one of these roots.
-    Never raises for what the two texts hold: if a library fails in a way that nobody foresaw, that is a reason too.
+    With *domain*, the certificate must cover that name; with *trust*, its chain must lead to one of these roots. The
+    content of the two texts never makes this function raise: an unforeseen failure of a library becomes a reason.
     """
     try:
-        with warnings.catch_warnings():  # what is to be said is said in findings
-            warnings.simplefilter("ignore")  # of old serial numbers, long names, weak keys
-            return _Judging(at, domain, trust).judge(bundle, key)
-    except Exception as error:  # noqa: BLE001 - whatever the texts have set off, they are not accepted
+        with warnings.catch_warnings():  # the findings say everything that needs saying
+            warnings.simplefilter("ignore")  # cryptography warns of old serial numbers, long names and weak keys
+            return _Examination(at, domain, trust).run(bundle, key)
+    except Exception as error:  # noqa: BLE001 - texts that cause any failure are not accepted
         return _not_judged(error)
     except BaseException as error:
-        if type(error).__module__ != "pyo3_runtime":  # a panic in cryptography's core is no Exception
+        if type(error).__module__ != "pyo3_runtime":  # a panic in cryptography's core is not an Exception
             raise
         return _not_judged(error)
 
 
-class _Judging:
-    """One judgement in the making."""
+class _Examination:
+    """One run of all checks; it collects the findings."""
 
     def __init__(self, at: datetime, domain: Name | None, trust: Sequence[x509.Certificate] | None) -> None:
         self._at = at
@@ -69,13 +69,13 @@ class _Judging:
         self._trust = trust
         self._findings: list[Finding] = []
 
-    def judge(self, bundle_text: bytes, key_text: bytes) -> Judgement:
+    def run(self, bundle_text: bytes, key_text: bytes) -> Judgement:
         bundle = read_bundle(bundle_text)
         key_file = read_key(key_text)
         self._findings += [*bundle.findings, *key_file.findings]
-        verdict = self._chain(bundle)
+        chain_result = self._chain(bundle)
         if any(finding.rule is LEAF_NOT_FIRST for finding in self._findings):
-            bundle = replace(bundle, leaf=None)  # what is first is known to be another one
+            bundle = replace(bundle, leaf=None)  # the first certificate is known not to be the leaf
         facts = self._leaf(bundle.leaf) if bundle.leaf else None
         self._pair(bundle, key_file.key)
         chain = tuple(entry.der for entry in bundle.entries)
@@ -85,19 +85,19 @@ class _Judging:
             reasons=reasons,
             warnings=tuple(finding for finding in self._findings if finding.rule.is_warning),
             links=tuple(_link(entry) for entry in bundle.entries),
-            publicly_trusted=verdict is not None and verdict.publicly_trusted,
-            trust_anchor=verdict.trust_anchor if verdict else None,
+            publicly_trusted=chain_result is not None and chain_result.publicly_trusted,
+            trust_anchor=chain_result.trust_anchor if chain_result else None,
             chain=chain,
             facts=facts,
             private_key=None if reasons else encoded,
         )
 
-    def _chain(self, bundle: Bundle) -> "chains.ChainVerdict | None":
-        """Judge the certificates together, if all are there."""
+    def _chain(self, bundle: Bundle) -> "chains.ChainResult | None":
+        """Judge the certificates together, if all of them are readable."""
         if not bundle.is_whole:
             return None
         try:
-            verdict = chains.examine(
+            result = chains.examine(
                 [entry.certificate for entry in bundle.entries],
                 [entry.where for entry in bundle.entries],
                 at=self._at,
@@ -107,8 +107,8 @@ class _Judging:
         except reading.UNREADABLE as error:
             self._findings.append(_unreadable(error, where="the bundle"))
             return None
-        self._findings += verdict.findings
-        return verdict
+        self._findings += result.findings
+        return result
 
     def _leaf(self, leaf: Entry) -> CertificateFacts | None:
         try:
@@ -116,7 +116,7 @@ class _Judging:
         except reading.UNREADABLE as error:
             self._findings.append(_unreadable(error, where=leaf.where))
             return None
-        refused = LEAF.unfit(leaf.kind, what=leaf.where, where=leaf.where)
+        refused = LEAF_KEY.check(leaf.kind, what=leaf.where, where=leaf.where)
         self._findings += refused
         if refused:
             return None
@@ -129,21 +129,21 @@ class _Judging:
             return None
 
     def _pair(self, bundle: Bundle, key: Key | None) -> None:
-        """Judge the key and the leaf's key: whether they are one, and whether others can know them."""
+        """Judge the key and the leaf's key: whether they belong together, and whether either is weak."""
         leaf = bundle.leaf
-        fit = leaf is not None and not LEAF.unfit(leaf.kind, what=leaf.where, where=leaf.where)
-        other = mismatch(key, bundle.entries) if key is not None and fit else None
-        if other is not None:
-            self._findings.append(other)
-        if leaf is not None and fit:
+        is_accepted = leaf is not None and not LEAF_KEY.check(leaf.kind, what=leaf.where, where=leaf.where)
+        mismatched = mismatch(key, bundle.entries) if key is not None and is_accepted else None
+        if mismatched is not None:
+            self._findings.append(mismatched)
+        if leaf is not None and is_accepted:
             self._findings += weaknesses(leaf.certificate.public_key(), what=leaf.where, where=leaf.where)
         if key is not None:
-            if other is not None or not fit:
+            if mismatched is not None or not is_accepted:
                 self._findings += weaknesses(key.private.public_key(), what="the key's file", where="key")
             self._findings += private_weaknesses(key.private, what="the key's file", where="key")
 
     def _load(self, chain: tuple[bytes, ...], key: Key | None) -> bytes | None:
-        """Return *key* encoded anew, if nothing speaks against it and it loads with *chain*."""
+        """Return *key*, encoded again, if there is no reason against it; add a reason if it does not load."""
         too_large = oversize(chain)
         if too_large is not None:
             self._findings.append(too_large)
@@ -177,5 +177,5 @@ def _unreadable(error: Exception, *, where: str) -> Finding:
 
 
 def _not_judged(error: BaseException) -> Judgement:
-    message = f"bundle and key could not be judged ({type(error).__name__}); tell whoever runs this service"
+    message = f"bundle and key could not be judged ({type(error).__name__}); report this to the platform's operator"
     return Judgement(reasons=(NOT_JUDGED.found(message, where="bundle"),), warnings=())

@@ -1,4 +1,4 @@
-"""What a judgement is made of; values only."""
+"""The values that make up a judgement: rules, findings, and the judgement itself."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,10 +8,10 @@ from shared.certificates import CertificateFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is asked of an upload. It stands beside the code that checks it; `docs/validation.md` lists all of them.
+    """A requirement on an upload, defined next to the code that checks it; `docs/validation.md` lists all rules.
 
-    *code* is stable: programs rely on it. *source* says who asks: a section of an RFC or of the CA/Browser Forum's
-    Baseline Requirements, or "product rule".
+    *code* is stable: programs rely on it. *source* is where the requirement comes from: a section of an RFC or of the
+    CA/Browser Forum's Baseline Requirements, or "product rule". *summary* says what a good upload is like.
     """
 
     code: str
@@ -20,16 +20,16 @@ class Rule:
     is_warning: bool = False
 
     def found(self, message: str, *, where: str) -> "Finding":
-        """Return that *where* goes against this rule; *message* says what is wrong there and what to do."""
+        """Return the finding that *where* breaks this rule; *message* says what is wrong there and what to do."""
         return Finding(rule=self, message=message, where=where)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A rule that an upload goes against: a reason to reject it, or a warning.
+    """A rule that an upload breaks: a reason to reject it, or a warning.
 
-    *where* names the object at fault as people count it: `bundle`, `block 3 (line 57)`,
-    `certificate 1 (line 1)`, `key`, `key, block 1 (line 1)`. The *message* is a whole sentence without it.
+    *where* is the location of the fault, counted from 1: `bundle`, `block 3 (line 57)`, `certificate 1 (line 1)`,
+    `key`, `key, block 1 (line 1)`. The *message* is a complete sentence without *where*.
     """
 
     rule: Rule
@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """One certificate of the bundle, in its order, as people see it; the leaf is number 1."""
+    """One certificate of the bundle, as shown to people; the leaf is number 1."""
 
     number: int
     subject: str  # distinguished names (RFC 4514)
@@ -57,20 +57,20 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """What was found about a bundle and a key; it is accepted when there is no reason against it."""
+    """The findings about a bundle and a key. The two are accepted if there is no reason against them."""
 
     reasons: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
-    links: tuple[Link, ...] = ()  # of what could be read
+    links: tuple[Link, ...] = ()  # the readable certificates
     publicly_trusted: bool = False
     """Whether the chain leads to a root that browsers trust, without a flaw."""
     trust_anchor: str | None = None
     """The root to which the chain leads: one of those given, a public one, or the bundle's own."""
-    chain: tuple[bytes, ...] = field(default=(), repr=False)  # DER, encoded anew, leaf first
-    facts: CertificateFacts | None = None  # of the leaf, if it could be read
-    private_key: bytes | None = field(default=None, repr=False)  # PKCS #8 DER, encoded anew; only when accepted
+    chain: tuple[bytes, ...] = field(default=(), repr=False)  # DER, leaf first
+    facts: CertificateFacts | None = None  # of the leaf, if it is readable
+    private_key: bytes | None = field(default=None, repr=False)  # PKCS #8 DER, encoded again; only if accepted
 
     @property
     def is_accepted(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether there is no reason against the upload."""
         return not self.reasons

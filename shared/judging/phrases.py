@@ -1,4 +1,4 @@
-"""How certificates are called in sentences for people: short, on one line, nothing in it that a terminal obeys."""
+"""Phrases for messages to people: names of certificates, lists and dates, on one line, without control characters."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -8,11 +8,11 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from shared.judging.certificate.reading import UNREADABLE, value
 
-_LONGEST: Final = 80  # what a line holds beside the rest of a sentence
+_LONGEST: Final = 80  # leaves room on a line for the rest of the sentence
 
 
 def shown(text: str) -> str:
-    """Return *text*, which a stranger wrote, cut to a line and with control characters escaped."""
+    """Return the untrusted *text*, shortened to fit a line and with control characters escaped."""
     cut = text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
     if cut.isprintable():
         return cut
@@ -20,7 +20,7 @@ def shown(text: str) -> str:
 
 
 def named(name: x509.Name) -> str:
-    """Return the distinguished *name* as people call it: its common name if it has one."""
+    """Return a short form of the distinguished *name*: its common name if it has one."""
     common = name.get_attributes_for_oid(NameOID.COMMON_NAME)
     if common:
         return shown(f"CN={_text(common[-1])}")
@@ -30,27 +30,27 @@ def named(name: x509.Name) -> str:
 
 
 def called(certificate: x509.Certificate, where: str) -> str:
-    """Return how *certificate* is called: its number (of *where* it stands, without the line) and its subject."""
+    """Return the name by which messages call *certificate*: its number (*where* without the line) and its subject."""
     return f"{where.partition(' (')[0]} ({named(certificate.subject)})"
 
 
 def publication(certificate: x509.Certificate) -> str:
-    """Return where *certificate* says that its issuer's is to be had, to be put into a sentence; maybe nothing."""
+    """Return a parenthesis with the URL of the issuer's certificate, as *certificate* gives it; '' if it gives none."""
     try:
-        ways = value(certificate, x509.AuthorityInformationAccess) or ()
+        descriptions = value(certificate, x509.AuthorityInformationAccess) or ()
     except UNREADABLE:
         return ""
-    for way in ways:
-        place = way.access_location
-        if way.access_method == AuthorityInformationAccessOID.CA_ISSUERS and isinstance(
-            place, x509.UniformResourceIdentifier
+    for description in descriptions:
+        location = description.access_location
+        if description.access_method == AuthorityInformationAccessOID.CA_ISSUERS and isinstance(
+            location, x509.UniformResourceIdentifier
         ):
-            return f" (it is published at {shown(place.value)})"
+            return f" (it is published at {shown(location.value)})"
     return ""
 
 
 def listed(names: list[str], most: int = 10) -> str:
-    """Return *names* joined for a sentence, the rest counted when there are more than *most*."""
+    """Return *names* joined for a sentence; of those beyond the first *most*, only the number."""
     if not names:
         return "none"
     rest = f" and {len(names) - most} more" if len(names) > most else ""
@@ -58,7 +58,7 @@ def listed(names: list[str], most: int = 10) -> str:
 
 
 def dated(instant: datetime) -> str:
-    """Return *instant* as a person reads it."""
+    """Return *instant* as people read it, in UTC."""
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

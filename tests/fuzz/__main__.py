@@ -1,13 +1,14 @@
-"""`python -m tests.fuzz TARGET [OPTION]...`: fuzzes one of `targets.TARGETS` by coverage; options are libFuzzer's.
+"""`python -m tests.fuzz TARGET [OPTION]...`: fuzz one of `targets.TARGETS`, guided by coverage.
 
-It ends with status 0 after `-runs` inputs, or at the first that breaks what must hold, which is then in a file here.
+The options are libFuzzer's. The program exits with status 0 after `-runs` inputs, or stops at the first input that
+breaks the target and writes that input to a file in .run/fuzz.
 """
 
 import resource
 import sys
 from pathlib import Path
 
-import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore] # not for every machine; without types
+import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore] # not available on every machine, and without types
 
 with atheris.instrument_imports(include=["shared.judging"]):
     from tests.fuzz import targets
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> None:
     def one(data: bytes) -> None:
         targets.run(target, data)
 
-    one(b"")  # what is made once is no input's cost
+    one(b"")  # so that one-time work is not counted as an input's cost
     options = [
         "-max_len=4096",
         "-len_control=0",

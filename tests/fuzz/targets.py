@@ -1,12 +1,12 @@
-"""What is fuzzed, and what must hold whatever comes: no error, no more than a second of CPU, no contradiction."""
+"""The targets of fuzzing. For every input: no error, at most a second of CPU, no contradictory result."""
 
 import time
 import warnings
 from collections.abc import Callable
 from typing import Final
 
-from shared.judging.chain.bundle import ARMOUR, read_bundle
-from shared.judging.judge import _Judging
+from shared.judging.chain.bundle import PEM_RULES, read_bundle
+from shared.judging.judge import _Examination
 from shared.judging.key.private_key import read_key
 from shared.judging.pem.blocks import scan
 from shared.names import Name
@@ -14,29 +14,29 @@ from tests.builders.judging.certificates import AT, HOST
 from tests.fuzz.uploads import Dice, upload_from
 
 CPU_SECONDS: Final = 1.0
-_RAW: Final = b"R"  # an input that begins with it holds the texts themselves, with a NUL between them
+_RAW: Final = b"R"  # an input that begins with it has the two texts themselves, separated by a NUL
 
 
-class TooDearError(AssertionError):
-    """An input cost more than an upload may."""
+class TooExpensiveError(AssertionError):
+    """An input cost more CPU than an upload may."""
 
 
 def scanner(bundle: bytes, _key: bytes) -> None:
-    """Scan a text."""
-    numbers = [block.number for block in scan(bundle, ARMOUR).blocks]
+    """Scan the text of *bundle* for PEM blocks."""
+    numbers = [block.number for block in scan(bundle, PEM_RULES).blocks]
     assert numbers == sorted(set(numbers))
     read_bundle(bundle)
 
 
 def key_loader(_bundle: bytes, key: bytes) -> None:
-    """Load a key."""
+    """Load the private key in *key*."""
     found = read_key(key)
     assert found.key is not None or any(not finding.rule.is_warning for finding in found.findings)
 
 
 def whole_judge(bundle: bytes, key: bytes) -> None:
-    """Judge a bundle with a key, as `judge` does but for its net: what that would catch is looked for."""
-    judgement = _Judging(AT, Name(HOST), None).judge(bundle, key)
+    """Judge *bundle* and *key* like `judge`, but without catching the unforeseen errors, which are the ones sought."""
+    judgement = _Examination(AT, Name(HOST), None).run(bundle, key)
     assert judgement.is_accepted == (judgement.private_key is not None)
     if judgement.is_accepted:
         assert judgement.chain
@@ -51,11 +51,11 @@ TARGETS: Final[dict[str, Callable[[bytes, bytes], None]]] = {
 
 
 def run(target: str, data: bytes) -> None:
-    """Give *target* what *data* stands for.
+    """Run *target* with the upload that *data* encodes.
 
     Raises:
-        TooDearError: it cost more than `CPU_SECONDS`.
-        Exception: whatever the target did not expect.
+        TooExpensiveError: the target used more than `CPU_SECONDS`.
+        Exception: any error that the target did not expect.
     """
     if data[:1] == _RAW:
         bundle, _, key = data[1:].partition(b"\0")
@@ -67,4 +67,4 @@ def run(target: str, data: bytes) -> None:
         TARGETS[target](bundle, key)
     spent = time.process_time() - began
     if spent > CPU_SECONDS:
-        raise TooDearError(f"{target} took {spent:.2f} s of CPU for {len(bundle)} and {len(key)} bytes")
+        raise TooExpensiveError(f"{target} took {spent:.2f} s of CPU for {len(bundle)} and {len(key)} bytes")

@@ -1,4 +1,4 @@
-"""DER as a tree, to be altered and written again with lengths that are right."""
+"""DER as a tree that can be altered and encoded again with correct lengths."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _DEEPEST: Final = 24
 
 @dataclass(slots=True)
 class Node:
-    """An element: its tag, and its content, in which *before* stands before its children."""
+    """An element: its tag and its content, which is *before* followed by the children."""
 
     tag: int
     before: bytes = b""
@@ -24,20 +24,20 @@ class Node:
         return der.tlv(self.tag, self.before, *(child.encoded() for child in self.children))
 
     def nodes(self) -> Iterator["Node"]:
-        """Give this node and all below it."""
+        """Yield this node and all nodes below it."""
         yield self
         for child in self.children:
             yield from child.nodes()
 
 
 def parse(data: bytes) -> Node | None:
-    """Return the tree of *data*, if it is one element and nothing else."""
+    """Return the tree of *data*; None unless *data* is exactly one element."""
     found = _elements(data, 0)
     return found[0] if found is not None and len(found) == 1 else None
 
 
 def _elements(data: bytes, depth: int) -> list[Node] | None:
-    """Return the elements that *data* consists of; None if it does not."""
+    """Return the elements that *data* consists of; None if it is not a list of elements."""
     found = []
     position = 0
     while position < len(data):
@@ -63,7 +63,7 @@ def _node(tag: int, content: bytes, depth: int) -> Node:
 
 
 def _head(data: bytes, position: int) -> tuple[int, int, int] | None:
-    """Return tag, and start and end of the content, of the element at *position*."""
+    """Return the tag of the element at *position*, and the start and end of its content."""
     if len(data) < position + 2:
         return None
     tag, length = data[position], data[position + 1]

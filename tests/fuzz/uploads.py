@@ -1,7 +1,7 @@
-"""Uploads made from bytes: a valid bundle or key is chosen and altered as the bytes say, its DER as its text.
+"""Uploads made from bytes: the bytes choose a bundle and a key, and how their DER and their text are altered.
 
-The same bytes make the same upload. Whoever chooses the bytes (hypothesis, or libFuzzer by coverage) needs to know
-nothing of PEM or DER to get deep.
+The same bytes make the same upload. So hypothesis and libFuzzer, which choose the bytes, reach deep code without
+knowing PEM or DER.
 """
 
 import copy
@@ -34,11 +34,11 @@ class Block:
 
     label: str
     content: bytes
-    signer: ec.EllipticCurvePrivateKey | None = None  # who has signed this certificate, if we can do so again
+    signer: ec.EllipticCurvePrivateKey | None = None  # the issuer's key, if this certificate can be signed again
 
 
 class Dice:
-    """Numbers out of bytes, and zeros when there are no more."""
+    """Numbers drawn from bytes; zeros after the last byte."""
 
     def __init__(self, data: bytes) -> None:
         self._data: Final = data
@@ -50,19 +50,19 @@ class Dice:
         return int.from_bytes(self.some(size).ljust(size, b"\0")) % limit if limit > 1 else 0
 
     def some(self, size: int) -> bytes:
-        """Return the next bytes, *size* at most."""
-        taken = self._data[self._position : self._position + size]
+        """Return the next bytes, at most *size*."""
+        drawn = self._data[self._position : self._position + size]
         self._position += size
-        return taken
+        return drawn
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing but zeros comes."""
+        """Whether only zeros are left."""
         return self._position >= len(self._data)
 
 
 def upload_from(dice: Dice) -> tuple[bytes, bytes]:
-    """Return a bundle and a key file that belonged to each other before one of them was altered, or both."""
+    """Return a bundle and a key that belonged together before one of them, or both, was altered."""
     original_bundle, original_key = _pairs()[dice.below(len(_pairs()))]
     bundle, key = list(original_bundle), list(original_key)
     which = dice.below(3)
@@ -75,7 +75,7 @@ def upload_from(dice: Dice) -> tuple[bytes, bytes]:
 
 @functools.cache
 def _pairs() -> tuple[tuple[tuple[Block, ...], tuple[Block, ...]], ...]:
-    """Return valid and less valid pairs of bundle and key: of every kind of key, and those of x509-limbo."""
+    """Return pairs of bundle and key: valid ones for every kind of key, and the cases of x509-limbo."""
     root = certificates.authority("Root")
     issuing = certificates.authority("Issuing", by=root, extensions=_CONSTRAINED)
     authorities = (_certificate(issuing, root), _certificate(root, root))
@@ -95,7 +95,7 @@ def _certificate(issued: certificates.Issued, by: certificates.Issued) -> Block:
 
 
 _CONSTRAINED: Final = {x509.NameConstraints: (certificates.constraints(["example.com"], ["example.net"]), True)}
-_OWN_SHARE: Final = 30  # of each of ours for each of the others: they can be signed again
+_OWN_SHARE: Final = 30  # weight of our own pairs over x509-limbo's, because ours can be signed again
 
 
 def _blocks(text: str) -> tuple[Block, ...]:
@@ -140,7 +140,7 @@ _LABELS: Final = (
 
 
 def _altered(dice: Dice, data: bytes) -> bytes:
-    """Return *data* with bytes changed, whatever they mean."""
+    """Return *data* with bytes changed, without regard to their meaning."""
     at = dice.below(len(data) + 1)
     match dice.below(6):
         case 0:
@@ -158,7 +158,7 @@ def _altered(dice: Dice, data: bytes) -> bytes:
 
 
 def _restructured(dice: Dice, data: bytes, other: bytes) -> bytes:
-    """Return *data* with an element changed, and all lengths around it right again."""
+    """Return *data* with one element changed and all lengths around it corrected."""
     tree, theirs = parse(data), parse(other)
     if tree is None or theirs is None:
         return _altered(dice, data)
@@ -171,7 +171,7 @@ def _restructured(dice: Dice, data: bytes, other: bytes) -> bytes:
 
 
 def _signed_again(block: Block) -> Block:
-    """Return a certificate whose signature is right again, so that it is read on."""
+    """Return the certificate *block* with a valid signature, so that the rules after the signature check run too."""
     tree = parse(block.content)
     if block.signer is None or tree is None or len(tree.children) != 3:
         return block
@@ -245,9 +245,9 @@ _CHANGES: Final[tuple[Callable[[Dice, Node, Node], None], ...]] = (
 
 
 def _text(dice: Dice, blocks: list[Block]) -> bytes:
-    """Return *blocks* as PEM, and that with a few bytes changed."""
+    """Return *blocks* as PEM, in some cases with a few bytes changed."""
     text = "".join(der.pem(block.label, block.content) for block in blocks).encode()
-    for _ in range(dice.below(8) - 4):  # mostly none: a text that is broken is not read on
+    for _ in range(dice.below(8) - 4):  # mostly none, because a broken text is not read further
         at = dice.below(len(text) + 1)
         match dice.below(7):
             case 0:

@@ -1,7 +1,8 @@
-"""A process that judges what it reads, and says what each judgement cost: `python -m tests.rig.judging_cost`.
+"""A process that judges the uploads it reads and reports each one's cost: `python -m tests.rig.judging_cost`.
 
-A line of JSON in, {"bundle", "key", "domain", "at"}; a line of JSON out, {"codes", "cpu_seconds", "grown_bytes"}.
-Memory is what the process had at most (`VmHWM` of proc(5)) over what it had before.
+For each line of JSON on standard input, {"bundle", "key", "domain", "at"}, it writes a line of JSON, {"codes",
+"cpu_seconds", "grown_bytes"}. The growth is the peak of the process's memory (`VmHWM` of proc(5)) minus its memory
+before.
 """
 
 import json
@@ -17,12 +18,12 @@ _SELF = Path("/proc/self")
 
 
 def main() -> None:
-    """Judge line after line."""
+    """Judge one upload for each line of standard input."""
     for line in sys.stdin:
         asked = json.loads(line)
         bundle, key = asked["bundle"].encode(), asked["key"].encode()
         domain, at = normalize(asked["domain"]), datetime.fromisoformat(asked["at"])
-        (_SELF / "clear_refs").write_text("5")  # the peak is counted anew
+        (_SELF / "clear_refs").write_text("5")  # resets the peak
         before = _kilobytes("VmRSS")
         began = time.process_time()
         judgement = judge(bundle, key, at=at, domain=domain)

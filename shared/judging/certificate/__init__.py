@@ -1,1 +1,1 @@
-"""One certificate: the leaf, its names, and the profile that all certificates must follow."""
+"""Rules for one certificate: the profile that every certificate must follow, the leaf, and its names."""

@@ -1,4 +1,4 @@
-"""The server's own certificate: what it must say so that clients take it from a server, and what it must not."""
+"""The rules for the leaf, the server's own certificate: what it must and must not say for clients to accept it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ HAS_CONSTRAINTS: Final = Rule(
 MUST_STAPLE: Final = Rule(
     code="leaf_must_staple",
     source="RFC 7633 section 4",
-    summary="the server's certificate does not demand OCSP stapling, which a terminator does not do",
+    summary="the server's certificate does not require OCSP stapling, which the terminator does not support",
 )
 EXPIRES_SOON: Final = Rule(
     code="expires_soon",
@@ -58,17 +58,17 @@ EXPIRES_SOON: Final = Rule(
 LONG_LIFETIME: Final = Rule(
     code="long_lifetime",
     source="CABF BR section 6.3.2 (SC-081v3)",
-    summary="the certificate is valid for no longer than clients take",
+    summary="the certificate's lifetime is no longer than clients accept",
     is_warning=True,
 )
 SELF_SIGNED: Final = Rule(
     code="self_signed",
     source="product rule",
-    summary="somebody else than the server itself signed its certificate",
+    summary="the server's certificate is signed by an authority, not by itself",
     is_warning=True,
 )
 RULES: Final = (
-    *(pair.leaf for pair in profile.PAIRS),
+    *(pair.leaf for pair in profile.RULE_PAIRS),
     *identities.RULES,
     IS_AUTHORITY,
     MAY_SIGN,
@@ -83,8 +83,8 @@ RULES: Final = (
 )
 
 _SOON: Final = timedelta(days=30)
-_PRIVATE_LIFETIME: Final = timedelta(days=825)  # https://support.apple.com/103769: of private authorities, too
-# CABF BR section 6.3.2: who was issued from that day on lives at most so many days.
+_PRIVATE_LIFETIME: Final = timedelta(days=825)  # https://support.apple.com/103769: also for private authorities
+# CABF BR section 6.3.2: certificates issued from this date are valid for at most this long.
 _PUBLIC_LIFETIMES: Final = (
     (datetime(2029, 3, 15, tzinfo=UTC), timedelta(days=47)),
     (datetime(2027, 3, 15, tzinfo=UTC), timedelta(days=100)),
@@ -98,15 +98,15 @@ _PUBLIC_POLICIES: Final = frozenset(
 
 
 def examine(leaf: x509.Certificate, *, where: str, at: datetime, domain: Name | None) -> list[Finding]:
-    """Return what speaks against *leaf* as the certificate that a server shows at the instant *at*, and for *domain*.
+    """Return the findings about *leaf* as a server's certificate at the instant *at*, and about its use for *domain*.
 
-    Its key, and who signed it, are for others to judge.
+    Its key and its issuer are judged elsewhere.
     """
     findings = profile.examine(leaf, where=where, at=at, leaf=True)
-    if not profile.is_readable(leaf) or leaf.version is not x509.Version.v3:  # without extensions nothing else is there
+    if not profile.is_readable(leaf) or leaf.version is not x509.Version.v3:  # all other rules are about extensions
         return findings
     name = called(leaf, where)
-    findings += _powers(leaf, name, where)
+    findings += _signing_rights(leaf, name, where)
     if not _is_authority(leaf):
         findings += _purposes(leaf, name, where)
     findings += _limits(leaf, name, where)
@@ -116,29 +116,29 @@ def examine(leaf: x509.Certificate, *, where: str, at: datetime, domain: Name | 
 
 
 def claims_to_be_public(leaf: x509.Certificate) -> bool:
-    """Say whether *leaf* is made as only public authorities make them: logged, or under a policy of the CA/B Forum."""
+    """Say whether *leaf* has a mark of public authorities: certificate timestamps, or a policy of the CA/B Forum."""
     policies = value(leaf, x509.CertificatePolicies) or ()
     return has_timestamps(leaf) or any(policy.policy_identifier in _PUBLIC_POLICIES for policy in policies)
 
 
 def has_timestamps(leaf: x509.Certificate) -> bool:
-    """Say whether *leaf* has signed certificate timestamps in it (RFC 6962 section 3.3)."""
+    """Say whether *leaf* contains signed certificate timestamps (RFC 6962 section 3.3)."""
     return extension(leaf, x509.PrecertificateSignedCertificateTimestamps) is not None
 
 
-def _powers(leaf: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
+def _signing_rights(leaf: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
     usage = value(leaf, x509.KeyUsage)
     if _is_authority(leaf):
         text = (
-            f"{name} is an authority's (basicConstraints: CA), and clients refuse it from a server; give one that was"
-            " issued for a server. Tools that make self-signed certificates need CA:FALSE to be asked for"
+            f"{name} is an authority's certificate (basicConstraints: CA), which clients refuse from a server; provide"
+            " one that was issued for a server. When you make a self-signed certificate, set CA:FALSE"
         )
         yield IS_AUTHORITY.found(text, where=where)
     elif usage is not None and usage.key_cert_sign:
-        text = f"{name} has keyCertSign in its keyUsage but is no authority's; have it issued anew without"
+        text = f"{name} has keyCertSign in its keyUsage but is not an authority's; have it reissued without keyCertSign"
         yield MAY_SIGN.found(text, where=where)
     if extension(leaf, x509.NameConstraints) is not None:
-        text = f"{name} has name constraints, which only an authority's may have; have it issued anew without"
+        text = f"{name} has name constraints, which only authorities may have; have it reissued without them"
         yield HAS_CONSTRAINTS.found(text, where=where)
 
 
@@ -147,32 +147,32 @@ def _purposes(leaf: x509.Certificate, name: str, where: str) -> Iterator[Finding
     if purposes is not None and ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
         also = ""
         if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes:
-            also = " (anyExtendedKeyUsage does not stand for it: OpenSSL and Firefox refuse such a server)"
-        text = f"{name} is not for servers: its extendedKeyUsage lacks serverAuth{also}; have it issued anew with it"
+            also = " (anyExtendedKeyUsage does not include it: OpenSSL and Firefox refuse such a server)"
+        text = f"{name} is not for servers: its extendedKeyUsage lacks serverAuth{also}; have it reissued with it"
         yield NOT_FOR_SERVERS.found(text, where=where)
     if usage is not None and not usage.digital_signature:
         text = (
             f"{name} has a keyUsage without digitalSignature, so its key may not sign handshakes, as TLS 1.3 and all"
-            " key exchanges with forward secrecy need; have it issued anew with it"
+            " key exchanges with forward secrecy require; have it reissued with it"
         )
         yield MAY_NOT_SPEAK_TLS.found(text, where=where)
 
 
 def _limits(leaf: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
     if is_self_issued(leaf) and signs(leaf, leaf):
-        text = f"{name} is signed by itself; only clients that were given it take it"
+        text = f"{name} is self-signed; only clients that were configured to trust it accept it"
         yield SELF_SIGNED.found(text, where=where)
     elif extension(leaf, x509.AuthorityKeyIdentifier) is None:
         text = (
             f"{name} does not name the key that signed it (authorityKeyIdentifier), so strict clients, such as Python's"
-            " since 3.13, refuse it; have it issued anew with it (in OpenSSL: authorityKeyIdentifier = keyid)"
+            " since 3.13, refuse it; have it reissued with that extension (in OpenSSL: authorityKeyIdentifier = keyid)"
         )
         yield NO_AUTHORITY_KEY.found(text, where=where)
     features = value(leaf, x509.TLSFeature)
     if features is not None and x509.TLSFeatureType.status_request in features:
         text = (
-            f"{name} demands that the server staples OCSP responses (TLS feature status_request), which is not done"
-            " here, so Firefox would refuse it; have it issued anew without"
+            f"{name} requires the server to staple OCSP responses (TLS feature status_request), which this platform"
+            " does not do, so Firefox would refuse it; have it reissued without that extension"
         )
         yield MUST_STAPLE.found(text, where=where)
 
@@ -186,11 +186,11 @@ def _lifetime(leaf: x509.Certificate, name: str, where: str, at: datetime) -> It
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     lifetime = end - begin + timedelta(seconds=1)  # both ends are included
     if at <= end < at + min(_SOON, lifetime / 3):
-        text = f"{name} expires on {dated(end)}, in {(end - at).days} days; give its successor soon"
+        text = f"{name} expires on {dated(end)}, in {(end - at).days} days; provide its successor soon"
         yield EXPIRES_SOON.found(text, where=where)
     longest = _longest(begin, is_public=claims_to_be_public(leaf))
     if longest is not None and lifetime > longest:
-        text = f"{name} is valid for {lifetime.days} days; clients may refuse one of more than {longest.days}"
+        text = f"{name} is valid for {lifetime.days} days; clients may refuse more than {longest.days}"
         yield LONG_LIFETIME.found(text, where=where)
 
 

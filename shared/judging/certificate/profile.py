@@ -1,6 +1,6 @@
-"""What holds for every certificate that clients look at, the server's own and those of authorities alike (RFC 5280).
+"""The rules for every certificate of a chain, the server's own and those of authorities alike (RFC 5280).
 
-A rule comes as a pair: the same sentence has one code when the leaf breaks it and another when an authority does.
+Each rule is a pair: the same rule has one code for the leaf and another for an authority's certificate.
 """
 
 from collections.abc import Iterator
@@ -20,45 +20,47 @@ from shared.judging.phrases import called, dated, shown
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """One rule, as it is called for the leaf and for an authority."""
+class RulePair:
+    """One rule with its two codes: for the leaf and for an authority's certificate."""
 
     leaf: Rule
     authority: Rule
 
     def of(self, *, leaf: bool) -> Rule:
-        """Return the rule for the leaf, or for an authority."""
+        """Return the rule for the leaf if *leaf*, else the one for an authority's certificate."""
         return self.leaf if leaf else self.authority
 
 
-def _pair(code: str, source: str, summary: str) -> Pair:
-    return Pair(
+def _rules(code: str, source: str, summary: str) -> RulePair:
+    return RulePair(
         Rule(code=f"leaf_{code}", source=source, summary=f"the server's certificate {summary}"),
         Rule(code=f"chain_{code}", source=source, summary=f"an authority's certificate {summary}"),
     )
 
 
-UNREADABLE_PART = _pair("malformed", "RFC 5280 section 4.1", "can be read in all its parts")
-DUPLICATE_EXTENSION = _pair("extension_twice", "RFC 5280 section 4.2", "has each extension once")
-UNKNOWN_CRITICAL = _pair(
-    "unknown_critical_extension", "RFC 5280 section 4.2", "has no critical extension that nobody knows"
+UNREADABLE_PART = _rules("malformed", "RFC 5280 section 4.1", "is readable in all its parts")
+DUPLICATE_EXTENSION = _rules("extension_twice", "RFC 5280 section 4.2", "has no extension twice")
+UNKNOWN_CRITICAL = _rules(
+    "unknown_critical_extension", "RFC 5280 section 4.2", "has no critical extension that clients do not know"
 )
-WRONG_CRITICAL = _pair(
-    "wrongly_critical_extension", "RFC 5280 section 4.2", "marks no extension as critical that must not be"
+WRONG_CRITICAL = _rules(
+    "wrongly_critical_extension", "RFC 5280 section 4.2", "marks no extension as critical that must not be critical"
 )
-VERSION = _pair("not_version_3", "CABF BR section 7.1.1", "is of X.509 version 3")
-SERIAL_NUMBER = _pair(
+VERSION = _rules("not_version_3", "CABF BR section 7.1.1", "is of X.509 version 3")
+SERIAL_NUMBER = _rules(
     "bad_serial_number", "RFC 5280 section 4.1.2.2", "has a positive serial number of at most 20 octets"
 )
-WEAK_SIGNATURE = _pair(
+WEAK_SIGNATURE = _rules(
     "weak_signature", "CABF BR section 7.1.3.2", "is signed with SHA-256, SHA-384, SHA-512 or Ed25519"
 )
-TWO_ALGORITHMS = _pair("two_algorithms", "RFC 5280 section 4.1.1.2", "names one algorithm for its signature")
-NO_ISSUER = _pair("no_issuer", "RFC 5280 section 4.1.2.4", "names its issuer")
-EXPIRED = _pair("expired", "RFC 5280 section 4.1.2.5", "has not expired")
-NOT_YET_VALID = _pair("not_yet_valid", "RFC 5280 section 4.1.2.5", "is valid already")
+TWO_ALGORITHMS = _rules(
+    "two_algorithms", "RFC 5280 section 4.1.1.2", "names the same signature algorithm in both places"
+)
+NO_ISSUER = _rules("no_issuer", "RFC 5280 section 4.1.2.4", "names its issuer")
+EXPIRED = _rules("expired", "RFC 5280 section 4.1.2.5", "has not expired")
+NOT_YET_VALID = _rules("not_yet_valid", "RFC 5280 section 4.1.2.5", "is already valid")
 
-PAIRS: Final = (
+RULE_PAIRS: Final = (
     UNREADABLE_PART,
     DUPLICATE_EXTENSION,
     UNKNOWN_CRITICAL,
@@ -75,7 +77,7 @@ PAIRS: Final = (
 _MAX_SERIAL_BITS: Final = 160  # 20 octets
 _SECOND: Final = timedelta(seconds=1)
 
-# What is looked at here, and CRL distribution points, for revocation is not.
+# The extensions that these rules check, and CRL distribution points: revocation is not checked.
 _UNDERSTOOD: Final = frozenset(
     {
         ExtensionOID.KEY_USAGE,
@@ -103,10 +105,10 @@ _NEVER_CRITICAL: Final = {
 def examine(
     certificate: x509.Certificate, *, where: str, at: datetime, leaf: bool, anchor: bool = False
 ) -> list[Finding]:
-    """Return what speaks against *certificate* whatever its place in a chain, at the instant *at*.
+    """Return the findings about *certificate* at the instant *at* that do not depend on its place in the chain.
 
-    Of a trust *anchor* the own signature and serial number say nothing (RFC 5280 section 6.1). When something in it
-    cannot be read, that is the only finding: `is_readable` holds for all others.
+    The signature and the serial number of a trust *anchor* do not matter (RFC 5280 section 6.1). If a part of the
+    certificate cannot be read, that is the only finding.
     """
     unreadable = None if is_readable(certificate) else _unreadable(certificate, where, leaf=leaf)
     if unreadable is not None:
@@ -114,39 +116,41 @@ def examine(
     name = called(certificate, where)
     findings = [*_validity(certificate, name, where, at, leaf=leaf), *_extensions(certificate, name, where, leaf=leaf)]
     if certificate.version is not x509.Version.v3:
-        text = f"{name} is an X.509 certificate of version {certificate.version.value + 1}; clients take version 3 only"
+        text = (
+            f"{name} is an X.509 certificate of version {certificate.version.value + 1}; clients accept only version 3"
+        )
         findings.append(VERSION.of(leaf=leaf).found(text, where=where))
     if not certificate.issuer.rdns:
-        text = f"{name} does not name its issuer; have it issued anew by an authority with a name"
+        text = f"{name} does not name its issuer; have it reissued by an authority with a name"
         findings.append(NO_ISSUER.of(leaf=leaf).found(text, where=where))
     if not anchor:
         findings += _signature(certificate, name, where, leaf=leaf)
     return findings
 
 
-@lru_cache(maxsize=64)  # asked again and again while one chain is judged
+@lru_cache(maxsize=64)  # judging one chain asks several times for each certificate
 def is_readable(certificate: x509.Certificate) -> bool:
-    """Say whether every part of *certificate* that judging asks for can be read."""
+    """Say whether every part of *certificate* that the rules use is readable."""
     return _unreadable(certificate, "", leaf=False) is None
 
 
 def begins_after(certificate: x509.Certificate, at: datetime) -> bool:
-    """Say whether *certificate* is not valid yet at *at*, to the second (RFC 5280 section 4.1.2.5.2)."""
+    """Say whether the validity of *certificate* begins after *at*, compared in seconds (RFC 5280 section 4.1.2.5.2)."""
     return at.replace(microsecond=0) < certificate.not_valid_before_utc
 
 
 def has_ended(certificate: x509.Certificate, at: datetime) -> bool:
-    """Say whether *certificate* has expired at *at*; its last second is whole and belongs to it."""
+    """Say whether *certificate* has expired at *at*. It is valid until the end of its last second."""
     return at.replace(microsecond=0) > certificate.not_valid_after_utc
 
 
 def _unreadable(certificate: x509.Certificate, where: str, *, leaf: bool) -> Finding | None:
-    """Return that some part of *certificate* cannot be read; None if all that judging asks for can be."""
+    """Return the finding that a part of *certificate* is unreadable; None if the rules can read every part they use."""
     try:
         _ = certificate.issuer.public_bytes(), certificate.subject.public_bytes(), certificate.version
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, names_one_algorithm(certificate)
     except UNREADABLE as error:
-        text = f"{where} has a part that cannot be read ({shown(str(error))}); have it issued anew"
+        text = f"{where} has a part that cannot be read ({shown(str(error))}); have it reissued"
         return UNREADABLE_PART.of(leaf=leaf).found(text, where=where)
     return _unreadable_extension(certificate, where, leaf=leaf)
 
@@ -154,17 +158,17 @@ def _unreadable(certificate: x509.Certificate, where: str, *, leaf: bool) -> Fin
 def _unreadable_extension(certificate: x509.Certificate, where: str, *, leaf: bool) -> Finding | None:
     name = called(certificate, where)
     try:
-        _ = mappings(certificate)  # the first to read the extensions, and the only one to read this one
+        _ = mappings(certificate)  # this decodes all extensions; no other check reads the policy mappings
     except x509.DuplicateExtension as error:
         text = (
-            f"{name} has the extension {_titled(error.oid)} twice; clients refuse that, or each reads another of the"
-            " two; have it issued anew"
+            f"{name} has the extension {_titled(error.oid)} twice, which clients refuse or read differently; have it"
+            " reissued"
         )
         return DUPLICATE_EXTENSION.of(leaf=leaf).found(text, where=where)
     except UNREADABLE as error:
         text = (
-            f"{name} has an extension whose content is not what its standard describes (its reader says:"
-            f" {shown(str(error))}), so clients refuse it or misread it; have it issued anew"
+            f"{name} has an extension whose content does not follow its standard ({shown(str(error))}), so clients"
+            " refuse or misread it; have it reissued"
         )
         return UNREADABLE_PART.of(leaf=leaf).found(text, where=where)
     return None
@@ -172,10 +176,13 @@ def _unreadable_extension(certificate: x509.Certificate, where: str, *, leaf: bo
 
 def _validity(certificate: x509.Certificate, name: str, where: str, at: datetime, *, leaf: bool) -> Iterator[Finding]:
     if has_ended(certificate, at):
-        text = f"{name} expired on {dated(certificate.not_valid_after_utc)}; give one that is valid at {dated(at)}"
+        text = f"{name} expired on {dated(certificate.not_valid_after_utc)}; provide one that is valid at {dated(at)}"
         yield EXPIRED.of(leaf=leaf).found(text, where=where)
     if begins_after(certificate, at):
-        text = f"{name} is valid only from {dated(certificate.not_valid_before_utc)} on, so not yet at {dated(at)}"
+        text = (
+            f"{name} is valid only from {dated(certificate.not_valid_before_utc)} on, which is after {dated(at)}; wait"
+            " until then, or check the clocks"
+        )
         yield NOT_YET_VALID.of(leaf=leaf).found(text, where=where)
 
 
@@ -184,14 +191,15 @@ def _extensions(certificate: x509.Certificate, name: str, where: str, *, leaf: b
         if not extension.critical or extension.oid in _UNDERSTOOD:
             continue
         if extension.oid == ExtensionOID.PRECERT_POISON:
-            text = f"{name} is a precertificate, made for certificate transparency; give the certificate itself"
+            text = f"{name} is a precertificate, made for certificate transparency; provide the certificate itself"
             yield UNKNOWN_CRITICAL.of(leaf=leaf).found(text, where=where)
         elif extension.oid in _NEVER_CRITICAL:
-            text = f"{name} marks its extension {_NEVER_CRITICAL[extension.oid]} as critical; have it issued anew"
-            yield WRONG_CRITICAL.of(leaf=leaf).found(f"{text} with that mark removed", where=where)
+            text = f"{name} marks its extension {_NEVER_CRITICAL[extension.oid]} as critical, which is forbidden;"
+            yield WRONG_CRITICAL.of(leaf=leaf).found(f"{text} have it reissued without that mark", where=where)
         else:
             text = (
-                f"{name} has the critical extension {_titled(extension.oid)}, which clients do not know and so refuse"
+                f"{name} has the critical extension {_titled(extension.oid)}, which clients do not know, so they refuse"
+                " it; have it reissued without that extension"
             )
             yield UNKNOWN_CRITICAL.of(leaf=leaf).found(text, where=where)
 
@@ -199,17 +207,20 @@ def _extensions(certificate: x509.Certificate, name: str, where: str, *, leaf: b
 def _signature(certificate: x509.Certificate, name: str, where: str, *, leaf: bool) -> Iterator[Finding]:
     flaw = algorithm_flaw(certificate)
     if flaw is not None:
-        text = f"{name} is signed with {flaw}; have it issued anew with SHA-256 or better"
+        text = f"{name} is signed with {flaw}; have it reissued with SHA-256 or better"
         yield WEAK_SIGNATURE.of(leaf=leaf).found(text, where=where)
     if not names_one_algorithm(certificate):
-        text = f"{name} names one algorithm in its signed part and another beside its signature; have it issued anew"
+        text = f"{name} names one algorithm in its signed part and another at its signature; have it reissued"
         yield TWO_ALGORITHMS.of(leaf=leaf).found(text, where=where)
     number = serial_number(certificate)
     if not 0 < number < 1 << _MAX_SERIAL_BITS:
-        text = f"{name} has the serial number {shown(hex(number))}; a positive one of at most 20 octets was expected"
+        text = (
+            f"{name} has the serial number {shown(hex(number))}; a positive one of at most 20 octets is expected. Have"
+            " it reissued"
+        )
         yield SERIAL_NUMBER.of(leaf=leaf).found(text, where=where)
 
 
 def _titled(oid: ObjectIdentifier) -> str:
-    known = oid._name  # noqa: SLF001 - the only table of names that cryptography has
+    known = oid._name  # noqa: SLF001 - cryptography has no public table of names
     return oid.dotted_string if known == "Unknown OID" else f"{known} ({oid.dotted_string})"

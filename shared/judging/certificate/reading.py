@@ -1,4 +1,4 @@
-"""Reading a certificate that a stranger made: what is asked of it, and what may be raised by the asking."""
+"""Read parts of a certificate that anybody may have made, and name the errors that reading a damaged one raises."""
 
 import warnings
 from functools import lru_cache
@@ -11,7 +11,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from shared.judging import der
 
-# All that cryptography was seen to raise for what a damaged certificate holds.
+# Every exception that cryptography was seen to raise for a damaged certificate.
 UNREADABLE: Final = (
     ValueError,
     TypeError,
@@ -29,7 +29,7 @@ def extension(certificate: x509.Certificate, kind: type[_Extension]) -> x509.Ext
     """Return the extension *kind* of *certificate*, None if it has none.
 
     Raises:
-        One of UNREADABLE, for whichever extension is damaged.
+        One of UNREADABLE: some extension, not necessarily this one, is damaged.
     """
     try:
         return certificate.extensions.get_extension_for_class(kind)
@@ -41,7 +41,7 @@ def value(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension |
     """Return the value of the extension *kind* of *certificate*, None if it has none.
 
     Raises:
-        One of UNREADABLE, for whichever extension is damaged.
+        One of UNREADABLE: some extension, not necessarily this one, is damaged.
     """
     found = extension(certificate, kind)
     return None if found is None else found.value
@@ -53,22 +53,22 @@ def is_self_issued(certificate: x509.Certificate) -> bool:
 
 
 def serial_number(certificate: x509.Certificate) -> int:
-    """Return the serial number, also one that RFC 5280 forbids, of which cryptography would warn."""
+    """Return the serial number, without cryptography's warning about those that RFC 5280 forbids."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return certificate.serial_number
 
 
-@lru_cache(maxsize=64)  # it is asked for again and again
+@lru_cache(maxsize=64)  # one judgement asks several times for each certificate
 def names_one_algorithm(certificate: x509.Certificate) -> bool:
-    """Say whether the algorithm inside the signed part is the one beside the signature (RFC 5280 section 4.1.1.2).
+    """Say whether the signed part and the signature name the same algorithm (RFC 5280 section 4.1.1.2).
 
     Raises:
-        NotDerError: the structure is another one.
+        NotDerError: *certificate* has another structure.
     """
     signed, outer, *_ = der.whole(certificate.public_bytes(Encoding.DER)).expect(der.SEQUENCE).elements()
     parts = signed.expect(der.SEQUENCE).elements()
     inner = parts[
         2 if parts[0].tag == der.EXPLICIT_0 else 1
-    ]  # behind the version, which may be left out, and the serial
+    ]  # after the version, which is optional, and the serial number
     return inner.contents == outer.contents

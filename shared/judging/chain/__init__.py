@@ -1,1 +1,1 @@
-"""The certificates of a bundle together: their order, their signatures, and the path to a trusted root."""
+"""Rules for the certificates of a bundle together: their order, their signatures, and the path to a trusted root."""

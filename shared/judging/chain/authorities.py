@@ -1,4 +1,4 @@
-"""Certificates above the leaf: whether they may sign others, and what limits they set (RFC 5280 section 6.1)."""
+"""Rules for the certificates above the leaf: their right to sign, and the limits they set (RFC 5280 section 6.1)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from shared.judging.phrases import called
 NO_AUTHORITY: Final = Rule(
     code="chain_not_an_authority",
     source="RFC 5280 section 6.1.4 (k)",
-    summary="who signs certificates is an authority: basicConstraints says CA",
+    summary="a certificate that signs others is an authority's: its basicConstraints say CA",
 )
 NOT_CRITICAL: Final = Rule(
     code="chain_constraints_not_critical",
@@ -36,7 +36,7 @@ NOT_FOR_SERVERS: Final = Rule(
 TOO_LONG: Final = Rule(
     code="chain_too_long",
     source="RFC 5280 section 6.1.4 (l)",
-    summary="no more authorities stand below another than its path length allows",
+    summary="no authority has more authorities below it than its path length allows",
 )
 NAMELESS: Final = Rule(
     code="chain_no_subject", source="RFC 5280 section 4.1.2.6", summary="an authority's certificate has a subject"
@@ -49,32 +49,32 @@ WEAK_KEY: Final = Rule(
 WRONG_KEY_ID: Final = Rule(
     code="chain_wrong_key_identifier",
     source="RFC 5280 section 4.2.1.1",
-    summary="a certificate's authorityKeyIdentifier is that of who signed it",
+    summary="a certificate's authorityKeyIdentifier matches the certificate that signed it",
 )
 BAD_CONSTRAINTS: Final = Rule(
     code="chain_bad_name_constraints",
     source="RFC 5280 section 4.2.1.10",
-    summary="an authority's name constraints are such as RFC 5280 describes",
+    summary="an authority's name constraints follow RFC 5280",
 )
 FORBIDDEN_NAME: Final = Rule(
     code="chain_forbidden_name",
     source="RFC 5280 section 6.1.3 (b)",
-    summary="every name is one that the name constraints of the authorities above allow",
+    summary="the name constraints of the authorities above allow every name",
 )
 TOO_MANY_CONSTRAINTS: Final = Rule(
     code="chain_too_many_constraints",
     source="product rule",
-    summary=f"names and name constraints take at most {constraints.MAX_COMPARISONS:,} comparisons",
+    summary=f"checking names against name constraints needs at most {constraints.MAX_COMPARISONS:,} comparisons",
 )
 NO_POLICY: Final = Rule(
     code="chain_no_policy",
     source="RFC 5280 section 6.1.5 (g)",
-    summary="where an authority demands a certificate policy of all below it, there is one",
+    summary="if an authority requires a certificate policy of all certificates below it, they have one",
 )
 STRICT_CLIENTS: Final = Rule(
     code="strict_clients",
     source="RFC 5280 sections 4.2.1.1 to 4.2.1.3",
-    summary="authorities have the extensions without which strict clients, such as Python's since 3.13, refuse them",
+    summary="authorities have the extensions that strict clients require, such as Python's since 3.13",
     is_warning=True,
 )
 RULES: Final = (
@@ -96,59 +96,60 @@ RULES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """Certificates from the leaf to the one that is taken as the trust anchor; *places* says where each stands."""
+    """Certificates from the leaf to the trust anchor; *places* has the location of each in the file."""
 
     certificates: Sequence[x509.Certificate]
     places: Sequence[str]
     is_anchored: bool
-    """Whether the last one is trusted; else it is only where the bundle ends."""
+    """Whether the last certificate is a known root; if not, it is only the last one of the bundle."""
 
     def called(self, index: int) -> str:
-        """Return how the certificate at *index* is called."""
+        """Return the name by which messages call the certificate at *index*."""
         return called(self.certificates[index], self.places[index])
 
 
 def examine(path: Path) -> list[Finding]:
-    """Return what speaks against *path* as one of authorities; all its certificates are readable."""
+    """Return the findings about the authorities in *path*, whose certificates are all readable."""
     findings: list[Finding] = []
     for index, certificate in enumerate(path.certificates[1:], start=1):
         name, where = path.called(index), path.places[index]
-        findings += _powers(certificate, name, where)
+        findings += _signing_rights(certificate, name, where)
         findings += _purposes(certificate, name, where)
         findings += _length(path, index)
         if index < len(path.certificates) - 1 or not path.is_anchored:
-            findings += _niceties(certificate, name, where)
+            findings += _for_strict_clients(certificate, name, where)
     findings += _key_identifiers(path)
     findings += _names(path)
     top = path.certificates[-1]
-    has_root = path.is_anchored or signs(top, top)  # who stands in for one that is elsewhere says nothing
+    has_root = path.is_anchored or signs(top, top)  # otherwise *top* stands in for the missing trust anchor as well
     lacking = policies.unmet(path.certificates if has_root else [*path.certificates, top])
     if lacking is not None:
         text = (
-            f"{path.called(lacking)} is under no certificate policy that the authorities above it allow, and one of"
-            " them demands one (policyConstraints); have it issued anew under one"
+            f"{path.called(lacking)} has no certificate policy that the authorities above it allow, and one of them"
+            " requires one (policyConstraints); have it reissued under such a policy"
         )
         findings.append(NO_POLICY.found(text, where=path.places[lacking]))
     return findings
 
 
-def _powers(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
+def _signing_rights(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
     basic = extension(certificate, x509.BasicConstraints)
     if basic is None or not basic.value.ca:
-        missing = "has no basicConstraints" if basic is None else "says in its basicConstraints that it is no authority"
-        yield NO_AUTHORITY.found(f"{name} {missing}, so nothing that it signed counts", where=where)
+        flaw = "has no basicConstraints" if basic is None else "says in its basicConstraints that it is not a CA"
+        text = f"{name} {flaw}, so clients accept nothing that it signed; get the authority's certificate from it"
+        yield NO_AUTHORITY.found(text, where=where)
     elif not basic.critical:
-        text = f"{name} has basicConstraints that are not marked as critical, which strict clients refuse"
+        text = f"{name} has basicConstraints that are not marked as critical, so strict clients refuse it"
         yield NOT_CRITICAL.found(text, where=where)
     usage = value(certificate, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
         text = f"{name} may not sign certificates: its keyUsage lacks keyCertSign"
         yield MAY_NOT_SIGN.found(text, where=where)
     if not certificate.subject.rdns:
-        yield NAMELESS.found(f"{name} is an authority's without a subject", where=where)
-    flaw = key_flaw(certificate)
-    if flaw is not None:
-        yield WEAK_KEY.found(f"{name} cannot be relied on: {flaw}", where=where)
+        yield NAMELESS.found(f"{name} is an authority's certificate without a subject", where=where)
+    weakness = key_flaw(certificate)
+    if weakness is not None:
+        yield WEAK_KEY.found(f"{name} cannot be relied on: {weakness}", where=where)
 
 
 def _purposes(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
@@ -156,8 +157,8 @@ def _purposes(certificate: x509.Certificate, name: str, where: str) -> Iterator[
     if purposes is not None and ExtendedKeyUsageOID.SERVER_AUTH not in purposes:
         also = ""
         if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes:
-            also = " (anyExtendedKeyUsage does not stand for it: OpenSSL and Firefox refuse such a chain)"
-        text = f"{name} may not vouch for servers: its extendedKeyUsage lacks serverAuth{also}"
+            also = " (anyExtendedKeyUsage does not include it: OpenSSL and Firefox refuse such a chain)"
+        text = f"{name} may not sign for servers: its extendedKeyUsage lacks serverAuth{also}"
         yield NOT_FOR_SERVERS.found(text, where=where)
 
 
@@ -168,13 +169,13 @@ def _length(path: Path, index: int) -> Iterator[Finding]:
     between = [other for other in path.certificates[1:index] if not is_self_issued(other)]
     if len(between) > basic.path_length:
         text = (
-            f"{path.called(index)} allows {basic.path_length} authorities between itself and a server's certificate;"
-            f" there are {len(between)}"
+            f"{path.called(index)} allows {basic.path_length} authorities between itself and a server's certificate,"
+            f" but there are {len(between)}"
         )
         yield TOO_LONG.found(text, where=path.places[index])
 
 
-def _niceties(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
+def _for_strict_clients(certificate: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
     wanted: dict[str, type[x509.ExtensionType]] = {
         "keyUsage": x509.KeyUsage,
         "subjectKeyIdentifier": x509.SubjectKeyIdentifier,
@@ -184,25 +185,27 @@ def _niceties(certificate: x509.Certificate, name: str, where: str) -> Iterator[
     lacks = [title for title, kind in wanted.items() if extension(certificate, kind) is None]
     if lacks:
         text = (
-            f"{name} lacks {' and '.join(lacks)}; most clients do not mind, strict ones (Python since 3.13 among them)"
-            " refuse it"
+            f"{name} lacks {' and '.join(lacks)}; most clients accept that, but strict ones, such as Python's since"
+            " 3.13, refuse it"
         )
         yield STRICT_CLIENTS.found(text, where=where)
 
 
 def _key_identifiers(path: Path) -> Iterator[Finding]:
-    """Yield where a certificate names another key than that of who signed it: OpenSSL then finds no issuer."""
+    """Yield each certificate whose key identifier is not that of its issuer: OpenSSL then finds no issuer."""
     for index, certificate in enumerate(path.certificates):
         above = index + 1
         if above == len(path.certificates):
-            if not index or not signs(certificate, certificate):  # a new key certified by the old one names the old
+            # The issuer of the last certificate may be elsewhere. A root's new key that its old key certified is such
+            # a case: that certificate names the old key.
+            if not index or not signs(certificate, certificate):
                 return
             above = index
         wanted, issuer = value(certificate, x509.AuthorityKeyIdentifier), path.certificates[above]
         if wanted is not None and not _identifies(wanted, issuer):
             text = (
                 f"{path.called(index)} names another key in its authorityKeyIdentifier than {path.called(above)} has,"
-                " so OpenSSL's clients do not find the way; ask the authority for the certificate that belongs here"
+                " so OpenSSL's clients find no issuer; ask the authority for the certificate that belongs here"
             )
             yield WRONG_KEY_ID.found(text, where=path.places[index])
 
@@ -225,15 +228,16 @@ def _names(path: Path) -> Iterator[Finding]:
         flaw = None if found is None else constraints.malformed(found)
         if flaw is not None:
             flawed = True
-            text = f"{path.called(index)} has name constraints that cannot be used: {flaw}"
+            text = f"{path.called(index)} has malformed name constraints: {flaw}"
             yield BAD_CONSTRAINTS.found(text, where=path.places[index])
     if flawed:
         return
     work = constraints.comparisons(path.certificates)
     if work > constraints.MAX_COMPARISONS:
         text = (
-            f"its names and the name constraints of the authorities above would take {work:,} comparisons; clients"
-            f" give up on so many, and {constraints.MAX_COMPARISONS:,} are allowed here. Split the names up"
+            f"checking its names against the name constraints of the authorities above would need {work:,} comparisons;"
+            f" clients give up on so many, and at most {constraints.MAX_COMPARISONS:,} are accepted. Have the names"
+            " split among several certificates"
         )
         yield TOO_MANY_CONSTRAINTS.found(text, where=path.places[0])
         return

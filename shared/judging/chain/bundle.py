@@ -1,7 +1,7 @@
-"""The bundle: certificates as PEM, the leaf first, and nothing else in the file.
+"""Read the bundle: PEM certificates, the leaf first, and no other blocks.
 
-What stands around the blocks is no part of the bundle (RFC 7468 section 2). Only what was read is handed on, encoded
-anew; the text itself is stored nowhere.
+Text around the blocks is not part of the bundle (RFC 7468 section 2). Callers get the certificates as they were read;
+the text itself is never stored.
 """
 
 from collections.abc import Iterator
@@ -18,16 +18,16 @@ from shared.judging.key.accepted_keys import issuer_flaw
 from shared.judging.key.kinds import KeyKind, kind_in_certificate
 from shared.judging.model import Finding, Rule
 from shared.judging.pem.blocks import Block, scan
-from shared.judging.pem.pem_rules import Armour, Flaw
+from shared.judging.pem.pem_rules import Flaw, PemRules
 from shared.judging.pem.wrong_formats import recognise_der
 from shared.judging.phrases import shown
 
 MAX_BYTES: Final = 256 * 1024
 MAX_CERTIFICATES: Final = 16
-_MAX_TRUST_BYTES: Final = 1024 * 1024  # all the roots of a browser fit
+_MAX_TRUST_BYTES: Final = 1024 * 1024  # all roots of a browser fit into it
 
-ARMOUR: Final = Armour.of("bundle", max_bytes=MAX_BYTES)
-_TRUST_ARMOUR: Final = Armour.of("file", max_bytes=_MAX_TRUST_BYTES, max_blocks=1024)
+PEM_RULES: Final = PemRules.of("bundle", max_bytes=MAX_BYTES)
+_TRUST_PEM_RULES: Final = PemRules.of("file", max_bytes=_MAX_TRUST_BYTES, max_blocks=1024)
 
 NO_CERTIFICATE: Final = Rule(
     code="bundle_no_certificate",
@@ -42,12 +42,12 @@ TOO_MANY_CERTIFICATES: Final = Rule(
 PRIVATE_KEY: Final = Rule(
     code="bundle_private_key",
     source="CABF BR section 9.6.3 (2)",
-    summary="the bundle has no private key: what is in a bundle is public",
+    summary="the bundle has no private key: a bundle is public",
 )
 FOREIGN_BLOCK: Final = Rule(
     code="bundle_foreign_block",
     source="RFC 8446 section 4.4.2",
-    summary="the bundle has nothing but certificates: no requests, lists, parameters or public keys",
+    summary="the bundle contains only certificates: no requests, revocation lists, parameters or public keys",
 )
 OLD_LABEL: Final = Rule(
     code="bundle_old_label",
@@ -57,15 +57,15 @@ OLD_LABEL: Final = Rule(
 DUPLICATE: Final = Rule(
     code="bundle_duplicate_certificate",
     source="RFC 8446 section 4.4.2",
-    summary="each certificate is in the bundle once",
+    summary="the bundle has no certificate twice",
 )
 UNREADABLE: Final = Rule(
     code="certificate_unreadable",
     source="RFC 5280 section 4.1, X.690 section 10",
-    summary="each certificate is a whole X.509 structure in DER, with nothing behind it",
+    summary="each certificate is one complete X.509 structure in DER, with nothing after it",
 )
 RULES: Final = (
-    *ARMOUR.rules.values(),
+    *PEM_RULES.by_flaw.values(),
     NO_CERTIFICATE,
     TOO_MANY_CERTIFICATES,
     PRIVATE_KEY,
@@ -76,28 +76,28 @@ RULES: Final = (
 )
 
 _OLD_LABELS: Final = frozenset({"CERTIFICATE", "X509 CERTIFICATE", "X.509 CERTIFICATE", "TRUSTED CERTIFICATE"})
-_PUBLIC_KEY: Final = "is a public key, which the certificate has in it; remove it"
-_REQUEST: Final = "is a certificate signing request; give the certificate that the CA made from it"
+_PUBLIC_KEY: Final = "is a public key, which the certificate already contains; remove it"
+_REQUEST: Final = "is a certificate signing request; provide the certificate that the CA issued for it"
 _FOREIGN: Final = {
     "CERTIFICATE REQUEST": _REQUEST,
     "NEW CERTIFICATE REQUEST": _REQUEST,
     "X509 CRL": "is a certificate revocation list; remove it",
-    "PKCS7": "is PKCS #7; take the certificates out of it with `openssl pkcs7 -print_certs`",
-    "CMS": "is CMS; take the certificates out of it with `openssl pkcs7 -print_certs`",
+    "PKCS7": "is PKCS #7; extract the certificates with `openssl pkcs7 -print_certs`",
+    "CMS": "is CMS; extract the certificates with `openssl pkcs7 -print_certs`",
     "EC PARAMETERS": "belongs to an EC key, not to a certificate; remove it",
-    "DH PARAMETERS": "has Diffie-Hellman parameters, which nothing here uses; remove it",
+    "DH PARAMETERS": "has Diffie-Hellman parameters, which are not used; remove it",
     "PUBLIC KEY": _PUBLIC_KEY,
     "RSA PUBLIC KEY": _PUBLIC_KEY,
 }
 _IS_PRIVATE: Final = (
-    "is a private key. A bundle is public and travels in the clear: give the key only as the key. "
-    "If this text was sent anywhere, the key is compromised: make a new one and have the certificate reissued"
+    "is a private key. A bundle is public and is sent unencrypted; the key belongs only in the key's file. "
+    "If this text was sent anywhere, the key is compromised: make a new key and have the certificate reissued"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One certificate of a bundle, which can be read as far as its names, dates and key's type."""
+    """One certificate of a bundle whose names, dates and type of key are readable."""
 
     number: int  # among the certificates, from 1
     where: str  # 'certificate 2 (line 24)'
@@ -108,10 +108,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """What a bundle holds, and what is wrong with it.
+    """The certificates of a bundle and the findings about it.
 
     *entries* has each readable certificate once, in order. *leaf* is the first certificate, if it is readable.
-    *is_whole* says that *entries* are all the certificates that the text has.
+    *is_whole* says that *entries* has every certificate of the text.
     """
 
     entries: tuple[Entry, ...]
@@ -121,13 +121,13 @@ class Bundle:
 
 
 def read_bundle(text: bytes) -> Bundle:
-    """Return what the bundle *text* holds and all that is wrong with it; chains and dates are for others to judge."""
+    """Return the certificates in the bundle *text* and the findings about it. Chain and dates are judged elsewhere."""
     count = text.count(b"-----BEGIN CERTIFICATE-----") if len(text) <= MAX_BYTES else 0
     if count > MAX_CERTIFICATES:
-        message = f"the bundle has {count:,} certificates; at most {MAX_CERTIFICATES} are taken"
+        message = f"the bundle has {count:,} certificates; at most {MAX_CERTIFICATES} are accepted"
         too_many = TOO_MANY_CERTIFICATES.found(message, where="bundle")
         return Bundle(entries=(), findings=(too_many,), leaf=None, is_whole=False)
-    scanned = scan(text, ARMOUR)
+    scanned = scan(text, PEM_RULES)
     findings = list(scanned.findings)
     entries: list[Entry | None] = []
     for block in scanned.blocks:
@@ -140,7 +140,7 @@ def read_bundle(text: bytes) -> Bundle:
             entries.append(None)  # it may have been a certificate
     if scanned.blocks and not entries:
         is_key = any(block.label.endswith("PRIVATE KEY") for block in scanned.blocks)
-        instead = " but a private key (are the two files swapped?)" if is_key else ""
+        instead = ", only a private key (are the two files swapped?)" if is_key else ""
         message = f"the bundle has no certificate{instead}; at least the leaf is expected"
         findings.append(NO_CERTIFICATE.found(message, where="bundle"))
     readable = tuple(_without_duplicates(entries, findings))
@@ -156,9 +156,9 @@ def read_trust(text: bytes) -> tuple[x509.Certificate, ...]:
     """Return the root certificates of the PEM file *text*, at least one.
 
     Raises:
-        PermanentError: it has none, or something else; the text says what, and where.
+        PermanentError: *text* has no certificate, or has something else; the error says what and where.
     """
-    scanned = scan(text, _TRUST_ARMOUR)
+    scanned = scan(text, _TRUST_PEM_RULES)
     findings = list(scanned.findings)
     roots: list[x509.Certificate] = []
     for block in scanned.blocks:
@@ -166,7 +166,9 @@ def read_trust(text: bytes) -> tuple[x509.Certificate, ...]:
             entry = _entry(block, len(roots) + 1, findings)
             roots += [] if entry is None else [entry.certificate]
         elif block.label:
-            raise PermanentError(f"trusted roots: {block} of the file is {block.label[:80]}; give certificates only")
+            raise PermanentError(
+                f"trusted roots: {block} of the file is {block.label[:80]}; only certificates are accepted"
+            )
     if findings:
         raise PermanentError(f"trusted roots: {findings[0].message}")
     return tuple(roots)
@@ -175,16 +177,16 @@ def read_trust(text: bytes) -> tuple[x509.Certificate, ...]:
 def _entry(block: Block, number: int, findings: list[Finding]) -> Entry | None:
     where = f"certificate {number} (line {block.line})"
     if block.is_encrypted:
-        predicate = "is encrypted; certificates are public, give it as it was issued"
-        findings.append(ARMOUR.found(Flaw.HEADERS, predicate, str(block)))
+        predicate = "is encrypted; certificates are public, so provide it as it was issued"
+        findings.append(PEM_RULES.found(Flaw.HEADERS, predicate, str(block)))
     if block.content is None:
         return None
     try:
         kind = kind_in_certificate(block.content)
         certificate = x509.load_der_x509_certificate(block.content)
         if certificate.public_bytes(Encoding.DER) != block.content:
-            raise NotDerError("it is not encoded as DER demands")
-        _touch(certificate, kind)
+            raise NotDerError("it is not encoded as DER requires")
+        _decode_now(certificate, kind)
     except reading.UNREADABLE as error:
         findings.append(_unreadable(block.content, error, where))
         return None
@@ -201,8 +203,8 @@ def _unreadable(content: bytes, error: Exception, where: str) -> Finding:
     return UNREADABLE.found(message, where=where)
 
 
-def _touch(certificate: x509.Certificate, kind: KeyKind) -> None:
-    """Have what cryptography decodes late decoded now."""
+def _decode_now(certificate: x509.Certificate, kind: KeyKind) -> None:
+    """Make cryptography decode the parts that it would decode later, so that damage shows now."""
     _ = certificate.version, certificate.issuer, certificate.subject
     _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, certificate.signature_algorithm_oid
     if issuer_flaw(kind) is None:
@@ -215,7 +217,7 @@ def _foreign(block: Block) -> Iterator[Finding]:
     if block.label.endswith("PRIVATE KEY"):
         yield PRIVATE_KEY.found(f"{what} {_IS_PRIVATE}", where=where)
     elif block.content is None and not block.is_encrypted:
-        return  # the scan has told of it
+        return  # the scan has already reported it
     elif block.label.upper() in _OLD_LABELS:
         message = f"{what} has the label {block.label}, which some programs skip; convert it with `openssl x509`"
         yield OLD_LABEL.found(message, where=where)

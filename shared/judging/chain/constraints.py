@@ -1,7 +1,7 @@
-"""Name constraints (RFC 5280 section 4.2.1.10): which names may stand in the certificates below an authority.
+"""Name constraints (RFC 5280 section 4.2.1.10): the names that certificates below an authority may have.
 
-Wildcards are held to RFC 9525 on top: one that could stand for an excluded name is excluded, and one that could stand
-for a name that is not permitted is not permitted.
+Wildcards also follow RFC 9525: a wildcard that covers an excluded name is excluded, and a wildcard that covers a name
+that is not permitted is not permitted.
 """
 
 import ipaddress
@@ -17,24 +17,24 @@ from cryptography.x509.oid import NameOID
 from shared.judging.certificate.reading import is_self_issued, value
 from shared.judging.phrases import shown
 
-# Work is names times subtrees, 0.1 s at the most; Go draws the line at 250,000. No authority comes near to any of them.
+# The work is names times subtrees; this limit means 0.1 s. Go's limit is 250,000. No real authority comes near either.
 MAX_COMPARISONS: Final = 100_000
 
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 
 
-class Violation(Exception):  # noqa: N818 - not an error of ours: what a check found
-    """A name that a constraint forbids; the text says which, and why."""
+class Violation(Exception):  # noqa: N818 - the result of a check, not an error
+    """A name that a constraint forbids; the text says which name and why."""
 
 
 def violations(path: Sequence[x509.Certificate]) -> Iterator[tuple[int, int, str]]:
     """Yield, for each certificate in *path* (leaf first) that breaks a constraint, its index, the authority's and why.
 
-    Only the first name of each pair is told. An authority's constraints hold for every certificate below it, but for
-    self-issued ones in between (RFC 5280 section 6.1.3 (b)).
+    Only the first forbidden name of each pair is reported. An authority's constraints apply to every certificate below
+    it, except self-issued ones in between (RFC 5280 section 6.1.3 (b)).
 
     Raises:
-        One of UNREADABLE, for whichever extension is damaged.
+        One of UNREADABLE: an extension is damaged.
     """
     for authority, certificate in enumerate(path):
         constraints = value(certificate, x509.NameConstraints)
@@ -50,7 +50,7 @@ def violations(path: Sequence[x509.Certificate]) -> Iterator[tuple[int, int, str
 
 
 def comparisons(path: Sequence[x509.Certificate]) -> int:
-    """Return how many comparisons of (a part of) a name with (a part of) a subtree *path* asks for, at most."""
+    """Return an upper bound for the comparisons of a name, or part of one, with a subtree that *path* needs."""
     names = total = 0
     for certificate in path:
         constraints = value(certificate, x509.NameConstraints)
@@ -63,23 +63,23 @@ def comparisons(path: Sequence[x509.Certificate]) -> int:
 
 
 def malformed(constraints: x509.NameConstraints) -> str | None:
-    """Return what is wrong with the writing of *constraints*; None if nothing is."""
+    """Return how *constraints* are malformed; None if they are not."""
     subtrees = [*(constraints.permitted_subtrees or ()), *(constraints.excluded_subtrees or ())]
     if not subtrees:
         return "they have neither a permitted nor an excluded subtree"
     for subtree in subtrees:
         if isinstance(subtree, x509.DNSName) and not _is_dns_constraint(subtree.value.lower()):
-            return f"{shown(subtree.value)!r} is no DNS name to which names could be constrained"
+            return f"{shown(subtree.value)!r} is not a DNS name"
         if isinstance(subtree, x509.RFC822Name) and not _is_mail_constraint(subtree.value.lower()):
-            return f"{shown(subtree.value)!r} is neither a mailbox nor a host to which mailboxes could be constrained"
+            return f"{shown(subtree.value)!r} is neither a mailbox nor a host of mailboxes"
     return None
 
 
 def check(constraints: x509.NameConstraints, certificate: x509.Certificate) -> None:
-    """Return if every name of *certificate* is one that *constraints* allow.
+    """Check that *constraints* allow every name of *certificate*.
 
     Raises:
-        Violation: one is not.
+        Violation: they forbid a name.
     """
     permitted, excluded = _by_kind(constraints.permitted_subtrees), _by_kind(constraints.excluded_subtrees)
     for name in _names(certificate):
@@ -92,7 +92,7 @@ def check(constraints: x509.NameConstraints, certificate: x509.Certificate) -> N
 
 
 def _weight(names: Iterable[x509.GeneralName]) -> int:
-    """Return how much there is to compare in *names*: a directory name has many parts."""
+    """Return the number of parts to compare in *names*: a directory name has many."""
     return sum(len(name.value.rdns) if isinstance(name, x509.DirectoryName) else 1 for name in names)
 
 
@@ -118,12 +118,12 @@ def _by_kind(subtrees: Sequence[x509.GeneralName] | None) -> dict[object, list[x
 
 
 def _kind(name: x509.GeneralName) -> object:
-    """Return what must be the same for a name and a subtree to be compared."""
+    """Return the kind of *name*; only a name and a subtree of the same kind are compared."""
     return name.type_id if isinstance(name, x509.OtherName) else type(name)
 
 
 def _is_within(name: x509.GeneralName, subtree: x509.GeneralName, *, every: bool) -> bool:
-    """Say whether *name* lies in *subtree*: all that it stands for if *every*, else any of it."""
+    """Say whether *name* lies in *subtree*: for a wildcard, every name that it covers if *every*, else any of them."""
     match name, subtree:
         case x509.DNSName(), x509.DNSName():
             return _is_dns_within(name.value.lower(), subtree.value.lower(), every=every)
@@ -137,13 +137,13 @@ def _is_within(name: x509.GeneralName, subtree: x509.GeneralName, *, every: bool
             return _is_mailbox_within(name.value.lower(), subtree.value.lower())
         case _:
             raise Violation(
-                f"{_shown(name)} is of a kind that it constrains and that this check cannot compare,"
+                f"{_shown(name)} is of a kind that is constrained but that this check cannot compare,"
                 " so it counts as forbidden (RFC 5280 section 4.2.1.10)"
             )
 
 
 def _is_dns_constraint(text: str) -> bool:
-    labels = text.removeprefix(".").split(".")  # with a dot in front, as OpenSSL's manual writes them
+    labels = text.removeprefix(".").split(".")  # OpenSSL's manual writes constraints with a leading dot
     return not text or all(_LABEL.fullmatch(label) for label in labels)
 
 
@@ -158,14 +158,14 @@ def _is_dns_within(name: str, constraint: str, *, every: bool) -> bool:
     below = not base or host.endswith("." + base)
     if host == name:
         return below or (host == base and constraint == base)
-    if below or host == base:  # `*.example.com` stands for names below example.com only
+    if below or host == base:  # `*.example.com` covers only names below example.com
         return True
     return not every and constraint.partition(".")[2] == host and constraint == base
 
 
 def _is_address_within(address: object, network: object) -> bool:
     if not isinstance(network, ipaddress.IPv4Network | ipaddress.IPv6Network):
-        raise Violation(f"it constrains addresses by {network}, which is no range of addresses")
+        raise Violation(f"it constrains addresses by {network}, which is not a range of addresses")
     return isinstance(address, ipaddress.IPv4Address | ipaddress.IPv6Address) and address in network
 
 
@@ -175,7 +175,7 @@ def _is_directory_within(name: x509.Name, constraint: x509.Name) -> bool:
 
 
 def _comparable(part: x509.RelativeDistinguishedName) -> frozenset[tuple[str, str | bytes]]:
-    """Return *part* in the form in which names are compared: case and spaces do not count (RFC 5280 section 7.1)."""
+    """Return *part* in the form for comparison, which ignores case and repeated spaces (RFC 5280 section 7.1)."""
     return frozenset(
         (
             attribute.oid.dotted_string,
@@ -188,12 +188,12 @@ def _comparable(part: x509.RelativeDistinguishedName) -> frozenset[tuple[str, st
 def _is_mailbox_within(mailbox: str, constraint: str) -> bool:
     local, _, host = mailbox.rpartition("@")
     if not local or "@" in local:
-        raise Violation(f"{shown(mailbox)} is no mailbox, which could be compared with what it constrains")
+        raise Violation(f"{shown(mailbox)} is not a mailbox, so it cannot be compared with its constraints")
     return mailbox == constraint if "@" in constraint else _is_host_within(host, constraint)
 
 
 def _is_host_within(host: str, constraint: str) -> bool:
-    """Say whether the *host* of a mailbox or a URI is meant: itself, or with a dot in front all below."""
+    """Say whether *constraint* covers the *host* of a mailbox or URI: that host, or with a leading dot all below it."""
     return host.endswith(constraint) if constraint.startswith(".") else host == constraint
 
 
@@ -203,7 +203,7 @@ def _host_of(uri: str) -> str:
     except ValueError:
         host = ""
     if not host or host.replace(".", "").isdigit() or ":" in host:
-        raise Violation(f"{shown(uri)} has no name of a host, which could be compared with what it constrains")
+        raise Violation(f"{shown(uri)} has no host name, so it cannot be compared with its constraints")
     return host
 
 

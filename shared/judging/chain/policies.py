@@ -1,8 +1,8 @@
 """Certificate policies (RFC 5280 section 6.1, in the form of RFC 9618 without its graph).
 
-Every policy is fine with us. So the only question is whether an authority demands that there be one all along its path
-(policyConstraints, requireExplicitPolicy), and whether one is left at the leaf. It does not matter which, so the sets
-of policies that are possible at each certificate are enough.
+Any policy is acceptable. The only question is whether an authority requires that some policy be valid along its whole
+path (policyConstraints, requireExplicitPolicy), and whether one is left at the leaf. Which one does not matter, so it
+is enough to keep the set of policies that are possible at each certificate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,8 +22,8 @@ Policies = frozenset[str]
 
 
 @dataclass(slots=True)
-class _Walk:
-    """What holds on the way down; the numbers say after how many certificates something is demanded or forbidden."""
+class _PolicyState:
+    """The policies on the way down to the leaf; each number counts the certificates until its rule applies."""
 
     possible: Policies = field(default=frozenset({_ANY}))
     explicit: int = 1 << 16
@@ -31,7 +31,7 @@ class _Walk:
     no_any: int = 1 << 16
 
     def enter(self, certificate: x509.Certificate, *, is_last: bool) -> None:
-        """Narrow down what is possible to what *certificate* says (section 6.1.3 (d) and (e))."""
+        """Restrict the possible policies to those of *certificate* (section 6.1.3 (d) and (e))."""
         policies = value(certificate, x509.CertificatePolicies)
         own = {policy.policy_identifier.dotted_string for policy in policies or ()}
         narrowed = {policy for policy in own - {_ANY} if policy in self.possible or _ANY in self.possible}
@@ -40,7 +40,7 @@ class _Walk:
         self.possible = frozenset(narrowed)
 
     def leave(self, certificate: x509.Certificate) -> None:
-        """Take over what *certificate* demands of those below it (section 6.1.4 (a) to (j))."""
+        """Apply the requirements of *certificate* on those below it (section 6.1.4 (a) to (j))."""
         for policy, others in mappings(certificate).items():
             if self.no_mapping > 0 and (policy in self.possible or _ANY in self.possible):
                 self.possible = self.possible - {policy} | others
@@ -58,39 +58,41 @@ class _Walk:
             self.no_any = min(self.no_any, inhibited.skip_certs)
 
     def count(self) -> None:
-        """Come nearer to what is demanded."""
+        """Count down by one certificate."""
         self.explicit, self.no_mapping, self.no_any = (
             max(number - 1, 0) for number in (self.explicit, self.no_mapping, self.no_any)
         )
 
     @property
     def fails(self) -> bool:
-        """Whether a policy is demanded and none is left."""
+        """Whether a policy is required and none is left."""
         return self.explicit == 0 and not self.possible
 
 
 def unmet(path: Sequence[x509.Certificate]) -> int | None:
-    """Return the index of the certificate in *path* (leaf first, trust anchor last) that lacks a policy, None if none.
+    """Return the index of the certificate in *path* (leaf first, trust anchor last) that lacks a required policy.
+
+    None means that no certificate does.
 
     Raises:
-        One of UNREADABLE, for whichever extension is damaged.
+        One of UNREADABLE: an extension is damaged.
     """
-    walk = _Walk()
+    state = _PolicyState()
     for index in range(len(path) - 2, -1, -1):
-        walk.enter(path[index], is_last=index == 0)
-        if walk.fails:
+        state.enter(path[index], is_last=index == 0)
+        if state.fails:
             return index
         if index > 0:
-            walk.leave(path[index])
+            state.leave(path[index])
     own = value(path[0], x509.PolicyConstraints)
-    walk.count()
+    state.count()
     if own is not None and own.require_explicit_policy == 0:
-        walk.explicit = 0
-    return 0 if walk.fails else None
+        state.explicit = 0
+    return 0 if state.fails else None
 
 
 def mappings(certificate: x509.Certificate) -> Mapping[str, Policies]:
-    """Return which policies below *certificate* stand for one of its own (RFC 5280 section 4.2.1.5).
+    """Return, for each policy of *certificate*, its equivalents below that certificate (RFC 5280 section 4.2.1.5).
 
     Raises:
         NotDerError: the extension is damaged.

@@ -1,4 +1,4 @@
-"""The roots that browsers trust, as certifi carries them."""
+"""The roots that browsers trust, from the package certifi."""
 
 import warnings
 from collections import defaultdict
@@ -13,11 +13,11 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from shared.judging.certificate.reading import UNREADABLE
 
-Index = Mapping[bytes, Sequence[x509.Certificate]]  # roots by their subject (DER), by which an issuer is looked up
+Index = Mapping[bytes, Sequence[x509.Certificate]]  # roots by subject (DER), for looking up an issuer
 
 
 def index(roots: Sequence[x509.Certificate]) -> Index:
-    """Return *roots* as an index; one whose names cannot be read is left out."""
+    """Return *roots* as an index, without those whose names cannot be read."""
     found = defaultdict(list)
     for root in roots:
         with suppress(*UNREADABLE):
@@ -28,8 +28,8 @@ def index(roots: Sequence[x509.Certificate]) -> Index:
 
 @cache
 def public() -> Index:
-    """Return the public roots by their subject (DER); read once for each process, in 10 ms."""
+    """Return the public roots by subject (DER). Each process reads them once, in 10 ms."""
     with warnings.catch_warnings():
-        # Six old roots have the serial number zero; RFC 5280 section 6.1 asks nothing of a trust anchor's.
+        # Six old roots have the serial number zero; RFC 5280 section 6.1 sets no rule for a trust anchor's.
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return index(x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes()))

@@ -1,4 +1,4 @@
-"""Who signed whom: signatures among certificates, and which keys and algorithms a signature may come from."""
+"""Signatures between certificates, and the keys and algorithms that may make them."""
 
 from functools import lru_cache
 from typing import Final
@@ -14,17 +14,17 @@ from shared.judging.der import NotDerError
 from shared.judging.key.accepted_keys import issuer_flaw
 from shared.judging.key.kinds import kind_in_certificate
 
-# One judgement asks the same several times, and most uploads share their intermediates.
-_REMEMBERED: Final = 64
+# One judgement asks the same question several times, and most uploads share their intermediates.
+_CACHED: Final = 64
 _STRONG: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)  # CABF BR section 7.1.3.2
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def signs(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
-    """Say whether *issuer* signed *subject*: its name is there as the issuer, and its key made the signature.
+    """Say whether *issuer* signed *subject*: *subject* names it as the issuer, and its key made the signature.
 
-    Keys and algorithms outside of the closed lists are not used. Their word is taken, for `key_flaw` and
-    `algorithm_flaw` refuse them wherever it matters.
+    A signature by a key or algorithm outside the closed lists is assumed to be good, not verified: `key_flaw` and
+    `algorithm_flaw` refuse such certificates wherever it matters.
     """
     if not bears_name_of(issuer, subject):
         return False
@@ -47,11 +47,11 @@ def bears_name_of(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     return issuer.subject.public_bytes() == subject.issuer.public_bytes()
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED)
 def key_flaw(certificate: x509.Certificate) -> str | None:
-    """Return what is wrong with the key of *certificate* as one that signs others; None if nothing is.
+    """Return why the key of *certificate* may not sign other certificates; None if it may.
 
-    It is decided from the encoding, so a key that is costly to use costs nothing here.
+    The answer comes from the encoding alone, so even a key that is expensive to use costs nothing here.
     """
     try:
         kind = kind_in_certificate(certificate.public_bytes(Encoding.DER))
@@ -61,7 +61,7 @@ def key_flaw(certificate: x509.Certificate) -> str | None:
 
 
 def algorithm_flaw(certificate: x509.Certificate) -> str | None:
-    """Return what is wrong with the algorithm of the signature on *certificate*; None if nothing is."""
+    """Return why the algorithm of the signature on *certificate* is not accepted; None if it is."""
     if certificate.signature_algorithm_oid == SignatureAlgorithmOID.ED25519:
         return None
     try:
@@ -71,6 +71,6 @@ def algorithm_flaw(certificate: x509.Certificate) -> str | None:
     if isinstance(algorithm, _STRONG):
         return None
     if algorithm is None:
-        return f"an algorithm that clients do not take ({certificate.signature_algorithm_oid.dotted_string})"
-    flaw = "can be forged" if isinstance(algorithm, hashes.MD5 | hashes.SHA1) else "clients do not take"
+        return f"an algorithm that clients do not accept ({certificate.signature_algorithm_oid.dotted_string})"
+    flaw = "can be forged" if isinstance(algorithm, hashes.MD5 | hashes.SHA1) else "clients do not accept"
     return f"{algorithm.name.upper().replace('SHA', 'SHA-')}, which {flaw}"

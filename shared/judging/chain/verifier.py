@@ -1,4 +1,4 @@
-"""A second opinion: cryptography's path validation, so that nothing passes only because a check of ours forgot it."""
+"""A second opinion by cryptography's path validation, in case one of our own checks overlooks something."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from shared.names import Name, is_wildcard
 _ED25519: Final = {SignatureAlgorithmOID.ED25519, PublicKeyAlgorithmOID.ED25519}
 _MAX_DEPTH: Final = 16
 
-# What we take that the defaults do not; each is looked at by rules of ours.
+# Deviations from the defaults: our own rules check each of these extensions.
 _CA: Final = (
     ExtensionPolicy.webpki_defaults_ca()
     .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, None)
@@ -45,15 +45,16 @@ _LEAF: Final = (
 
 
 def refusal(path: Sequence[x509.Certificate], *, at: datetime, domain: Name | None) -> str | None:
-    """Return why cryptography refuses *path*, from the leaf to its trust anchor; None when it does not, or cannot tell.
+    """Return why cryptography refuses *path*, from the leaf to its trust anchor; None if it accepts or cannot tell.
 
-    It is asked for *domain*, or else for a name of the leaf's own. It cannot tell of what it does not implement:
-    Ed25519, policy mappings, self-issued authorities, and the constraints of which `_has_constraints_beyond_it` speaks.
+    The path is verified for *domain*, or without it for one of the leaf's names. cryptography cannot tell about paths
+    with features that it does not implement: Ed25519, policy mappings, self-issued authorities, and the constraints
+    listed at `_has_unsupported_constraints`.
     """
     subject = _subject(path[0], domain)
-    if subject is None or len(path) == 1 or any(_is_unknown_to_it(certificate) for certificate in path):
+    if subject is None or len(path) == 1 or any(_is_unsupported(certificate) for certificate in path):
         return None
-    if any(is_self_issued(certificate) for certificate in path[1:-1]) or _has_constraints_beyond_it(path):
+    if any(is_self_issued(certificate) for certificate in path[1:-1]) or _has_unsupported_constraints(path):
         return None
     builder = (
         PolicyBuilder()
@@ -64,22 +65,22 @@ def refusal(path: Sequence[x509.Certificate], *, at: datetime, domain: Name | No
     )
     try:
         builder.build_server_verifier(subject).verify(path[0], list(path[1:-1]))
-    except (VerificationError, *UNREADABLE) as error:  # of a name that it cannot even be asked for, too
+    except (VerificationError, *UNREADABLE) as error:  # UNREADABLE also for a name that it refuses as an argument
         return str(error)
     return None
 
 
-def _is_unknown_to_it(certificate: x509.Certificate) -> bool:
+def _is_unsupported(certificate: x509.Certificate) -> bool:
     oids = {certificate.signature_algorithm_oid, certificate.public_key_algorithm_oid}
     mappings = (extension.oid == MAPPINGS and extension.critical for extension in certificate.extensions)
     return not oids.isdisjoint(_ED25519) or any(mappings)
 
 
-def _has_constraints_beyond_it(path: Sequence[x509.Certificate]) -> bool:
-    """Say whether *path* has constraints that it cannot compare, for which `constraints` has the rules of RFC 5280.
+def _has_unsupported_constraints(path: Sequence[x509.Certificate]) -> bool:
+    """Say whether *path* has constraints that cryptography cannot compare; the module `constraints` checks those.
 
-    It takes no names with underscores, no constraints that are empty or start with a dot, as OpenSSL's manual has them,
-    and none on directory names and URIs.
+    cryptography supports no names with underscores, no constraints that are empty or start with a dot (as OpenSSL's
+    manual writes them), and no constraints on directory names and URIs.
     """
     limits = [subtree for certificate in path[1:] for subtree in _subtrees(certificate)]
     names = [name for certificate in path for name in value(certificate, x509.SubjectAlternativeName) or ()]
@@ -96,7 +97,7 @@ def _subtrees(certificate: x509.Certificate) -> list[x509.GeneralName]:
 
 
 def _subject(leaf: x509.Certificate, domain: Name | None) -> Subject | None:
-    """Return *domain*, or else a name that *leaf* is for; None for one that cryptography would not ask for."""
+    """Return *domain*, or without it a name of *leaf*; None if cryptography cannot verify for that name."""
     names = value(leaf, x509.SubjectAlternativeName) or ()
     hosts = [name.value for name in names if isinstance(name, x509.DNSName) and "_" not in name.value]
     if domain is not None:

@@ -1,1 +1,1 @@
-"""Private keys: which types are accepted, how they are read, and whether they match and are strong."""
+"""Rules for keys: which types are accepted, how a private key is read, and whether it matches and is strong."""

@@ -1,4 +1,4 @@
-"""What kind of key a certificate or a private key has, read from its encoding before anybody computes with it."""
+"""Find out the type and size of the key in a certificate or private key from its encoding, before using the key."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ RSA: Final = bytes.fromhex("2a864886f70d010101")
 RSA_PSS: Final = bytes.fromhex("2a864886f70d01010a")
 EC: Final = bytes.fromhex("2a8648ce3d0201")
 ED25519: Final = bytes.fromhex("2b6570")
-# Those that are taken, and those that are refused by name.
+# The accepted algorithms, and those that messages refuse by name.
 _ALGORITHMS: Final = {
     RSA: "RSA",
     RSA_PSS: "RSA-PSS",
@@ -40,19 +40,19 @@ _CURVES: Final = {
 }
 _SCALAR_OCTETS: Final = {"P-256": 32, "P-384": 48, "P-521": 66}
 _ED25519_OCTETS: Final = 32  # RFC 8410 section 7
-_UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3; the other forms are read by few (RFC 8422 section 5.4.1)
+_UNCOMPRESSED: Final = b"\x04"  # SEC 1 section 2.3.3; few clients read the other forms (RFC 8422 section 5.4.1)
 EXPLICIT: Final = "explicit parameters"
 
-MANY: Final = 1 << 64  # stands for all exponents that are as large or larger
+MANY: Final = 1 << 64  # stands for this exponent and all larger ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyKind:
-    """What kind of key somebody has; *bits* and *exponent* are for RSA, *curve* for ECDSA."""
+    """The type and size of a key; *bits* and *exponent* are for RSA, *curve* for ECDSA."""
 
     algorithm: str
     bits: int = 0
-    exponent: int = 0  # MANY stands for all that are as large or larger
+    exponent: int = 0  # MANY stands for that exponent and all larger ones
     curve: str = ""
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ def kind_in_certificate(certificate: bytes) -> KeyKind:
     """Return the kind of the public key in *certificate* (DER, RFC 5280 section 4.1).
 
     Raises:
-        NotDerError: the structure is another one.
+        NotDerError: *certificate* has another structure.
     """
     contents, _, _ = _exactly(der.whole(certificate).expect(SEQUENCE).elements(), 3)
     to_be_signed = contents.expect(SEQUENCE).elements()
@@ -80,7 +80,7 @@ def kind_of_public_key(info: Element) -> KeyKind:
     """Return the kind of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7).
 
     Raises:
-        NotDerError: the structure is another one.
+        NotDerError: *info* has another structure.
     """
     algorithm, key = _exactly(info.expect(SEQUENCE).elements(), 2)
     identifier, parameters = _algorithm(algorithm)
@@ -94,13 +94,13 @@ def kind_of_public_key(info: Element) -> KeyKind:
 
 
 def kind_of_pkcs8(elements: list[Element]) -> KeyKind:
-    """Return the kind of the private key in a PrivateKeyInfo (RFC 5208, RFC 5958), of which *elements* are the parts.
+    """Return the kind of the private key in a PrivateKeyInfo (RFC 5208, RFC 5958) with these *elements*.
 
     Raises:
         NotDerError: the structure is another one.
     """
     if len(elements) < 3:  # noqa: PLR2004 - version, algorithm, key
-        raise der.NotDerError("the structure is cut off")
+        raise der.NotDerError("the structure is truncated")
     identifier, parameters = _algorithm(elements[1])
     inner = elements[2].expect(OCTET_STRING).contents
     if identifier in {RSA, RSA_PSS}:
@@ -114,7 +114,7 @@ def kind_of_pkcs8(elements: list[Element]) -> KeyKind:
 
 
 def kind_of_pkcs1(elements: list[Element]) -> KeyKind:
-    """Return the kind of an RSAPrivateKey (RFC 8017 appendix A.1.2), of which *elements* are the parts.
+    """Return the kind of an RSAPrivateKey (RFC 8017 appendix A.1.2) with these *elements*.
 
     Raises:
         NotDerError: the structure is another one.
@@ -123,7 +123,7 @@ def kind_of_pkcs1(elements: list[Element]) -> KeyKind:
 
 
 def kind_of_sec1(elements: list[Element]) -> KeyKind:
-    """Return the kind of an ECPrivateKey (RFC 5915), of which *elements* are the parts.
+    """Return the kind of an ECPrivateKey (RFC 5915) with these *elements*.
 
     Raises:
         NotDerError: the structure is another one, or does not name its curve.
@@ -137,7 +137,7 @@ def kind_of_sec1(elements: list[Element]) -> KeyKind:
 
 
 def curve_of(parameters: Element) -> str:
-    """Return the name of the curve that *parameters* (ECParameters, RFC 5480 section 2.1.1) stand for."""
+    """Return the name of the curve that *parameters* (ECParameters, RFC 5480 section 2.1.1) identify."""
     if parameters.tag != OBJECT_IDENTIFIER:
         return EXPLICIT
     identifier = bytes(parameters.contents)
@@ -145,7 +145,7 @@ def curve_of(parameters: Element) -> str:
 
 
 def _expect_scalar(elements: list[Element], curve: str) -> None:
-    """Check the number in an ECPrivateKey, whose length says nothing of the number (RFC 5915 section 3)."""
+    """Check that the number in an ECPrivateKey has the length that its curve prescribes (RFC 5915 section 3)."""
     if curve in _SCALAR_OCTETS:
         if len(elements) < 2:  # noqa: PLR2004 - version and number
             raise der.NotDerError("not an ECPrivateKey")
@@ -180,7 +180,7 @@ def _rsa_kind(identifier: bytes, numbers: list[Element]) -> KeyKind:
 def _other_kind(identifier: bytes, parameters: Element | None) -> KeyKind:
     if identifier == EC:
         return KeyKind(algorithm="ECDSA", curve="on no named curve" if parameters is None else curve_of(parameters))
-    name = _ALGORITHMS.get(identifier) or f"of a type with the identifier {der.dotted(identifier)}"
+    name = _ALGORITHMS.get(identifier) or f"of a type with the object identifier {der.dotted(identifier)}"
     return KeyKind(algorithm=name)
 
 

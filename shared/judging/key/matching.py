@@ -1,4 +1,4 @@
-"""Whether a private key is the one that a certificate was made for."""
+"""Check that a private key belongs to a certificate."""
 
 import os
 from collections.abc import Sequence
@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from shared.judging.certificate import reading
 from shared.judging.chain.bundle import Entry
-from shared.judging.key.private_key import Key, TakenKey
+from shared.judging.key.private_key import AcceptedKey, Key
 from shared.judging.model import Finding, Rule
 
 MISMATCH: Final = Rule(
     code="key_mismatch",
     source="RFC 8446 section 4.4.3",
-    summary="the private key is the one of the first certificate, shown by a signature",
+    summary="the private key belongs to the first certificate, proven by a signature",
 )
 RULES: Final = (MISMATCH,)
 
@@ -26,13 +26,20 @@ _PSS: Final = padding.PSS(mgf=padding.MGF1(SHA256()), salt_length=SHA256.digest_
 
 
 def mismatch(key: Key, entries: Sequence[Entry]) -> Finding | None:
-    """Return that *key* is not the one of the first of *entries*, if so; the leaf's key is of a kind that is taken."""
+    """Return the finding that *key* does not belong to the first of *entries*; None if it does.
+
+    The key in the first certificate must be of an accepted kind.
+    """
     leaf = entries[0]
     public = leaf.certificate.public_key()
     if public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != key.public_key:
         return MISMATCH.found(_whose(key, entries), where="key")
     if not _signs_for(key.private, public):
-        return MISMATCH.found(f"what the key signs does not verify with the public key of {leaf.where}", where="key")
+        message = (
+            f"a signature by the key does not verify with the public key of {leaf.where}; export the key again where"
+            " it was made"
+        )
+        return MISMATCH.found(message, where="key")
     return None
 
 
@@ -46,11 +53,11 @@ def _whose(key: Key, entries: Sequence[Entry]) -> str:
         if public == key.public_key:
             return f"the key belongs to {entry.where}, not to {leaf.where}; put its own certificate first"
     if key.kind != leaf.kind:
-        return f"the key is {key.kind}, but {leaf.where} is for {leaf.kind}; give the key that it was made for"
-    return f"the key is another than that of {leaf.where}; give the one that the certificate was made for"
+        return f"the key is {key.kind}, but {leaf.where} is for {leaf.kind}; provide the key that it was made for"
+    return f"the key does not belong to {leaf.where}; provide the key that the certificate was made for"
 
 
-def _signs_for(private: TakenKey, public: object) -> bool:
+def _signs_for(private: AcceptedKey, public: object) -> bool:
     nonce = os.urandom(_NONCE_BYTES)
     try:
         match private, public:

@@ -1,1 +1,1 @@
-"""The text of an upload: PEM blocks (RFC 7468), and formats that were sent instead of PEM."""
+"""Rules for the text of an upload: PEM blocks (RFC 7468), and other formats that were sent instead."""

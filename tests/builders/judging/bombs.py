@@ -1,6 +1,6 @@
-"""Uploads that want to cost more than they are worth: small to send, and dear to whoever reads them carelessly.
+"""Uploads that are small to send, but expensive for a careless reader.
 
-Most are properly signed by a private CA, so that nothing cheaper refuses them before the dear part is reached.
+Most are properly signed by a private CA, so that no cheaper check refuses them before the expensive part.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ _LIMIT: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Bomb:
-    """A bundle and a key, and a code that must be among the reasons; None where it is merely odd, and valid."""
+    """A bundle, a key, and the start of a code that must be among the reasons; None if the upload is odd but valid."""
 
     bundle: str
     key: str
@@ -42,10 +42,10 @@ def _filled(unit: str, size: int = _LIMIT) -> str:
     return unit * (size // len(unit))
 
 
-# Two Mersenne primes: of a fair modulus, but a seventh and six sevenths of it long.
+# Two Mersenne primes whose product has an ordinary length, though one is six times as long as the other.
 _UNLIKE_PRIMES: Final = (2**607 - 1, 2**3217 - 1)
-# A signed certificate timestamp as short as it can be, after its length (RFC 6962 section 3.2): 41 bytes and no
-# extensions, SHA-256, ECDSA, an empty signature.
+# The shortest signed certificate timestamp, preceded by its length (RFC 6962 section 3.2): 41 bytes and no extensions,
+# SHA-256, ECDSA, an empty signature.
 _TIMESTAMP: Final = (47).to_bytes(2) + bytes(41) + bytes(2) + bytes((4, 3)) + bytes(2)
 
 BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
@@ -55,12 +55,12 @@ BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
         _filled("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), LEAF_KEY, "bundle_"
     ),
     "empty blocks of all kinds": lambda: Bomb(_filled("-----BEGIN X-----\n-----END X-----\n"), LEAF_KEY, "bundle_"),
-    "beginnings without ends": lambda: Bomb(_filled("-----BEGIN CERTIFICATE-----\n"), LEAF_KEY, "bundle_"),
+    "BEGIN lines without END lines": lambda: Bomb(_filled("-----BEGIN CERTIFICATE-----\n"), LEAF_KEY, "bundle_"),
     "hyphens": lambda: Bomb("-" * _LIMIT, LEAF_KEY, "bundle_"),
     "carriage returns": lambda: Bomb("\r" * _LIMIT, LEAF_KEY, "bundle_"),
     "carriage returns and a letter": lambda: Bomb("\r" * (_LIMIT - 1) + "x", LEAF_KEY, "bundle_"),
     "dashes and blanks": lambda: Bomb(_filled("-- "), LEAF_KEY, "bundle_"),
-    "a label that does not end": lambda: Bomb("-----BEGIN " + "A " * (_LIMIT // 2 - 20), LEAF_KEY, "bundle_"),
+    "a label without an end": lambda: Bomb("-----BEGIN " + "A " * (_LIMIT // 2 - 20), LEAF_KEY, "bundle_"),
     "blanks": lambda: Bomb(leaf() + " " * 200_000 + "x", LEAF_KEY, None),
     "blanks inside a block": lambda: Bomb(
         leaf().replace("\n-----END", " " * 200_000 + "\n-----END"), LEAF_KEY, "bundle_"
@@ -145,7 +145,7 @@ BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
         LEAF_KEY,
         "chain_too_large",
     ),
-    "more subtrees times names than anybody counts": lambda: Bomb(
+    "more subtrees times names than are compared": lambda: Bomb(
         leaf(names=[HOST, *(f"n{number}.example.com" for number in range(2_500))]) + authority(constraints(4_000)),
         LEAF_KEY,
         "chain_too_many_constraints",
@@ -171,10 +171,10 @@ BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
     "RSA with an exponent as long as its modulus": lambda: Bomb(
         plain(huge_rsa_public(4096, (1 << 4095) + 1)), LEAF_KEY, "leaf_key_exponent"
     ),
-    "RSA with a key whose exponent is as long as its modulus": lambda: Bomb(
+    "RSA with an exponent as long as its modulus, in the key": lambda: Bomb(
         leaf(), rsa_private(*([(1 << 4095) + 1, (1 << 4094) + 1] + [(1 << 2047) + 1] * 6)), "key_"
     ),
-    "RSA with primes of very unlike lengths": lambda: Bomb(*rsa_from_primes(*_UNLIKE_PRIMES), "leaf_no_names"),
+    "RSA with primes of very different lengths": lambda: Bomb(*rsa_from_primes(*_UNLIKE_PRIMES), "leaf_no_names"),
     "RSA whose secret numbers are longer than the modulus": lambda: Bomb(
         plain(huge_rsa_public(2048)),
         rsa_private((1 << 2047) + (1 << 1024) + 1, 65537, *([(1 << 35_000) + 1] * 6)),
@@ -185,7 +185,7 @@ BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
         rsa_private((1 << 2047) + (1 << 1024) + 1, 65537, 3, 1, (1 << 2047) + (1 << 1024) + 1, 1, 1, 1),
         "key_",
     ),
-    "a curve of its own": lambda: Bomb(leaf(), ec_with_explicit_curve(16_384), "key_"),
+    "a curve with explicit parameters": lambda: Bomb(leaf(), ec_with_explicit_curve(16_384), "key_"),
     "a long secret on a short curve": lambda: Bomb(
         leaf(),
         der.pem(
@@ -194,8 +194,10 @@ BOMBS: Final[dict[str, Callable[[], Bomb]]] = {
         ),
         "key_",
     ),
-    "an encrypted key of two thousand million rounds": lambda: Bomb(leaf(), encrypted(2**31 - 1), "key_encrypted"),
+    "an encrypted key with two thousand million iterations": lambda: Bomb(
+        leaf(), encrypted(2**31 - 1), "key_encrypted"
+    ),
     "a key nested in itself": lambda: Bomb(leaf(), der.pem("PRIVATE KEY", der.nested(5_000)), "key_"),
-    "a key file of many keys": lambda: Bomb(leaf(), _filled(LEAF_KEY, 32_000), "key_"),
+    "a key file with many keys": lambda: Bomb(leaf(), _filled(LEAF_KEY, 32_000), "key_"),
     "a key file that is too long": lambda: Bomb(leaf(), LEAF_KEY + "\n" * 40_000, "key_too_large"),
 }

@@ -1,4 +1,4 @@
-"""Good bundles of every kind, for a key that is given; made with `cryptography` and with the program `openssl`."""
+"""Good bundles of every kind for a given key, made with `cryptography` and with the program `openssl`."""
 
 import ipaddress
 import tempfile
@@ -62,7 +62,7 @@ def _signed_by(kind: Kind, **how: Any) -> Callable[[bytes], bytes]:
 
 
 def _with_openssl(key: bytes, *, text: bool) -> bytes:
-    """Return what the usual commands make: a root, a request, a certificate; if asked for, with its text before it."""
+    """Return the bundle that the usual commands make; with *text*, the certificate is preceded by its text form."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, content in {"ca.key": key_of_openssl(Kind.P256), "my.key": key, "ext": _SERVER.encode()}.items():
@@ -75,10 +75,10 @@ def _with_openssl(key: bytes, *, text: bool) -> bytes:
         return openssl("x509", *(["-text"] if text else []), given=certificate) + (folder / "ca.pem").read_bytes()
 
 
-# For a private key in PEM, a bundle in PEM whose leaf has its public half. All are for HOST.
+# Each function takes a private key (PEM) and returns a bundle (PEM) whose leaf has its public half. All are for HOST.
 BUNDLES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "under a root": _under(),
-    "under a root that is included": _under(ROOT),
+    "under a root, which is included": _under(ROOT),
     "under an intermediate": _under(ISSUER),
     "under an intermediate, with the root": _under(ISSUER, ROOT),
     "under two intermediates": _under(_CA_BELOW_POLICY, _POLICY_CA),
@@ -92,12 +92,12 @@ BUNDLES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "names in capitals": _leaf(names=["Shop.Example.COM"]),
     "a hundred names": _leaf(names=[HOST, *(f"shop{number}.example.com" for number in range(99))]),
     "a name of 253 characters": _leaf(names=[HOST, ".".join(["a" * 60, "b" * 60, "c" * 60, "d" * 58, "example.com"])]),
-    "an address beside the name": _leaf(names=[HOST, x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]),
+    "an address and a host name": _leaf(names=[HOST, x509.IPAddress(ipaddress.ip_address("192.0.2.1"))]),
     "of an organization": _leaf(subject=named(HOST, C="DE", O="Bücher & Söhne GmbH")),
     "without a subject": _leaf(
         subject=x509.Name([]), extensions={x509.SubjectAlternativeName: (alternatives(HOST), True)}
     ),
-    "for both sides": _leaf(
+    "for servers and clients": _leaf(
         extensions={
             x509.ExtendedKeyUsage: (purposes(ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH), False)
         }
@@ -107,7 +107,7 @@ BUNDLES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "without a key usage": _leaf(extensions={x509.KeyUsage: None}),
     "without basic constraints": _leaf(extensions={x509.BasicConstraints: None}),
     "without a subject key identifier": _leaf(extensions={x509.SubjectKeyIdentifier: None}),
-    "with an extension that nobody knows": _leaf(more=[(unknown(), False)]),
+    "with an unknown extension": _leaf(more=[(unknown(), False)]),
     "by openssl": partial(_with_openssl, text=False),
     "by openssl, with text": partial(_with_openssl, text=True),
 }

@@ -1,7 +1,7 @@
-"""Certificates for tests: valid by default, broken in exactly what a test is about.
+"""Certificates for tests: valid by default, broken exactly where a test needs it.
 
-`issue` makes what cryptography agrees to make. `rewritten` changes the parts of a certificate below that, and signs it
-again, for what no authority would make.
+`issue` makes every certificate that cryptography agrees to make. `rewritten` replaces parts of a certificate's DER and
+signs it again, for certificates that no authority would issue.
 """
 
 import functools
@@ -31,44 +31,44 @@ DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """A certificate with the key that belongs to it."""
+    """A certificate and its private key."""
 
     certificate: x509.Certificate
-    key: Any  # a Key; or of a kind that a test wants refused
+    key: Any  # a Key, or a key of a kind that a test wants refused
 
     @property
     def der(self) -> bytes:
-        """The certificate."""
+        """The certificate in DER."""
         return self.certificate.public_bytes(Encoding.DER)
 
     @property
     def pem(self) -> bytes:
-        """The certificate, as in a bundle."""
+        """The certificate in PEM, as in a bundle."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     @property
     def key_pem(self) -> bytes:
-        """The key, in PKCS #8."""
+        """The key in PKCS #8 PEM."""
         form: bytes = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return form
 
 
 @functools.cache
 def ec_key(number: int, curve: ec.EllipticCurve | None = None) -> ec.EllipticCurvePrivateKey:
-    """Return a key on P-256, unless another curve is asked for; the same for the same *number*."""
+    """Return a key on *curve*, by default P-256; the same key for the same *number*."""
     return ec.derive_private_key(int.from_bytes(_secret(number)[:24]), curve or ec.SECP256R1())
 
 
 @functools.cache
 def rsa_key(bits: int = 2048, number: int = 0) -> rsa.RSAPrivateKey:
-    """Return an RSA key of *bits*; another one for each *number*."""
+    """Return an RSA key of *bits*; a different key for each *number*."""
     del number
     return rsa.generate_private_key(65537, bits)
 
 
 @functools.cache
 def ed25519_key(number: int) -> ed25519.Ed25519PrivateKey:
-    """Return a key; the same for the same *number*."""
+    """Return an Ed25519 key; the same key for the same *number*."""
     return ed25519.Ed25519PrivateKey.from_private_bytes(_secret(number))
 
 
@@ -90,10 +90,10 @@ def issue(
     extensions: Mapping[type[x509.ExtensionType], Extension | None] | None = None,
     more: Sequence[Extension] = (),
 ) -> Issued:
-    """Return a certificate for *subject* (a common name, or a whole name), signed *by* another, or else by itself.
+    """Return a certificate for *subject* (a common name or a whole name), signed *by* another or by itself.
 
-    A server's unless *ca*. *extensions* replaces the usual ones by kind, None leaves one out; *more* adds to them.
-    *issuer* and *signer* (a key) stand for another than *by*, to forge.
+    It is an authority's certificate if *ca*, else a server's. *extensions* replaces usual extensions by kind (None
+    leaves one out); *more* adds others. *issuer* and *signer* (a key) forge an issuer other than *by*.
     """
     key = key or ec_key(zlib.crc32(f"{subject} {ca} {by is None}".encode()))
     name = named(subject) if isinstance(subject, str) else subject
@@ -119,7 +119,7 @@ def issue(
 
 
 def authority(subject: str | x509.Name, *, by: Issued | None = None, **other: Any) -> Issued:
-    """Return an authority's certificate, a root unless it is signed *by* another; see `issue`."""
+    """Return an authority's certificate: a root, unless it is signed *by* another; see `issue`."""
     return issue(subject, by=by, ca=True, names=(), **other)
 
 
@@ -137,12 +137,12 @@ def named(common_name: str, **other: str) -> x509.Name:
 
 
 def alternatives(*names: str | x509.GeneralName) -> x509.SubjectAlternativeName:
-    """Return a subjectAltName of host names and addresses, or of whatever else is given."""
+    """Return a subjectAltName of host names, addresses and other general names."""
     return x509.SubjectAlternativeName([_general(name) for name in names])
 
 
 def usage(*wanted: str) -> x509.KeyUsage:
-    """Return a keyUsage with the bits *wanted*, as `digital_signature`, and no other."""
+    """Return a keyUsage with only the bits *wanted*, such as `digital_signature`."""
     bits = (
         "digital_signature",
         "content_commitment",
@@ -163,7 +163,7 @@ def purposes(*wanted: x509.ObjectIdentifier) -> x509.ExtendedKeyUsage:
 
 
 def constraints(permitted: Sequence[Any] | None = None, excluded: Sequence[Any] | None = None) -> x509.NameConstraints:
-    """Return name constraints: DNS names as text, networks as such, or whole general names."""
+    """Return name constraints from DNS names as text, networks, or general names."""
     return x509.NameConstraints(
         None if permitted is None else [_subtree(name) for name in permitted],
         None if excluded is None else [_subtree(name) for name in excluded],
@@ -171,7 +171,7 @@ def constraints(permitted: Sequence[Any] | None = None, excluded: Sequence[Any] 
 
 
 def unknown(oid: str = "1.3.6.1.4.1.55738.666.1", value: bytes = b"\x05\x00") -> x509.UnrecognizedExtension:
-    """Return an extension that nobody knows; or any other, with a *value* of one's own."""
+    """Return an extension that no client knows; or the one named by *oid*, with any *value*."""
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
 
 
@@ -195,9 +195,9 @@ def rewritten(
     outer_algorithm: bytes | None = None,
     signature: bytes | None = None,
 ) -> Issued:
-    """Return *original* with parts of its DER replaced and signed again, *by* another or itself (ECDSA, SHA-256).
+    """Return *original* with parts of its DER replaced, signed again *by* another or by itself (ECDSA, SHA-256).
 
-    *version* is 1, 2 or 3; *serial* the content of the INTEGER; *extensions* whole elements; the others are elements.
+    *version* is 1, 2 or 3; *serial* is the content of an INTEGER; the other parts are complete DER elements.
     """
     head, parts = _parts(original.certificate.tbs_certificate_bytes)
     del head
@@ -222,7 +222,7 @@ def rewritten(
 
 
 def raw_extensions(issued: Issued) -> list[bytes]:
-    """Return the extensions of *issued* as elements, for `rewritten`."""
+    """Return the extensions of *issued* as DER elements, for `rewritten`."""
     _, parts = _parts(issued.certificate.tbs_certificate_bytes)
     _, (listed,) = _parts(parts[-1])
     return _parts(listed)[1]
@@ -268,7 +268,7 @@ def _subtree(name: Any) -> x509.GeneralName:
 
 
 def _parts(element: bytes) -> tuple[int, list[bytes]]:
-    """Return the tag of *element* and the elements in it, each with its head."""
+    """Return the tag of *element* and the complete elements inside it."""
     begin, end = _content(element, 0)
     parts = []
     while begin < end:

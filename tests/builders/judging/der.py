@@ -1,4 +1,4 @@
-"""DER by hand (ITU-T X.690), for what no library would make."""
+"""DER by hand (ITU-T X.690), for structures that no library would make."""
 
 import base64
 import textwrap
@@ -9,7 +9,7 @@ RSA_ENCRYPTION: Final = "1.2.840.113549.1.1.1"
 
 
 def tlv(tag: int, *content: bytes) -> bytes:
-    """Return an element: its tag, its length, and *content*, one after another."""
+    """Return an element: its tag, its length, and the parts of *content*."""
     body = b"".join(content)
     if len(body) < 0x80:
         return bytes((tag, len(body))) + body
@@ -23,7 +23,7 @@ def sequence(*content: bytes) -> bytes:
 
 
 def integer(value: int) -> bytes:
-    """Return an INTEGER that is not negative."""
+    """Return a non-negative INTEGER."""
     return tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1))
 
 
@@ -50,12 +50,12 @@ def oid(dotted: str) -> bytes:
 
 
 def algorithm(dotted: str, parameters: bytes = b"\x05\x00") -> bytes:
-    """Return an AlgorithmIdentifier (RFC 5280 section 4.1.1.2); without a word of its parameters they are NULL."""
+    """Return an AlgorithmIdentifier (RFC 5280 section 4.1.1.2), by default with the parameters NULL."""
     return sequence(oid(dotted), parameters)
 
 
 def nested(depth: int) -> bytes:
-    """Return *depth* SEQUENCEs, each but the innermost holding the next."""
+    """Return *depth* SEQUENCEs, each one except the innermost containing the next."""
     heads: list[bytes] = []
     length = 0
     for _ in range(depth):
@@ -65,7 +65,7 @@ def nested(depth: int) -> bytes:
 
 
 def pem(label: str, der: bytes) -> str:
-    """Return *der* as a textual encoding (RFC 7468)."""
+    """Return *der* as a PEM block (RFC 7468)."""
     lines = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
     return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n"
 
@@ -83,7 +83,7 @@ def certificate(
     subject: bytes = b"",
     signature: bytes = bytes(256),
 ) -> bytes:
-    """Return a certificate of version 3 (RFC 5280 section 4.1) that nobody has signed."""
+    """Return a certificate of version 3 (RFC 5280 section 4.1) with a meaningless signature."""
     name = sequence(tlv(0x31, sequence(oid("2.5.4.3"), tlv(0x0C, b"shop.example.com"))))
     to_be_signed = sequence(
         tlv(0xA0, integer(2)),
@@ -99,5 +99,5 @@ def certificate(
 
 
 def extension(dotted: str, value: bytes) -> bytes:
-    """Return an extension that is not critical."""
+    """Return a non-critical extension."""
     return sequence(oid(dotted), octets(value))

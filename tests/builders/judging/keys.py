@@ -1,4 +1,4 @@
-"""Private keys of every type and size that is taken, as both tools make them, in every form that they come in."""
+"""Private keys of every accepted type and size, made by both tools, in every format in which customers have them."""
 
 import base64
 import textwrap
@@ -17,7 +17,7 @@ Form: TypeAlias = Callable[[bytes], bytes]
 
 
 class Kind(StrEnum):
-    """A type of key, and its size."""
+    """A type and size of key."""
 
     RSA_2048 = "rsa-2048"
     RSA_3072 = "rsa-3072"
@@ -33,7 +33,7 @@ _CURVES: Final = {Kind.P256: ec.SECP256R1(), Kind.P384: ec.SECP384R1(), Kind.P52
 
 @cache
 def key_of_cryptography(kind: Kind) -> bytes:
-    """Return a key as `cryptography` makes it, PKCS #8 PEM; for each kind one a run, for those of RSA take a second."""
+    """Return a key made by `cryptography` (PKCS #8 PEM); one for each kind and run, because RSA keys take a second."""
     key: PrivateKey
     if kind in _CURVES:
         key = ec.generate_private_key(_CURVES[kind])
@@ -46,7 +46,7 @@ def key_of_cryptography(kind: Kind) -> bytes:
 
 @cache
 def key_of_openssl(kind: Kind) -> bytes:
-    """Return a key as `openssl genpkey` makes it, PKCS #8 PEM; for each kind one a run."""
+    """Return a key made by `openssl genpkey` (PKCS #8 PEM); one for each kind and run."""
     if kind in _CURVES:
         return openssl("genpkey", "-algorithm", "EC", "-pkeyopt", f"ec_paramgen_curve:{kind}")
     if kind is Kind.ED25519:
@@ -67,8 +67,8 @@ def loaded(pem: bytes) -> PrivateKey:
     return key
 
 
-def armoured(label: str, content: bytes, *, width: int = 64) -> bytes:
-    """Return *content* as a PEM block, made by hand."""
+def pem_block(label: str, content: bytes, *, width: int = 64) -> bytes:
+    """Return *content* as a PEM block with lines of *width* characters."""
     lines = textwrap.wrap(base64.b64encode(content).decode(), width)
     return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()
 
@@ -90,16 +90,16 @@ def _traditional_label(pem: bytes) -> str:
 
 
 def _wrapped_by_hand(pem: bytes) -> bytes:
-    return armoured("PRIVATE KEY", _pkcs8(pem))
+    return pem_block("PRIVATE KEY", _pkcs8(pem))
 
 
 def _in_one_line(pem: bytes) -> bytes:
-    return armoured("PRIVATE KEY", _pkcs8(pem), width=10_000)
+    return pem_block("PRIVATE KEY", _pkcs8(pem), width=10_000)
 
 
 def _traditional_wrapped_by_hand(pem: bytes) -> bytes:
     content = openssl("pkey", "-traditional", "-outform", "DER", given=pem)
-    return armoured(_traditional_label(pem), content, width=76)
+    return pem_block(_traditional_label(pem), content, width=76)
 
 
 def _pkcs8(pem: bytes) -> bytes:
@@ -107,13 +107,13 @@ def _pkcs8(pem: bytes) -> bytes:
 
 
 def _with_parameters(pem: bytes) -> bytes:
-    """Return what `openssl ecparam -genkey` writes: the parameters, then the key."""
+    """Return the parameters, then the key, in the form that `openssl ecparam -genkey` writes."""
     key = loaded(pem)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     return openssl("ecparam", "-name", key.curve.name) + openssl("ec", given=pem)
 
 
-# Every key can be given in these,
+# Formats for keys of every kind.
 _ANY: Final[Mapping[str, Form]] = {
     "pkcs8 by cryptography": _written(PrivateFormat.PKCS8),
     "pkcs8 by openssl pkey": _converted("pkey"),
@@ -125,7 +125,7 @@ _ANY: Final[Mapping[str, Form]] = {
     "pkcs8 without the last line end": lambda pem: pem.rstrip(b"\n"),
     "pkcs8 with a comment": lambda pem: b"# of shop.example.com\n\n" + pem + b"\n\n",
 }
-# those that are older than PKCS #8 in these too,
+# More formats for kinds of keys that are older than PKCS #8.
 _TRADITIONAL: Final[Mapping[str, Form]] = {
     "traditional by cryptography": _written(PrivateFormat.TraditionalOpenSSL),
     "traditional by openssl pkey": _converted("pkey", "-traditional"),
@@ -134,13 +134,13 @@ _TRADITIONAL: Final[Mapping[str, Form]] = {
 _RSA: Final[Mapping[str, Form]] = {"pkcs1 by openssl rsa": _converted("rsa", "-traditional")}
 _ECDSA: Final[Mapping[str, Form]] = {
     "sec1 by openssl ec": _converted("ec"),
-    "sec1 behind its parameters": _with_parameters,
+    "sec1 after its parameters": _with_parameters,
     "sec1 with a compressed point": _converted("ec", "-conv_form", "compressed"),
     "sec1 without the public half": _converted("ec", "-no_public"),
     "pkcs8 without the public half": lambda pem: openssl("pkey", given=openssl("ec", "-no_public", given=pem)),
 }
 
-# and so each kind in these.
+# Every format of each kind of key.
 FORMS: Final[Mapping[Kind, Mapping[str, Form]]] = {
     kind: _ANY
     if kind is Kind.ED25519

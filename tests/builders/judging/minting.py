@@ -1,4 +1,4 @@
-"""Certificates and keys to order, proper in all but what is asked for: signed, or written in DER by hand."""
+"""Certificates and keys in PEM, correct except where a test needs a fault: signed, or written in DER by hand."""
 
 import functools
 import hashlib
@@ -27,7 +27,7 @@ def ec_key(number: int) -> ec.EllipticCurvePrivateKey:
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
-    """Return *key* in PKCS #8."""
+    """Return *key* in PKCS #8 PEM."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
@@ -45,7 +45,7 @@ def signed(
     extensions: Extensions = (),
     serial: int = 7,
 ) -> str:
-    """Return a certificate, PEM."""
+    """Return a certificate for *key* signed *by* another key, in PEM."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
@@ -61,7 +61,7 @@ def signed(
 
 
 def leaf(*more: tuple[x509.ExtensionType, bool], names: Sequence[str] = (HOST,)) -> str:
-    """Return a server's certificate by the CA *issuing*, with *more* extensions."""
+    """Return a server's certificate issued by the CA "issuing", with *more* extensions."""
     usual: Extensions = (
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), False),
@@ -74,7 +74,7 @@ def leaf(*more: tuple[x509.ExtensionType, bool], names: Sequence[str] = (HOST,))
 def authority(
     *more: tuple[x509.ExtensionType, bool], subject: str = "issuing", issuer: str = "root", serial: int = 7
 ) -> str:
-    """Return the certificate of a CA by the CA *root*; both have the same key, so either may sign the other."""
+    """Return a CA's certificate issued by the CA "root". Both have the same key, so either can sign the other."""
     usual: Extensions = (
         (x509.BasicConstraints(ca=True, path_length=None), True),
         (_CA_USAGE, True),
@@ -98,40 +98,40 @@ _CA_USAGE: Final = x509.KeyUsage(
 
 
 def unknown(value: bytes, number: int = 1) -> tuple[x509.ExtensionType, bool]:
-    """Return an extension that nobody knows, and that is not critical."""
+    """Return a non-critical extension that no client knows."""
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(f"1.3.6.1.4.1.55555.{number}"), value), False
 
 
 def known(dotted: str, value: bytes) -> tuple[x509.ExtensionType, bool]:
-    """Return an extension that many know, with *value* whatever it says."""
+    """Return the non-critical extension with the object identifier *dotted* and any *value*."""
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(dotted), value), False
 
 
 def constraints(count: int) -> tuple[x509.ExtensionType, bool]:
-    """Return name constraints with *count* subtrees that are allowed, none of them ours but the last."""
+    """Return name constraints with *count* permitted subtrees that do not match HOST, and one that does."""
     trees = [x509.DNSName(f"t{number}.example.net") for number in range(count)]
     return x509.NameConstraints([*trees, x509.DNSName("example.com")], None), True
 
 
 def huge_rsa_public(bits: int = 16384, exponent: int = 65537) -> bytes:
-    """Return a public key that has an odd modulus of *bits*; nobody knows its factors."""
+    """Return a public key with an odd modulus of *bits*, which is not a product of two known primes."""
     return der.rsa_public_key((1 << bits - 1) + (1 << bits // 2) + 1, exponent)
 
 
 def rsa_private(*numbers: int) -> str:
-    """Return a private key as RFC 8017 appendix A.1.2 has it: n, e, d, p, q, dP, dQ, qInv."""
+    """Return a private key (RFC 8017 appendix A.1.2) with the numbers n, e, d, p, q, dP, dQ, qInv."""
     return der.pem("RSA PRIVATE KEY", der.sequence(der.integer(0), *map(der.integer, numbers)))
 
 
 def rsa_from_primes(p: int, q: int, e: int = 65537) -> tuple[str, str]:
-    """Return an unsigned certificate and the private key of two known primes."""
+    """Return the private key made of two primes, after a certificate for it with a meaningless signature."""
     d = pow(e, -1, (p - 1) * (q - 1))
     private = rsa_private(p * q, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))
     return der.pem("CERTIFICATE", der.certificate(public_key=der.rsa_public_key(p * q, e))), private
 
 
 def ec_with_explicit_curve(prime_bits: int) -> str:
-    """Return an EC key that brings a curve of its own (RFC 3279 section 2.3.5), over a field of so many bits."""
+    """Return an EC key with explicit parameters (RFC 3279 section 2.3.5) of a curve over a field of *prime_bits*."""
     prime = (1 << prime_bits) - 1
     field = der.sequence(der.oid("1.2.840.10045.1.1"), der.integer(prime))
     size = prime_bits // 8
@@ -144,7 +144,7 @@ def ec_with_explicit_curve(prime_bits: int) -> str:
 
 
 def encrypted(iterations: int) -> str:
-    """Return an encrypted key (RFC 5958, PBES2 of RFC 8018) whose password takes *iterations* to try."""
+    """Return an encrypted key (RFC 5958, PBES2 of RFC 8018) that needs *iterations* to try one passphrase."""
     kdf = der.sequence(der.oid("1.2.840.113549.1.5.12"), der.sequence(der.octets(bytes(8)), der.integer(iterations)))
     cipher = der.sequence(der.oid("2.16.840.1.101.3.4.1.42"), der.octets(bytes(16)))
     pbes2 = der.sequence(der.oid("1.2.840.113549.1.5.13"), der.sequence(kdf, cipher))
@@ -152,10 +152,10 @@ def encrypted(iterations: int) -> str:
 
 
 def spki() -> bytes:
-    """Return the leaf's public key."""
+    """Return the leaf's public key (SubjectPublicKeyInfo, DER)."""
     return LEAF.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def plain(public_key: bytes = b"", **parts: bytes | int) -> str:
-    """Return a certificate, PEM, that nobody has signed."""
-    return der.pem("CERTIFICATE", der.certificate(public_key=public_key or spki(), **parts))  # type: ignore[arg-type]  # parts are its own
+    """Return a certificate in PEM with a meaningless signature."""
+    return der.pem("CERTIFICATE", der.certificate(public_key=public_key or spki(), **parts))  # type: ignore[arg-type]  # *parts* are arguments of `certificate`

@@ -1,4 +1,4 @@
-"""The program `openssl`, with which most customers make what they upload."""
+"""The program `openssl`, with which most customers make their keys and bundles."""
 
 import subprocess
 from pathlib import Path
@@ -7,7 +7,7 @@ from dev.servers import programs
 
 
 def openssl(*words: str | Path, given: bytes = b"") -> bytes:
-    """Return what `openssl` writes when it is called with *words* and gets *given* on its standard input."""
+    """Run `openssl` with the arguments *words* and the standard input *given*; return its standard output."""
     done = subprocess.run([programs.openssl(), *words], input=given, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, f"openssl {' '.join(map(str, words))}: {done.stderr.decode()}"
     return done.stdout

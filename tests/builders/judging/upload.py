@@ -1,4 +1,4 @@
-"""What is judged: an upload against which nothing speaks, and others that differ from it in one thing."""
+"""Uploads to judge: a good one without any finding, and others that differ from it in one respect."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ LEAF_KEY: Final = ec_key(7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A bundle and a key, and by what they are judged."""
+    """A bundle and a key, with the domain, roots and time for judging them."""
 
     bundle: bytes
     key: bytes = field(repr=False)
@@ -28,18 +28,18 @@ class Upload:
     at: datetime = AT
 
     def judged(self) -> Judgement:
-        """Return the judgement."""
+        """Return the judgement on the upload."""
         domain = None if self.domain is None else Name(self.domain)
         return judge(self.bundle, self.key, at=self.at, domain=domain, trust=self.trust)
 
 
-# Uploads that break one rule: by its code, and by what is wrong in words.
+# Uploads that break one rule, by the rule's code and a description of the fault.
 Breaches: TypeAlias = Mapping[str, Mapping[str, Callable[[], Upload]]]
 
 
 @cache
 def good() -> Upload:
-    """Return an upload against which nothing speaks: an ECDSA leaf, the intermediate that signed it, and its key."""
+    """Return an upload without any finding: an ECDSA leaf, the intermediate that signed it, and its key."""
     leaf = issue(by=ISSUER, key=LEAF_KEY)
     return Upload(bundle=bundle(leaf, ISSUER), key=leaf.key_pem)
 
@@ -55,10 +55,10 @@ def with_key(pem: bytes) -> Upload:
 
 
 def with_chain(*chain: Issued, **more: Any) -> Upload:
-    """Return the good upload with *chain* as its bundle, and whatever else is to be otherwise."""
+    """Return the good upload with *chain* as its bundle, and *more* of its fields replaced."""
     return replace(good(), bundle=bundle(*chain), **more)
 
 
 def with_leaf(*, by: Issued = ISSUER, **parts: Any) -> Upload:
-    """Return the good upload with another leaf; *parts* are those of `builders.issue`."""
+    """Return the good upload with another leaf; *parts* are arguments of `certificates.issue`."""
     return with_chain(issue(by=by, key=LEAF_KEY, **parts), by)

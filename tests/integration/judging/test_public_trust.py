@@ -1,4 +1,4 @@
-"""A root that browsers trust: `certifi` is a package of our own here, which holds a root of our own."""
+"""Chains to a public root: a package of the test's own replaces `certifi` and contains the test's own root."""
 
 import json
 import os
@@ -24,7 +24,7 @@ TIMESTAMPS = unknown("1.3.6.1.4.1.11129.2.4.2", b"\x04\x02\x00\x00")
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder whose `certifi` trusts ROOT alone."""
+    """Return a folder with a package `certifi` that contains only ROOT."""
     package = tmp_path / "certifi"
     package.mkdir()
     (package / "__init__.py").write_text(CERTIFI)
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def validated(folder: Path, *chain: Issued) -> Any:
-    """Return what `certsmith validate` says of *chain*, where the public roots are those of *folder*."""
+    """Return the answer of `certsmith validate` to *chain*, with the public roots in *folder*."""
     (folder / "bundle.pem").write_bytes(bundle(*chain))
     (folder / "key.pem").write_bytes(chain[0].key_pem)
     words = ("--bundle", folder / "bundle.pem", "--key", folder / "key.pem", "--at", AT.isoformat(), "--json")
@@ -54,14 +54,14 @@ def test_a_chain_to_a_public_root_is_publicly_trusted(folder: Path) -> None:
     assert (answer["publicly_trusted"], answer["trust_anchor"]) == (True, "CN=Shop Root")
 
 
-def test_browsers_want_timestamps_of_what_is_publicly_trusted(folder: Path) -> None:
+def test_a_publicly_trusted_certificate_without_timestamps_causes_a_warning(folder: Path) -> None:
     answer = validated(folder, issue(by=ISSUER, key=LEAF_KEY), ISSUER)
 
     assert (answer["verdict"], codes(answer["warnings"])) == ("accept", ["no_scts"])
     assert answer["publicly_trusted"] is True
 
 
-def test_a_flaw_takes_public_trust_away(folder: Path) -> None:
+def test_a_chain_with_a_flaw_is_not_publicly_trusted(folder: Path) -> None:
     expired = authority("Shop Old CA", by=ROOT, not_after=AT - DAY)
 
     answer = validated(folder, issue(by=expired, key=LEAF_KEY), expired)
@@ -70,7 +70,7 @@ def test_a_flaw_takes_public_trust_away(folder: Path) -> None:
     assert answer["publicly_trusted"] is False
 
 
-def test_a_private_root_is_accepted_and_is_said_to_be_private(folder: Path) -> None:
+def test_a_chain_to_a_private_root_is_accepted_but_not_publicly_trusted(folder: Path) -> None:
     private = authority("Private Root")
 
     answer = validated(folder, issue(by=private, key=LEAF_KEY), private)

@@ -1,4 +1,4 @@
-"""Every rule, broken alone, is told alone."""
+"""An upload that breaks one rule alone is reported for that rule alone."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,23 +6,23 @@ from typing import Final
 import pytest
 
 from shared.judging.catalogue import RULES
-from tests.builders.judging.breaking import armour, bundle, chain, key, leaf
+from tests.builders.judging.breaking import bundle, chain, key, leaf, pem
 from tests.builders.judging.upload import Breaches, Upload, good
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` keeps what cryptography warns of to itself
+pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` suppresses cryptography's warnings
 
 TABLES: Final[tuple[Breaches, ...]] = (
-    armour.BREACHES,
+    pem.BREACHES,
     bundle.BREACHES,
     key.BREACHES,
     leaf.BREACHES,
     chain.BREACHES,
 )
-# The nets below all other rules: no upload is known that falls into them.
+# The safety nets below all other rules: no upload is known that breaks them.
 NETS: Final = {"load_failed", "not_judged"}
-# What is asked of uploads that lead to a public root: see test_public_trust.
+# Rules for chains to a public root: see test_public_trust.
 ELSEWHERE: Final = {"no_scts"}
-# Whoever breaks these breaks others too.
+# Rules that cannot be broken without breaking others.
 COMPANY: Final = {
     "bundle_no_certificate": {"bundle_foreign_block"},
     "chain_no_subject": {"leaf_no_issuer"},
@@ -42,13 +42,13 @@ def breaches(*, are_warnings: bool) -> list[object]:
     ]
 
 
-def test_nothing_speaks_against_the_good_upload() -> None:
+def test_the_good_upload_has_no_findings() -> None:
     judgement = good().judged()
 
     assert (judgement.reasons, judgement.warnings) == ((), ())
 
 
-def test_every_rule_is_broken() -> None:
+def test_every_rule_has_an_upload_that_breaks_it() -> None:
     broken = {code for table in TABLES for code in table}
 
     assert broken | NETS | ELSEWHERE == {rule.code for rule in RULES}
@@ -56,14 +56,14 @@ def test_every_rule_is_broken() -> None:
 
 
 @pytest.mark.parametrize(("code", "upload"), breaches(are_warnings=False))
-def test_a_rule_that_is_broken_alone_is_the_only_reason(code: str, upload: Callable[[], Upload]) -> None:
+def test_a_rule_broken_alone_is_the_only_reason(code: str, upload: Callable[[], Upload]) -> None:
     reasons = upload().judged().reasons
 
     assert {reason.code for reason in reasons} == {code} | COMPANY.get(code, set())
 
 
 @pytest.mark.parametrize(("code", "upload"), breaches(are_warnings=True))
-def test_a_warning_comes_alone_and_refuses_nothing(code: str, upload: Callable[[], Upload]) -> None:
+def test_a_warning_comes_alone_and_does_not_refuse_the_upload(code: str, upload: Callable[[], Upload]) -> None:
     judgement = upload().judged()
 
     assert {warning.code for warning in judgement.warnings} == {code}

@@ -1,4 +1,4 @@
-"""docs/validation.md is held to the rules, and the rules to each other."""
+"""The page docs/validation.md matches the rules, and the rules are consistent with each other."""
 
 import re
 from collections import Counter
@@ -10,14 +10,14 @@ import shared.judging
 from shared.judging.catalogue import RULES
 from shared.judging.key.weakness import CHECKS
 from shared.judging.model import Rule
-from shared.judging.pem.pem_rules import Armour
+from shared.judging.pem.pem_rules import PemRules
 
 _ROOT: Final = Path(__file__).parents[3]
 _PAGE: Final = (_ROOT / "docs/validation.md").read_text()
 _ROW: Final = re.compile(
     r"^\| `(?P<code>\w+)` \| (?P<summary>.+) \| (?P<source>.+) \| (?P<remedy>.+) \|$", re.MULTILINE
 )
-# Who asks: a section of a document that others keep, or ourselves.
+# The source of a rule: a section of a published document, or "product rule".
 _SOURCE: Final = re.compile(r"RFC \d+|CABF BR section [\d.]+|X\.690|NIST SP 800-57|BSI TR-02102|SEC 1|product rule")
 
 
@@ -26,18 +26,18 @@ def rows(text: str) -> list[re.Match[str]]:
 
 
 def test_every_rule_is_on_the_page_and_no_other() -> None:
-    said = [(row["code"], row["summary"], row["source"]) for row in rows(_PAGE)]
+    listed = [(row["code"], row["summary"], row["source"]) for row in rows(_PAGE)]
 
-    assert sorted(said) == sorted((rule.code, rule.summary, rule.source) for rule in RULES)
+    assert sorted(listed) == sorted((rule.code, rule.summary, rule.source) for rule in RULES)
 
 
-def test_warnings_stand_apart_on_the_page() -> None:
+def test_warnings_have_their_own_section_on_the_page() -> None:
     section = _PAGE.partition("\n### Warnings\n")[2].partition("\n## ")[0]
 
     assert {row["code"] for row in rows(section)} == {rule.code for rule in RULES if rule.is_warning}
 
 
-def test_the_page_says_what_to_do_about_each() -> None:
+def test_the_page_has_a_remedy_for_every_rule() -> None:
     assert [row["code"] for row in rows(_PAGE) if len(row["remedy"].split()) < 2] == []
 
 
@@ -58,12 +58,12 @@ def test_every_rule_has_a_source() -> None:
     assert [rule.code for rule in RULES if not _SOURCE.match(rule.source)] == []
 
 
-def test_summaries_fit_a_row() -> None:
+def test_every_summary_fits_a_row_of_the_table() -> None:
     assert [rule.code for rule in RULES if len(rule.summary) > 110 or "|" in rule.summary] == []
 
 
-def test_no_rule_is_left_out() -> None:
-    """Each constant of a module of the rules that is a Rule, or has Rules in it, is in the catalogue."""
+def test_the_catalogue_has_every_rule() -> None:
+    """Every module constant that is a Rule or contains Rules is in the catalogue."""
     known = {rule.code for rule in RULES}
     folder = Path(shared.judging.__file__).parent
     names = [".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("[a-z]*.py")]
@@ -71,7 +71,9 @@ def test_no_rule_is_left_out() -> None:
     held = [value for module in modules for value in vars(module).values()]
 
     found = {value.code for value in held if isinstance(value, Rule)}
-    armours = [value for value in held if isinstance(value, Armour) and value.noun != "file"]  # roots are no upload
-    found |= {rule.code for armour in armours for rule in armour.rules.values()}
+    texts = [
+        value for value in held if isinstance(value, PemRules) and value.noun != "file"
+    ]  # a file of roots is not an upload
+    found |= {rule.code for text in texts for rule in text.by_flaw.values()}
 
     assert found - known == set()

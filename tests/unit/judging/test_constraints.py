@@ -1,4 +1,4 @@
-"""Name constraints: which names an authority allows below itself."""
+"""Name constraints: the names that an authority allows below itself."""
 
 import ipaddress
 from typing import Any
@@ -21,12 +21,12 @@ PRINCIPAL = ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 
 
 def named_for(*names: Any, subject: x509.Name | None = None) -> x509.Certificate:
-    nobody = x509.Name([])
-    return issue(nobody if subject is None else subject, names=names).certificate
+    empty = x509.Name([])
+    return issue(empty if subject is None else subject, names=names).certificate
 
 
 def _mailbox(text: str) -> x509.RFC822Name:
-    """Return a mailbox as one that was read: its maker looks at the text, its reader does not."""
+    """Return a mailbox without validating it, as when it is read from a certificate."""
     return x509.RFC822Name._init_without_validation(text)
 
 
@@ -51,7 +51,7 @@ def allows(limits: x509.NameConstraints, certificate: x509.Certificate) -> bool:
         (".example.com", "shop.example.com", True, True),
         (".example.com", "example.com", False, False),
         ("", "example.com", True, True),
-        # a wildcard stands for all names with one more label
+        # a wildcard covers every name with one more label
         ("example.com", "*.example.com", True, True),
         ("example.com", "*.shop.example.com", True, True),
         (".example.com", "*.example.com", True, True),
@@ -63,7 +63,9 @@ def allows(limits: x509.NameConstraints, certificate: x509.Certificate) -> bool:
         ("com", "*.example.com", True, True),
     ],
 )
-def test_a_dns_name_lies_in_a_subtree(subtree: str, name: str, *, is_permitted: bool, is_excluded: bool) -> None:
+def test_a_dns_name_is_compared_with_a_subtree(
+    subtree: str, name: str, *, is_permitted: bool, is_excluded: bool
+) -> None:
     certificate = named_for(x509.DNSName(name))
 
     assert allows(constraints(permitted=[x509.DNSName(subtree)]), certificate) == is_permitted
@@ -83,7 +85,7 @@ def test_a_dns_name_lies_in_a_subtree(subtree: str, name: str, *, is_permitted: 
         (ALL6, "::1", True),
     ],
 )
-def test_an_address_lies_in_a_network(subtree: Any, name: str, *, is_within: bool | None) -> None:
+def test_an_address_is_compared_with_a_network(subtree: Any, name: str, *, is_within: bool | None) -> None:
     certificate = named_for(name)
 
     assert allows(constraints(permitted=[subtree]), certificate) == bool(is_within)
@@ -101,7 +103,7 @@ def test_an_address_lies_in_a_network(subtree: Any, name: str, *, is_within: boo
         ("a@example.com", "b@example.com", False),
     ],
 )
-def test_a_mailbox_lies_in_a_subtree(subtree: str, name: str, *, is_within: bool) -> None:
+def test_a_mailbox_is_compared_with_a_subtree(subtree: str, name: str, *, is_within: bool) -> None:
     certificate = named_for(HOST, x509.RFC822Name(name))
 
     assert allows(constraints(permitted=[x509.RFC822Name(subtree)]), certificate) == is_within
@@ -118,7 +120,7 @@ def test_a_mailbox_lies_in_a_subtree(subtree: str, name: str, *, is_within: bool
         (".example.com", "https://example.com/", False),
     ],
 )
-def test_a_uri_lies_where_its_host_does(subtree: str, name: str, *, is_within: bool) -> None:
+def test_a_uri_is_compared_by_its_host(subtree: str, name: str, *, is_within: bool) -> None:
     certificate = named_for(HOST, x509.UniformResourceIdentifier(name))
     limit = x509.UniformResourceIdentifier(subtree)
 
@@ -129,7 +131,7 @@ def test_a_uri_lies_where_its_host_does(subtree: str, name: str, *, is_within: b
 @pytest.mark.parametrize(
     "uri", ["urn:uuid:1", "https:///path", "https://192.0.2.1/", "https://[::1]/", "https://[/", ""]
 )
-def test_a_constrained_uri_without_a_hosts_name_is_forbidden(uri: str) -> None:
+def test_a_constrained_uri_without_a_host_name_is_forbidden(uri: str) -> None:
     certificate = named_for(HOST, x509.UniformResourceIdentifier(uri))
 
     assert not allows(constraints(permitted=[x509.UniformResourceIdentifier("example.com")]), certificate)
@@ -147,7 +149,7 @@ def test_a_constrained_uri_without_a_hosts_name_is_forbidden(uri: str) -> None:
         (named("shop", O="Shop"), named_o, False),
     ],
 )
-def test_a_subject_lies_below_a_directory_name(subtree: x509.Name, name: x509.Name, *, is_within: bool) -> None:
+def test_a_subject_is_compared_with_a_directory_name(subtree: x509.Name, name: x509.Name, *, is_within: bool) -> None:
     limit = x509.DirectoryName(subtree)
 
     for certificate in (named_for(HOST, subject=name), named_for(HOST, x509.DirectoryName(name))):
@@ -155,7 +157,7 @@ def test_a_subject_lies_below_a_directory_name(subtree: x509.Name, name: x509.Na
         assert allows(constraints(excluded=[limit]), certificate) == (not is_within)
 
 
-def test_a_mailbox_in_the_subject_counts_where_there_are_no_other_names() -> None:
+def test_a_mailbox_in_the_subject_counts_if_there_is_no_subject_alt_name() -> None:
     bare = issue(x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "a@example.com")]), names=()).certificate
 
     assert allows(constraints(permitted=[x509.RFC822Name("example.com")]), bare)
@@ -163,20 +165,20 @@ def test_a_mailbox_in_the_subject_counts_where_there_are_no_other_names() -> Non
 
 
 @pytest.mark.parametrize("mailbox", ["nobody", "a@b@example.com", "@example.com"])
-def test_a_constrained_mailbox_that_is_none_is_forbidden(mailbox: str) -> None:
+def test_a_malformed_mailbox_is_forbidden_where_mailboxes_are_constrained(mailbox: str) -> None:
     certificate = named_for(HOST, _mailbox(mailbox))
 
     assert not allows(constraints(excluded=[x509.RFC822Name("example.org")]), certificate)
 
 
-def test_what_is_excluded_is_not_permitted_by_being_permitted() -> None:
+def test_an_excluded_name_stays_excluded_even_if_it_is_permitted() -> None:
     limits = constraints(permitted=["example.com"], excluded=["shop.example.com"])
 
     assert not allows(limits, named_for(HOST))
     assert allows(limits, named_for("www.example.com"))
 
 
-def test_a_kind_of_name_without_constraints_is_free() -> None:
+def test_a_name_of_a_kind_without_constraints_is_allowed() -> None:
     assert allows(constraints(permitted=[NET4]), named_for(HOST))
     assert allows(constraints(excluded=[NET4]), named_for(HOST))
 
@@ -203,14 +205,14 @@ def path(*, root: Any = None, middle: Any = None, leaf: str = HOST) -> list[x509
     return [issued.certificate for issued in (issue(by=inter, names=[leaf]), inter, top)]
 
 
-def test_every_authority_above_constrains() -> None:
+def test_the_constraints_of_every_authority_above_apply() -> None:
     forbidden = constraints(excluded=[HOST])
 
     assert [found[:2] for found in violations(path(root=forbidden))] == [(0, 2)]
     assert [found[:2] for found in violations(path(middle=forbidden))] == [(0, 1)]
 
 
-def test_an_authority_below_cannot_widen_what_one_above_permits() -> None:
+def test_a_lower_authority_cannot_permit_more_than_a_higher_one() -> None:
     both = path(
         root=constraints(permitted=["example.org"]), middle=constraints(permitted=["example.com", "example.org"])
     )
@@ -218,7 +220,7 @@ def test_an_authority_below_cannot_widen_what_one_above_permits() -> None:
     assert [(below, above) for below, above, _ in violations(both)] == [(0, 2)]
 
 
-def test_an_authority_with_its_own_name_in_between_is_free() -> None:
+def test_a_self_issued_authority_in_between_is_not_constrained() -> None:
     top = authority("Root", more=[(constraints(permitted=["example.com"]), True)])
     renewed = authority("Root", by=top, key=authority("Other").key, more=[(alternatives("example.org"), False)])
     line: list[Issued] = [issue(by=renewed), renewed, top]
@@ -240,11 +242,11 @@ def test_an_authority_with_its_own_name_in_between_is_free() -> None:
         (constraints(permitted=[_mailbox("exa mple.com")]), False),
     ],
 )
-def test_a_constraint_has_a_form(limits: x509.NameConstraints, *, is_fine: bool) -> None:
+def test_a_malformed_constraint_is_recognised(limits: x509.NameConstraints, *, is_fine: bool) -> None:
     assert (malformed(limits) is None) == is_fine
 
 
-def test_work_is_known_before_it_is_done() -> None:
+def test_the_number_of_comparisons_is_known_in_advance() -> None:
     few = path(root=constraints(permitted=["example.com"] * 10), middle=constraints(excluded=["example.org"] * 5))
     top = authority("Root", more=[(constraints(excluded=[f"h{number}.test" for number in range(400)]), True)])
     many = issue(by=top, names=[f"h{number}.example" for number in range(400)])
@@ -257,7 +259,7 @@ LABELS = st.lists(st.sampled_from(["a", "b", "example", "com"]), min_size=1, max
 
 
 @given(name=LABELS, wildcard=st.booleans(), subtree=LABELS)
-def test_wildcards_agree_with_all_that_they_stand_for(name: str, subtree: str, *, wildcard: bool) -> None:
+def test_a_wildcard_is_judged_like_the_names_that_it_covers(name: str, subtree: str, *, wildcard: bool) -> None:
     stand_ins = [f"{label}.{name}" for label in ("a", "b", "example", "com", "zzz")] if wildcard else [name]
     certificate = named_for(x509.DNSName(f"*.{name}" if wildcard else name))
 

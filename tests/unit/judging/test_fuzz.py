@@ -1,4 +1,4 @@
-"""Whatever is sent: no error, no more than a second of CPU. `make fuzz` goes on where this ends, led by coverage."""
+"""No input causes an error or costs more than a second of CPU. `make fuzz` tries far more, guided by coverage."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ RUNS: Final = 600  # of each target; a few seconds
 
 @pytest.fixture(scope="module", params=targets.TARGETS)
 def target(request: pytest.FixtureRequest) -> str:
-    """Return the name of a target, which has been run before: what is made once is no input's cost."""
+    """Return the name of a target that has been run before, so that one-time work is not counted as an input's cost."""
     name: str = request.param
     targets.run(name, b"")
     return name
@@ -24,25 +24,25 @@ def target(request: pytest.FixtureRequest) -> str:
 
 @settings(
     max_examples=RUNS,
-    deadline=None,  # of CPU a target counts itself; the machine may be busy
+    deadline=None,  # targets limit the CPU time themselves; wall time depends on what else the machine does
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.binary(min_size=8, max_size=120))
-def test_nothing_that_is_sent_is_too_much(target: str, data: bytes) -> None:
+def test_no_altered_upload_breaks_a_target(target: str, data: bytes) -> None:
     targets.run(target, data)
 
 
 @settings(max_examples=RUNS, deadline=None, derandomize=True, database=None)
 @given(bundle=st.text(max_size=400), key=st.text(max_size=400))
-def test_no_text_is_too_much(bundle: str, key: str) -> None:
+def test_random_texts_are_refused_without_an_error(bundle: str, key: str) -> None:
     assert not judge(bundle.encode(errors="replace"), key.encode(errors="replace"), at=AT).is_accepted
 
 
 EMPTY_EC_KEY: Final = "301c020100301306072a8648ce3d020106082a8648ce3d03010704023000"
 
-# Found by fuzzing, each mended since.
+# Found by fuzzing; each is fixed.
 FOUND: Final = {
     "a certificate of nothing": ("scanner", b"R-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
     "an EC key of nothing": ("key_loader", b"R\0" + der.pem("PRIVATE KEY", bytes.fromhex(EMPTY_EC_KEY)).encode()),
@@ -51,5 +51,5 @@ FOUND: Final = {
 
 
 @pytest.mark.parametrize("name", FOUND)
-def test_what_was_too_much_once_is_not_any_more(name: str) -> None:
+def test_an_input_that_once_broke_a_target_no_longer_does(name: str) -> None:
     targets.run(*FOUND[name])

@@ -1,4 +1,4 @@
-"""The judgement as a whole: what is accepted, what is said of what, and what is left unsaid."""
+"""The judgement as a whole: which uploads are accepted, and which reasons are reported or left out."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def codes(bundle: str, key: str = LEAF_KEY) -> list[str]:
     return [reason.code for reason in judged(bundle, key).reasons]
 
 
-def test_a_good_upload_is_given_back_encoded_anew() -> None:
+def test_a_good_upload_is_returned_encoded_again() -> None:
     judgement = judged("# the shop's\r\n" + _CHAIN.replace("\n", "\r\n"))
 
     assert judgement.is_accepted
@@ -54,7 +54,7 @@ def test_links_are_in_the_order_of_the_bundle() -> None:
     ]
 
 
-def test_a_refused_upload_gives_no_key() -> None:
+def test_a_refused_upload_returns_no_key() -> None:
     judgement = judge(_CHAIN.encode(), LEAF_KEY.encode(), at=AT.replace(year=2030))
 
     assert not judgement.is_accepted
@@ -110,7 +110,7 @@ def test_all_reasons_are_collected() -> None:
         ),
     ],
 )
-def test_nothing_is_said_of_what_cannot_be_seen(bundle: str, key: str, expected: list[str]) -> None:
+def test_only_faults_that_can_be_seen_are_reported(bundle: str, key: str, expected: list[str]) -> None:
     assert codes(bundle, key) == expected
 
 
@@ -127,21 +127,21 @@ def test_a_bad_name_does_not_make_a_bundle_unreadable(name: str, expected: str) 
     assert codes(minting.leaf(names=[name]) + _ISSUER) == [expected, "leaf_no_usable_name"]
 
 
-def test_a_key_of_another_certificate_in_the_bundle_is_told_whose_it_is() -> None:
+def test_a_key_of_another_certificate_in_the_bundle_is_reported_with_that_certificate() -> None:
     messages = [reason.message for reason in judged(_CHAIN, minting.key_pem(minting.CA)).reasons]
 
     assert len(messages) == 1
     assert "the key belongs to certificate 2 (line 12)" in messages[0]
 
 
-def test_a_key_of_another_kind_is_told_so() -> None:
+def test_a_key_of_another_kind_is_reported_with_both_kinds() -> None:
     other = ed25519.Ed25519PrivateKey.generate()
     text = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     assert "the key is Ed25519, but certificate 1" in judged(_LEAF, text).reasons[0].message
 
 
-# Of 1024 bits, and far from each other: RSA numbers as broken generators make them.
+# A prime of 1024 bits; the tests derive RSA keys from it as broken generators make them.
 _PRIME: Final = rsa.generate_private_key(65537, 2048).private_numbers().p
 
 
@@ -161,13 +161,13 @@ def test_a_weak_key_is_refused_with_its_weakness(p: int, q: int, why: str) -> No
     assert why in weak[0].message
 
 
-def test_a_weak_key_that_is_not_the_leafs_is_weak_all_the_same() -> None:
+def test_a_weak_key_that_does_not_match_the_leaf_is_still_reported_as_weak() -> None:
     _, key = minting.rsa_from_primes(_PRIME, int(next_prime(_PRIME + (1 << 400))))
 
     assert codes(_LEAF, key) == ["key_mismatch", "key_weak"]
 
 
-def test_an_ecdsa_key_that_can_be_guessed_is_weak() -> None:
+def test_an_ecdsa_key_with_a_guessable_number_is_weak() -> None:
     assert codes(_LEAF, minting.key_pem(ec.derive_private_key(1001, ec.SECP256R1()))) == ["key_mismatch", "key_weak"]
 
 
@@ -191,7 +191,7 @@ def test_a_point_that_is_not_on_its_curve_is_unreadable() -> None:
     assert codes(minting.plain(spki[:-1] + bytes([spki[-1] ^ 1]))) == ["certificate_unreadable"]
 
 
-def test_more_certificates_than_clients_take_are_refused() -> None:
+def test_a_chain_larger_than_clients_accept_is_refused() -> None:
     assert oversize([bytes(51_197), bytes(51_197)]) is None
     assert oversize([bytes(51_197), bytes(51_198)]) is not None
 
@@ -212,7 +212,7 @@ def test_any_two_texts_are_judged() -> None:
 
 
 class _Surprise(bytes):
-    """A text that nobody foresaw."""
+    """A text that makes a library fail in an unforeseen way."""
 
     error: BaseException
 
@@ -230,19 +230,19 @@ _Panic: Final = type("PanicException", (BaseException,), {"__module__": "pyo3_ru
 
 
 @pytest.mark.parametrize("error", [RuntimeError("0xsecret"), MemoryError(), _Panic("0xsecret")], ids=repr)
-def test_what_nobody_foresaw_is_a_reason_that_shows_nothing(error: BaseException) -> None:
+def test_an_unforeseen_failure_is_a_reason_that_shows_no_detail(error: BaseException) -> None:
     judgement = surprised(error)
 
     assert [reason.code for reason in judgement.reasons] == ["not_judged"]
     assert "secret" not in judgement.reasons[0].message
 
 
-def test_who_wants_to_stop_is_not_held_up() -> None:
+def test_a_keyboard_interrupt_is_not_swallowed() -> None:
     with pytest.raises(KeyboardInterrupt):
         surprised(KeyboardInterrupt())
 
 
-def test_the_rules_are_imported_without_the_tables_of_weak_keys() -> None:
+def test_importing_the_rules_does_not_load_the_tables_of_weak_keys() -> None:
     script = "import sys, shared.judging; sys.exit('badkeys' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
@@ -258,13 +258,13 @@ def test_roots_are_read_with_text_around_them() -> None:
     ("text", "why"),
     [
         ("", "is empty"),
-        (LEAF_KEY, "block 1 .line 1. of the file is PRIVATE KEY; give certificates only"),
-        (_ISSUER[:200], "cut off"),
+        (LEAF_KEY, "block 1 .line 1. of the file is PRIVATE KEY; only certificates are accepted"),
+        (_ISSUER[:200], "is truncated"),
         ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "cannot be read"),
     ],
     ids=["nothing", "a key", "half a root", "no certificate"],
 )
-def test_a_file_of_roots_that_has_something_else_is_refused(text: str, why: str) -> None:
+def test_a_file_of_roots_with_other_content_is_refused(text: str, why: str) -> None:
     with pytest.raises(PermanentError, match=why):
         read_trust(text.encode())
 
@@ -273,7 +273,7 @@ def test_a_file_of_roots_that_has_something_else_is_refused(text: str, why: str)
     bundle=st.lists(st.sampled_from([_LEAF, _ISSUER, LEAF_KEY, _LEAF[:200], "text\n", "\0", "-----END"])),
     key=st.lists(st.sampled_from([LEAF_KEY, _LEAF, LEAF_KEY[:90], "# mine\n", "\0"])),
 )
-def test_only_the_leaf_first_and_its_key_alone_are_accepted(bundle: list[str], key: list[str]) -> None:
+def test_only_a_bundle_with_the_leaf_first_and_its_key_alone_are_accepted(bundle: list[str], key: list[str]) -> None:
     judgement = judged("".join(bundle), "".join(key))
 
     certificates = [text for text in bundle if text != "text\n"]

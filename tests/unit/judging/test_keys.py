@@ -1,4 +1,4 @@
-"""The private key: which forms and kinds are taken, and what is said of all the others."""
+"""The private key: which formats and kinds are accepted, and why all others are refused."""
 
 import functools
 import math
@@ -26,7 +26,9 @@ P256: Final = ec.derive_private_key(_NUMBER, ec.SECP256R1())
 RSA: Final = rsa.generate_private_key(65537, 2048)
 _RSA_ENCRYPTION: Final = der.algorithm("1.2.840.113549.1.1.1")
 _P256_ALGORITHM: Final = der.algorithm("1.2.840.10045.2.1", der.oid("1.2.840.10045.3.1.7"))
-_KEY_USAGE: Final = der.sequence(der.oid("2.5.29.15"), der.tlv(0x31, der.bits(b"\x80")))  # as Windows adds it
+_KEY_USAGE: Final = der.sequence(
+    der.oid("2.5.29.15"), der.tlv(0x31, der.bits(b"\x80"))
+)  # an attribute that Windows adds
 _ED25519_ALGORITHM: Final = der.algorithm("1.3.101.112", b"")
 
 
@@ -53,7 +55,7 @@ def openssl(*arguments: str, text: str = "") -> str:
 
 
 def rsa_with(**changes: int) -> str:
-    """Return the RSA key, some of whose numbers are changed."""
+    """Return the RSA key with some of its numbers changed."""
     numbers = RSA.private_numbers()
     parts = {"n": numbers.public_numbers.n, "e": numbers.public_numbers.e, "d": numbers.d, "p": numbers.p}
     parts |= {"q": numbers.q, "dmp1": numbers.dmp1, "dmq1": numbers.dmq1, "iqmp": numbers.iqmp}
@@ -88,7 +90,7 @@ TRADITIONAL: Final = PrivateFormat.TraditionalOpenSSL
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_each_kind_that_is_taken_is_read_in_each_form(key: Any, kind: str) -> None:
+def test_each_accepted_kind_is_read_in_each_format(key: Any, kind: str) -> None:
     forms = [PrivateFormat.PKCS8] if isinstance(key, ed25519.Ed25519PrivateKey) else [PrivateFormat.PKCS8, TRADITIONAL]
     read = [read_key(pem(key, form).encode()).key for form in forms]
 
@@ -110,7 +112,7 @@ def test_each_kind_that_is_taken_is_read_in_each_form(key: Any, kind: str) -> No
         ),
     ],
 )
-def test_the_same_key_is_read_whatever_stands_around_it(text: str) -> None:
+def test_the_same_key_is_read_with_any_text_around_it(text: str) -> None:
     key = read_key(text.encode()).key
 
     assert key is not None
@@ -122,20 +124,22 @@ def test_the_same_key_is_read_whatever_stands_around_it(text: str) -> None:
     ("text", "code"),
     [
         pytest.param(pem(P256, passphrase=b"secret"), "key_encrypted", id="PKCS #8 encrypted"),
-        pytest.param(pem(RSA, TRADITIONAL, b"secret"), "key_encrypted", id="encrypted as keys once were"),
+        pytest.param(pem(RSA, TRADITIONAL, b"secret"), "key_encrypted", id="encrypted with RFC 1421 headers"),
         pytest.param(minting.leaf(), "key_is_certificate", id="a certificate"),
         pytest.param(openssl("pkey", "-pubout", text=pem(P256)), "key_is_public", id="a public key"),
         pytest.param(pem(P256, PrivateFormat.OpenSSH), "key_foreign_form", id="OpenSSH"),
         pytest.param(pem(RSA).replace("BEGIN", "BEGIN ANY").replace("END", "END ANY"), "key_foreign_form", id="ANY"),
         pytest.param("PuTTY-User-Key-File-3: ecdsa-sha2-nistp256\n", "key_not_pem", id="PuTTY"),
         pytest.param('{"kty": "EC", "crv": "P-256"}', "key_not_pem", id="JWK"),
-        pytest.param(pem(P256) + minting.leaf(), "key_foreign_block", id="its certificate too"),
-        pytest.param(pem(P256) + openssl("pkey", "-pubout", text=pem(P256)), "key_foreign_block", id="its public half"),
-        pytest.param(pem(P256) + pem(P256, TRADITIONAL), "key_several", id="twice"),
+        pytest.param(pem(P256) + minting.leaf(), "key_foreign_block", id="with its certificate"),
+        pytest.param(
+            pem(P256) + openssl("pkey", "-pubout", text=pem(P256)), "key_foreign_block", id="with its public half"
+        ),
+        pytest.param(pem(P256) + pem(P256, TRADITIONAL), "key_several", id="the key twice"),
         pytest.param(pem(P256) + pem(RSA), "key_several", id="two keys"),
-        pytest.param(pem(P256, TRADITIONAL) + parameters("prime256v1"), "key_parameters", id="parameters behind it"),
+        pytest.param(pem(P256, TRADITIONAL) + parameters("prime256v1"), "key_parameters", id="parameters after it"),
         pytest.param(parameters("secp384r1") + pem(P256, TRADITIONAL), "key_parameters", id="of another curve"),
-        pytest.param(parameters("prime256v1") + pem(RSA), "key_parameters", id="parameters of RSA"),
+        pytest.param(parameters("prime256v1") + pem(RSA), "key_parameters", id="parameters before an RSA key"),
         pytest.param(parameters("prime256v1", "explicit") + pem(P256), "key_parameters", id="explicit parameters"),
         pytest.param(parameters("prime256v1"), "key_unreadable", id="only parameters"),
         pytest.param(openssl("ec", "-param_enc", "explicit", text=pem(P256)), "key_type", id="explicit curve"),
@@ -145,15 +149,15 @@ def test_the_same_key_is_read_whatever_stands_around_it(text: str) -> None:
         pytest.param(pem(ed448.Ed448PrivateKey.generate()), "key_type", id="Ed448"),
         pytest.param(pem(x25519.X25519PrivateKey.generate()), "key_type", id="X25519"),
         pytest.param(pem(dsa.generate_private_key(2048)), "key_type", id="DSA"),
-        pytest.param(pem(dsa.generate_private_key(1024), TRADITIONAL), "key_type", id="DSA as it once was"),
+        pytest.param(pem(dsa.generate_private_key(1024), TRADITIONAL), "key_type", id="DSA in its traditional format"),
         pytest.param(openssl("genpkey", "-algorithm", "RSA-PSS"), "key_type", id="RSA-PSS"),
         pytest.param(pem(rsa.generate_private_key(65537, 1024)), "key_size", id="RSA 1024"),
         pytest.param(pem(rsa.generate_private_key(65537, 2052)), "key_size", id="RSA 2052"),
         pytest.param(rsa_with(n=(1 << 4096) + 1), "key_size", id="RSA 4097"),
         pytest.param(rsa_with(e=1), "key_exponent", id="exponent 1"),
         pytest.param(rsa_with(e=65536), "key_exponent", id="an even exponent"),
-        pytest.param(rsa_with(e=(1 << 31) + 1), "key_exponent", id="an exponent above Go's"),
-        pytest.param(rsa_with(e=(1 << 2000) + 1), "key_exponent", id="an exponent without end"),
+        pytest.param(rsa_with(e=(1 << 31) + 1), "key_exponent", id="an exponent above Go's limit"),
+        pytest.param(rsa_with(e=(1 << 2000) + 1), "key_exponent", id="a huge exponent"),
         pytest.param(
             rsa_with(n=RSA.private_numbers().public_numbers.n + 2),
             "key_inconsistent",
@@ -181,7 +185,7 @@ def test_the_same_key_is_read_whatever_stands_around_it(text: str) -> None:
         pytest.param(
             pkcs8(_RSA_ENCRYPTION, RSA.private_bytes(Encoding.DER, TRADITIONAL, NoEncryption()) + b"\0"),
             "key_unreadable",
-            id="a byte behind the RSA key",
+            id="a byte after the RSA key",
         ),
         pytest.param(pem(RSA, TRADITIONAL).replace("RSA ", ""), "key_unreadable", id="PKCS #1 as PKCS #8"),
         pytest.param(pem(P256).replace("PRIVATE", "EC PRIVATE"), "key_unreadable", id="PKCS #8 as SEC 1"),
@@ -190,12 +194,12 @@ def test_the_same_key_is_read_whatever_stands_around_it(text: str) -> None:
         pytest.param(der.pem("PRIVATE KEY", b"\x30\x80\x00\x00"), "key_unreadable", id="BER"),
     ],
 )
-def test_what_is_not_taken_is_refused_for_what_it_is(text: str, code: str) -> None:
+def test_every_other_key_is_refused_with_its_own_code(text: str, code: str) -> None:
     assert codes(text) == [code]
 
 
-def test_a_lying_public_half_is_refused() -> None:
-    """OpenSSL loads such a key, and signs for nobody with it."""
+def test_a_public_half_of_another_key_is_refused() -> None:
+    """OpenSSL loads such a key, but its signatures verify with neither public key."""
     other = ec.generate_private_key(ec.SECP256R1())
     own, lie = (key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint) for key in (P256, other))
     text = P256.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()).replace(own, lie)
@@ -203,8 +207,8 @@ def test_a_lying_public_half_is_refused() -> None:
     assert codes(der.pem("PRIVATE KEY", text)) == ["key_inconsistent"]
 
 
-def test_primes_that_are_none_are_refused() -> None:
-    """All numbers belong together; that one factor is two primes shows in nothing else."""
+def test_factors_that_are_not_prime_are_refused() -> None:
+    """All numbers belong together; only a primality test shows that one factor is the product of two primes."""
     q = RSA.private_numbers().q
     products = (rsa.generate_private_key(65537, 1024).private_numbers().public_numbers.n for _ in range(100))
     p = next(product for product in products if (product * q).bit_length() == 2048)
@@ -226,7 +230,7 @@ def test_no_part_of_a_key_is_in_a_finding_or_a_repr() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_any_content_is_refused_without_failing(content: bytes) -> None:
+def test_random_content_is_refused_without_an_error(content: bytes) -> None:
     for label in ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "EC PARAMETERS"):
         assert codes(der.pem(label, content)) != []
 
@@ -248,8 +252,8 @@ def test_a_key_with_a_byte_changed_is_refused_or_sound(key: tuple[str, bytes], a
     label, content = key
     at %= len(content)
     changed = content[:at] + bytes([byte]) + content[at + 1 :]
-    taken = read_key(der.pem(label, changed).encode()).key
+    accepted = read_key(der.pem(label, changed).encode()).key
 
-    if taken is not None:
-        assert public(taken.private) == taken.public_key
-        assert read_key(der.pem("PRIVATE KEY", taken.encoded()).encode()).key is not None
+    if accepted is not None:
+        assert public(accepted.private) == accepted.public_key
+        assert read_key(der.pem("PRIVATE KEY", accepted.encoded()).encode()).key is not None

@@ -1,4 +1,4 @@
-"""What the server's own certificate must say, and must not."""
+"""The rules for the leaf: what the server's own certificate must and must not say."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ from tests.builders.judging.certificates import (
     usage,
 )
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` keeps what cryptography warns of to itself
+pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` suppresses cryptography's warnings
 
 SECOND = timedelta(seconds=1)
 ROOT = authority("Root")
@@ -54,7 +54,7 @@ def warned(issued: Issued, **asked: Any) -> set[str]:
     return {finding.code for finding in examined(issued, **asked) if finding.rule.is_warning}
 
 
-def test_an_ordinary_certificate_is_good() -> None:
+def test_an_ordinary_certificate_is_accepted_without_a_warning() -> None:
     assert examined(issue(by=ROOT), domain=HOST) == []
 
 
@@ -63,7 +63,7 @@ def test_a_finding_names_the_certificate_and_the_remedy() -> None:
 
     assert finding.where == "certificate 1 (line 1)"
     assert finding.message == (
-        "certificate 1 (CN=shop.example.com) expired on 2026-11-20 12:00:00 UTC; give one that is valid at"
+        "certificate 1 (CN=shop.example.com) expired on 2026-11-20 12:00:00 UTC; provide one that is valid at"
         " 2026-11-21 12:00:00 UTC"
     )
 
@@ -79,7 +79,7 @@ def test_a_finding_names_the_certificate_and_the_remedy() -> None:
         ({x509.SubjectAlternativeName: (alternatives(HOST), True)}, ()),
         ({x509.SubjectKeyIdentifier: None}, ()),
         ({}, [(unknown(), False)]),
-        # Active Directory: a template by number, application policies, a principal's name beside the host's
+        # Active Directory: a template by number, application policies, a principal's name next to the host name
         ({}, [(x509.MSCertificateTemplate(ObjectIdentifier("1.3.6.1.4.1.311.21.8.1.2"), 100, 5), False)]),
         ({}, [(unknown("1.3.6.1.4.1.311.21.10", der.sequence(der.sequence(der.oid("1.3.6.1.5.5.7.3.1")))), False)]),
         (
@@ -94,7 +94,7 @@ def test_a_finding_names_the_certificate_and_the_remedy() -> None:
         ({}, [(x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("1.2.3"), None)]), True)]),
     ],
 )
-def test_what_authorities_put_into_good_certificates_is_taken(extensions: Any, more: Any) -> None:
+def test_the_usual_extensions_of_good_certificates_are_accepted(extensions: Any, more: Any) -> None:
     assert examined(issue(by=ROOT, extensions=extensions, more=more)) == []
 
 
@@ -116,14 +116,14 @@ def test_what_authorities_put_into_good_certificates_is_taken(extensions: Any, m
         ("leaf_no_names", {x509.SubjectAlternativeName: (unknown("2.5.29.17", b"\x30\x00"), False)}, ()),
     ],
 )
-def test_an_extension_that_clients_refuse_is_a_reason(code: str, extensions: Any, more: Any) -> None:
+def test_an_extension_that_clients_refuse_is_a_reason_against_the_leaf(code: str, extensions: Any, more: Any) -> None:
     assert reasons(issue(by=ROOT, extensions=extensions, more=more)) == {code}
 
 
 @pytest.mark.parametrize(
     "kind", [x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier, x509.AuthorityInformationAccess]
 )
-def test_an_extension_that_must_not_be_critical_is_not(kind: Any) -> None:
+def test_an_extension_that_must_not_be_critical_is_refused_if_it_is(kind: Any) -> None:
     values = {
         x509.SubjectKeyIdentifier: x509.SubjectKeyIdentifier(b"1"),
         x509.AuthorityKeyIdentifier: x509.AuthorityKeyIdentifier(b"1", None, None),
@@ -139,13 +139,13 @@ def test_an_extension_that_must_not_be_critical_is_not(kind: Any) -> None:
     assert reasons(issue(by=ROOT, extensions={kind: (values[kind], True)})) == {"leaf_wrongly_critical_extension"}
 
 
-def test_a_precertificate_is_called_one() -> None:
+def test_a_precertificate_is_recognised() -> None:
     (finding,) = examined(issue(by=ROOT, more=[(x509.PrecertPoison(), True)]))
 
     assert "is a precertificate" in finding.message
 
 
-def test_an_extension_that_is_there_twice_is_named() -> None:
+def test_a_duplicate_extension_is_named() -> None:
     good = issue(by=ROOT)
     raw = raw_extensions(good)
 
@@ -155,7 +155,7 @@ def test_an_extension_that_is_there_twice_is_named() -> None:
     assert "subjectAltName (2.5.29.17) twice" in finding.message
 
 
-def test_only_version_3_is_taken() -> None:
+def test_only_version_3_is_accepted() -> None:
     assert reasons(rewritten(issue(by=ROOT), by=ROOT, version=1)) == {"leaf_not_version_3"}
 
 
@@ -165,7 +165,7 @@ def test_a_serial_number_out_of_range_is_refused(serial: bytes) -> None:
 
 
 @pytest.mark.parametrize("serial", [b"\x01", b"\x7f" + b"\xff" * 19])
-def test_a_serial_number_in_range_is_taken(serial: bytes) -> None:
+def test_a_serial_number_in_range_is_accepted(serial: bytes) -> None:
     assert reasons(rewritten(issue(by=ROOT), by=ROOT, serial=serial)) == set()
 
 
@@ -173,13 +173,11 @@ def test_a_certificate_without_an_issuer_is_refused() -> None:
     assert reasons(issue(by=ROOT, issuer=x509.Name([]))) == {"leaf_no_issuer"}
 
 
-def test_a_certificate_without_a_subject_has_critical_names() -> None:
-    nobody = x509.Name([])
+def test_a_certificate_without_a_subject_needs_critical_names() -> None:
+    empty = x509.Name([])
 
-    assert reasons(issue(nobody, by=ROOT)) == {"leaf_names_not_critical"}
-    assert (
-        reasons(issue(nobody, by=ROOT, extensions={x509.SubjectAlternativeName: (alternatives(HOST), True)})) == set()
-    )
+    assert reasons(issue(empty, by=ROOT)) == {"leaf_names_not_critical"}
+    assert reasons(issue(empty, by=ROOT, extensions={x509.SubjectAlternativeName: (alternatives(HOST), True)})) == set()
 
 
 @pytest.mark.parametrize(
@@ -194,14 +192,14 @@ def test_a_certificate_without_a_subject_has_critical_names() -> None:
         (der.algorithm("1.2.3.4"), "1.2.3.4"),
     ],
 )
-def test_a_weak_signature_is_refused_by_its_name(algorithm: bytes, says: str) -> None:
+def test_a_weak_signature_is_refused_with_the_name_of_its_algorithm(algorithm: bytes, says: str) -> None:
     (finding,) = examined(rewritten(issue(by=ROOT), by=ROOT, algorithm=algorithm))
 
     assert finding.code == "leaf_weak_signature"
     assert says in finding.message
 
 
-def test_two_names_for_one_signature_are_refused() -> None:
+def test_two_algorithms_for_one_signature_are_refused() -> None:
     sha384 = der.sequence(der.oid("1.2.840.10045.4.3.3"))
 
     assert reasons(rewritten(issue(by=ROOT), by=ROOT, outer_algorithm=sha384)) == {"leaf_two_algorithms"}
@@ -218,7 +216,7 @@ def test_two_names_for_one_signature_are_refused() -> None:
         (AT + 80 * DAY + SECOND, {"leaf_expired"}),
     ],
 )
-def test_both_ends_of_the_validity_belong_to_it(at: datetime, codes: set[str]) -> None:
+def test_the_validity_includes_both_ends(at: datetime, codes: set[str]) -> None:
     assert reasons(issue(by=ROOT), at=at) == codes
 
 
@@ -239,7 +237,7 @@ def test_both_ends_of_the_validity_belong_to_it(at: datetime, codes: set[str]) -
         ".".join(["a" * 61] * 4) + ".ab",
     ],
 )
-def test_a_name_of_a_host_is_taken(name: str) -> None:
+def test_a_host_name_is_accepted(name: str) -> None:
     assert reasons(issue(by=ROOT, names=[name])) == set()
 
 
@@ -273,7 +271,7 @@ def test_a_name_of_a_host_is_taken(name: str) -> None:
         ("xn--*-1b3c148a.example.com", "leaf_bad_wildcard"),
     ],
 )
-def test_a_name_that_is_none_is_refused_even_beside_good_ones(name: str, code: str) -> None:
+def test_an_invalid_name_is_refused_even_next_to_a_good_one(name: str, code: str) -> None:
     assert reasons(issue(by=ROOT, names=[HOST, x509.DNSName(name)])) == {code}
 
 
@@ -285,22 +283,22 @@ def test_a_name_in_unicode_is_refused() -> None:
     assert found in ({"leaf_malformed"}, {"leaf_bad_name"})
 
 
-def test_an_underscore_is_taken_beside_a_name_that_can_be_served() -> None:
-    beside = issue(by=ROOT, names=[HOST, "my_host.example.com"])
+def test_an_underscore_is_accepted_only_next_to_a_name_that_can_be_served() -> None:
+    both = issue(by=ROOT, names=[HOST, "my_host.example.com"])
     alone = issue(by=ROOT, names=["my_host.example.com"])
 
-    assert (reasons(beside), warned(beside)) == (set(), {"name_unusable"})
+    assert (reasons(both), warned(both)) == (set(), {"name_unusable"})
     assert reasons(alone) == {"leaf_no_usable_name"}
 
 
-def test_names_of_other_kinds_do_not_make_a_server() -> None:
+def test_mailboxes_and_uris_alone_are_no_usable_names() -> None:
     other = [x509.RFC822Name("a@example.com"), x509.UniformResourceIdentifier("spiffe://example.com/shop")]
 
     assert reasons(issue(by=ROOT, names=other)) == {"leaf_no_usable_name"}
     assert reasons(issue(by=ROOT, names=[*other, HOST])) == set()
 
 
-def test_addresses_alone_are_taken_with_a_warning() -> None:
+def test_addresses_alone_are_accepted_with_a_warning() -> None:
     issued = issue(by=ROOT, names=["192.0.2.1", "2001:db8::1"])
 
     assert (reasons(issued), warned(issued)) == (set(), {"addresses_only"})
@@ -333,21 +331,22 @@ def test_a_domain_is_covered_as_clients_match_names(names: list[str], domain: st
     assert ("domain_not_covered" not in reasons(issue(by=ROOT, names=names), domain=domain)) == is_covered
 
 
-def test_a_domain_that_is_not_covered_is_told_with_both_lists() -> None:
+def test_an_uncovered_domain_is_reported_with_the_names_that_are_covered() -> None:
     (finding,) = examined(issue(by=ROOT, names=["a.example.com", "b.example.com"]), domain="c.example.com")
 
     assert finding.message == (
-        "certificate 1 (CN=shop.example.com) is not for c.example.com; it is for a.example.com, b.example.com"
+        "certificate 1 (CN=shop.example.com) does not cover c.example.com, only a.example.com, b.example.com; have one"
+        " issued for that domain"
     )
 
 
-def test_a_common_name_alone_counts_for_nothing() -> None:
+def test_a_common_name_alone_is_refused() -> None:
     nameless = issue(HOST, by=ROOT, extensions={x509.SubjectAlternativeName: None})
 
     assert reasons(nameless, domain=HOST) == {"leaf_no_names"}
 
 
-def test_more_names_than_anybody_sells_are_refused() -> None:
+def test_more_than_2000_names_are_refused() -> None:
     many = issue(by=ROOT, names=[f"h{number}.example.com" for number in range(2001)])
 
     assert reasons(many) == {"leaf_too_many_names"}
@@ -357,7 +356,9 @@ def test_more_names_than_anybody_sells_are_refused() -> None:
     ("left", "lifetime", "is_soon"),
     [(29 * DAY, 90 * DAY, True), (31 * DAY, 90 * DAY, False), (3 * DAY, 6 * DAY, False), (DAY, 6 * DAY, True)],
 )
-def test_what_expires_soon_is_warned_of(left: timedelta, lifetime: timedelta, *, is_soon: bool) -> None:
+def test_a_certificate_that_expires_soon_causes_a_warning(
+    left: timedelta, lifetime: timedelta, *, is_soon: bool
+) -> None:
     issued = issue(by=ROOT, not_before=AT + left - lifetime, not_after=AT + left)
 
     assert ("expires_soon" in warned(issued)) == is_soon
@@ -376,7 +377,7 @@ def test_what_expires_soon_is_warned_of(left: timedelta, lifetime: timedelta, *,
         (datetime(2026, 3, 15, tzinfo=UTC), 826, False, True),
     ],
 )
-def test_a_lifetime_is_long_by_the_rules_of_its_day(
+def test_a_lifetime_is_too_long_by_the_rules_of_its_issue_date(
     issued_at: datetime, days: int, *, is_public: bool, is_long: bool
 ) -> None:
     more = [(DOMAIN_VALIDATED, False)] if is_public else []
@@ -385,17 +386,17 @@ def test_a_lifetime_is_long_by_the_rules_of_its_day(
     assert ("long_lifetime" in warned(issued, at=issued_at)) == is_long
 
 
-def test_a_certificate_that_signed_itself_is_told_of() -> None:
+def test_a_self_signed_certificate_causes_a_warning() -> None:
     assert (reasons(issue()), warned(issue())) == (set(), {"self_signed"})
 
 
-def test_one_issued_under_its_own_name_did_not_sign_itself() -> None:
+def test_a_self_issued_certificate_with_another_signer_is_not_self_signed() -> None:
     impostor = issue("Root", by=ROOT, extensions={x509.AuthorityKeyIdentifier: None})
 
     assert reasons(impostor) == {"leaf_no_authority_key_identifier"}
 
 
-def test_what_a_stranger_wrote_does_not_reach_the_terminal() -> None:
+def test_control_characters_of_a_certificate_do_not_reach_the_terminal() -> None:
     evil = issue(named("\x1b[2J\nok", O="x" * 64, OU="y" * 64), by=ROOT, not_after=AT - DAY)
 
     (finding,) = examined(evil)
@@ -405,13 +406,13 @@ def test_what_a_stranger_wrote_does_not_reach_the_terminal() -> None:
 
 
 @given(st.binary(max_size=80))
-def test_no_content_of_names_makes_it_raise(content: bytes) -> None:
+def test_random_content_of_the_names_is_refused_without_an_error(content: bytes) -> None:
     issued = issue(by=ROOT, extensions={x509.SubjectAlternativeName: (unknown("2.5.29.17", content), False)})
 
     assert reasons(issued, domain=HOST) != set()
 
 
-def test_reading_a_network_as_an_address_is_no_way_in() -> None:
+def test_a_network_in_the_names_does_not_cover_an_address() -> None:
     network = der.sequence(der.tlv(0x87, ipaddress.ip_network("192.0.2.0/24").network_address.packed + bytes(4)))
 
     issued = issue(by=ROOT, extensions={x509.SubjectAlternativeName: (unknown("2.5.29.17", network), False)})
@@ -419,7 +420,7 @@ def test_reading_a_network_as_an_address_is_no_way_in() -> None:
     assert reasons(issued, domain="192.0.2.0") != set()
 
 
-def test_a_country_of_three_letters_is_no_reason() -> None:
+def test_a_country_of_three_letters_is_accepted() -> None:
     odd = rewritten(
         issue(by=ROOT),
         by=ROOT,

@@ -1,4 +1,4 @@
-"""The suite of path validation x509-limbo, as uploads: every verdict, and where we differ from it, why."""
+"""The path validation suite x509-limbo, as uploads: every expected verdict, and the reason for each difference."""
 
 import json
 from collections import Counter
@@ -18,16 +18,16 @@ Case = dict[str, Any]
 _FILE: Final = Path(__file__).parents[2] / "data" / "limbo" / "cases.json"
 CASES: Final[dict[str, Case]] = {case["id"]: case for case in json.loads(_FILE.read_text())}
 
-# Where our verdict is another than the suite's. None of these is one of its `must` or `should`.
+# The cases in which our verdict differs from the suite's. None of them is a `must` or a `should`.
 ACCEPTED: Final = {
-    "rfc5280::aki::intermediate-missing-aki": "clients find the issuer by its name; said in a warning",
-    "rfc5280::aki::cross-signed-root-missing-aki": "it is the trust anchor, of which RFC 5280 asks nothing",
-    "rfc5280::nc::permitted-dns-match-noncritical": "CABF BR allow it, and webpki::nc asks the contrary as a must",
-    "rfc5280::nc::invalid-dnsname-leading-period": "OpenSSL's manual writes it so, and Go and OpenSSL take it",
-    "rfc5280::pc::ica-noncritical-pc": "policy constraints count the same without the mark",
-    "rfc5280::ski::root-missing-ski": "it is the trust anchor, of which RFC 5280 asks nothing",
-    "rfc5280::ski::intermediate-missing-ski": "clients find the issuer by its name; said in a warning",
-    "webpki::aki::root-with-aki-missing-keyidentifier": "it is the trust anchor, of which RFC 5280 asks nothing",
+    "rfc5280::aki::intermediate-missing-aki": "clients find the issuer by its name; a warning reports it",
+    "rfc5280::aki::cross-signed-root-missing-aki": "it is the trust anchor, for which RFC 5280 has no such rule",
+    "rfc5280::nc::permitted-dns-match-noncritical": "CABF BR allow it, and webpki::nc has the contrary as a must",
+    "rfc5280::nc::invalid-dnsname-leading-period": "OpenSSL's manual writes it so, and Go and OpenSSL accept it",
+    "rfc5280::pc::ica-noncritical-pc": "policy constraints mean the same without the mark",
+    "rfc5280::ski::root-missing-ski": "it is the trust anchor, for which RFC 5280 has no such rule",
+    "rfc5280::ski::intermediate-missing-ski": "clients find the issuer by its name; a warning reports it",
+    "webpki::aki::root-with-aki-missing-keyidentifier": "it is the trust anchor, for which RFC 5280 has no such rule",
     "webpki::cn::ipv4-hex-mismatch": "no client reads the common name",
     "webpki::cn::ipv4-leading-zeros-mismatch": "no client reads the common name",
     "webpki::cn::ipv6-uppercase-mismatch": "no client reads the common name",
@@ -37,19 +37,19 @@ ACCEPTED: Final = {
     "webpki::cn::utf8-vs-punycode-mismatch": "no client reads the common name",
     "webpki::cn::not-in-san": "no client reads the common name",
     "webpki::cn::case-mismatch": "no client reads the common name",
-    "webpki::eku::ee-anyeku": "serverAuth is there, and what else is there harms nobody",
+    "webpki::eku::ee-anyeku": "serverAuth is present, and other purposes do no harm",
     "webpki::eku::ee-critical-eku": "RFC 5280 lets the authority choose",
-    "webpki::eku::ee-without-eku": "rfc5280::eku asks the contrary as a must: without it, every use is allowed",
-    "webpki::eku::root-has-eku": "it allows servers; private roots have it so that they vouch for nothing else",
-    "webpki::san::public-suffix-private-namespace-wildcard-san": "Amazon's own is such a one, and browsers take it",
+    "webpki::eku::ee-without-eku": "rfc5280::eku has the contrary as a must: without it, every use is allowed",
+    "webpki::eku::root-has-eku": "it allows servers; private roots have it to be limited to servers",
+    "webpki::san::public-suffix-private-namespace-wildcard-san": "Amazon S3 has such a certificate; browsers accept it",
     "webpki::san::san-critical-with-nonempty-subject": "RFC 5280 lets the authority choose",
 }
 REJECTED: Final = {
     "pathlen::validation-ignores-pathlen-in-leaf": "the leaf is an authority's",
-    "rfc5280::ca-as-leaf": "the leaf is an authority's; webpki::ca-as-leaf asks for that as a should",
-    "rfc5280::nc::permitted-dn-match": "it has no name of a host, so no visitor could be shown it",
+    "rfc5280::ca-as-leaf": "the leaf is an authority's; webpki::ca-as-leaf has that refusal as a should",
+    "rfc5280::nc::permitted-dn-match": "it has no host name, so it could never be served",
 }
-# What the reasons are, by family: the longest prefix that fits. A verdict for the wrong reason is no verdict.
+# The allowed reasons for each family of cases; the longest matching prefix counts. A refusal for another reason fails.
 CODES: Final = {
     "cve::": {"chain_forbidden_name"},
     "invalid::": {"certificate_unreadable"},
@@ -134,14 +134,14 @@ def expected(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_case_has_its_verdict(name: str) -> None:
+def test_a_case_has_the_expected_verdict(name: str) -> None:
     judgement = verdict(name)
 
     assert ("accept" if judgement.is_accepted else "reject") == expected(name), judgement.reasons
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if expected(name) == "reject"])
-def test_a_case_is_refused_for_what_it_is_about(name: str) -> None:
+def test_a_case_is_refused_for_the_expected_reason(name: str) -> None:
     wanted = CODES[max((prefix for prefix in CODES if name.startswith(prefix)), key=len)]
 
     found = {reason.code for reason in verdict(name).reasons}
@@ -150,13 +150,13 @@ def test_a_case_is_refused_for_what_it_is_about(name: str) -> None:
     assert found <= wanted
 
 
-def test_we_differ_from_the_suite_only_where_it_leaves_room() -> None:
+def test_only_cases_of_strictness_may_differ_from_the_suite() -> None:
     assert {CASES[name]["strictness"] for name in ACCEPTED | REJECTED} == {"may"}
     assert {CASES[name]["expect"] for name in ACCEPTED} == {"reject"}
     assert {CASES[name]["expect"] for name in REJECTED} == {"accept"}
 
 
-def test_the_suite_is_whole() -> None:
+def test_the_suite_has_all_its_cases() -> None:
     strictness = Counter(case["strictness"] for case in CASES.values())
 
     assert strictness == {"must": 90, "should": 24, "may": 46}

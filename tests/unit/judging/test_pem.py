@@ -1,4 +1,4 @@
-"""The strict reading of PEM: what is the same for all readers is taken, anything else is named with its line."""
+"""The strict PEM reader accepts a text that all readers read alike, and reports anything else with its line."""
 
 import base64
 import ssl
@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.judging.pem.blocks import scan
-from shared.judging.pem.pem_rules import Armour
+from shared.judging.pem.pem_rules import PemRules
 from tests.builders.judging import minting
 
-_ARMOUR: Final = Armour.of("bundle", max_bytes=4096)
+_PEM_RULES: Final = PemRules.of("bundle", max_bytes=4096)
 _CONTENT: Final = bytes(range(100, 200))
 _LINES: Final = textwrap.wrap(base64.b64encode(_CONTENT).decode(), 64)
 
@@ -28,20 +28,20 @@ GOOD: Final = block()
 
 
 def contents(text: bytes) -> list[bytes | None]:
-    """Return what the blocks of *text* hold; nothing may be wrong with it."""
-    scanned = scan(text, _ARMOUR)
+    """Return the contents of the blocks of *text*, which must have no findings."""
+    scanned = scan(text, _PEM_RULES)
     assert scanned.findings == ()
     return [each.content for each in scanned.blocks]
 
 
 def findings(text: bytes) -> list[tuple[str, str]]:
-    return [(finding.code.removeprefix("bundle_"), finding.where) for finding in scan(text, _ARMOUR).findings]
+    return [(finding.code.removeprefix("bundle_"), finding.where) for finding in scan(text, _PEM_RULES).findings]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        pytest.param(GOOD, id="as it should be"),
+        pytest.param(GOOD, id="ordinary"),
         pytest.param(block(end="\r\n"), id="CRLF"),
         pytest.param(block(end="\r"), id="CR"),
         pytest.param(block(end="\r\r\n"), id="CR CR LF"),
@@ -53,15 +53,15 @@ def findings(text: bytes) -> list[tuple[str, str]]:
         pytest.param(block(*textwrap.wrap("".join(_LINES), 76)), id="lines of 76"),
         pytest.param(block(*textwrap.wrap("".join(_LINES), 7)), id="lines of 7"),
         pytest.param(block(*[f"{line[:9]} {line[9:]}" for line in _LINES]), id="blanks inside lines"),
-        pytest.param(block("", *_LINES), id="a blank line behind BEGIN"),
-        pytest.param(b"\n\n" + GOOD + b"\n\n", id="blank lines around"),
+        pytest.param(block("", *_LINES), id="a blank line after BEGIN"),
+        pytest.param(b"\n\n" + GOOD + b"\n\n", id="blank lines around the block"),
         pytest.param(b"Bag Attributes\n    friendlyName: shop\nKey Attributes: <No Attributes>\n" + GOOD, id="pkcs12"),
         pytest.param(b"subject=CN = shop\n\nissuer=CN = ca\n\n" + GOOD + b"---\nno peer certificate\n", id="s_client"),
         pytest.param("# für den Laden\n".encode() + GOOD + b"\xe4\xf6\xfc\n\x1a", id="text in any encoding"),
         pytest.param(b"-----\n----- BEGINNING -----\n" + GOOD, id="hyphens in text"),
     ],
 )
-def test_what_all_readers_read_alike_is_taken(text: bytes) -> None:
+def test_a_text_that_all_readers_read_alike_is_accepted(text: bytes) -> None:
     assert contents(text) == [_CONTENT]
 
 
@@ -90,7 +90,7 @@ def test_what_all_readers_read_alike_is_taken(text: bytes) -> None:
         pytest.param(GOOD.replace(b"\n", b"\\n"), ("broken_boundary", "line 1"), id="line ends spelled out"),
         pytest.param(b'"' + GOOD.rstrip() + b'"', ("broken_boundary", "line 1"), id="quoted"),
         pytest.param(b"cert: " + GOOD, ("broken_boundary", "line 1"), id="text before BEGIN"),
-        pytest.param(GOOD.rstrip() + b" # leaf\n", ("broken_boundary", "line 5"), id="text behind END"),
+        pytest.param(GOOD.rstrip() + b" # leaf\n", ("broken_boundary", "line 5"), id="text after END"),
         pytest.param(GOOD.replace(b"-----", b"----"), ("broken_boundary", "line 1"), id="four hyphens"),
         pytest.param(GOOD.replace(b"-----", b"------"), ("broken_boundary", "line 1"), id="six hyphens"),
         pytest.param(
@@ -107,7 +107,7 @@ def test_what_all_readers_read_alike_is_taken(text: bytes) -> None:
         pytest.param(block(*_LINES, "===="), ("bad_base64", "block 1 (line 1)"), id="padding again"),
         pytest.param(block("=" + "".join(_LINES)), ("bad_base64", "block 1 (line 1)"), id="padding first"),
         pytest.param(block("".join(_LINES).rstrip("=")), ("bad_base64", "block 1 (line 1)"), id="no padding"),
-        pytest.param(block("# mine", *_LINES), ("bad_base64", "block 1 (line 1)"), id="a comment inside"),
+        pytest.param(block("# mine", *_LINES), ("bad_base64", "block 1 (line 1)"), id="a comment inside the block"),
         pytest.param(block("\u00a0" + _LINES[0], *_LINES[1:]), ("bad_base64", "block 1 (line 1)"), id="no-break space"),
         pytest.param(block("__--", *_LINES), ("bad_base64", "block 1 (line 1)"), id="the alphabet of URLs"),
         pytest.param(block("".join(_LINES)[:-3] + "x=="), ("bad_base64", "block 1 (line 1)"), id="bits left over"),
@@ -115,7 +115,7 @@ def test_what_all_readers_read_alike_is_taken(text: bytes) -> None:
         pytest.param(b"-----BEGIN A-----\n-----END A-----\n" * 65, ("bad_base64", "block 1 (line 1)"), id="65 blocks"),
     ],
 )
-def test_what_readers_read_differently_is_named_with_its_place(text: bytes, found: tuple[str, str]) -> None:
+def test_a_text_that_readers_read_differently_is_refused_with_its_location(text: bytes, found: tuple[str, str]) -> None:
     assert found in findings(text)
 
 
@@ -124,9 +124,9 @@ def test_what_readers_read_differently_is_named_with_its_place(text: bytes, foun
     [
         pytest.param(b" " + GOOD + GOOD, "line 1", id="BEGIN indented"),
         pytest.param(textwrap.indent(GOOD.decode(), "  ").encode() + GOOD, "line 1", id="a block indented"),
-        pytest.param(GOOD.replace(b"-----\n", b"-----", 1) + GOOD, "line 1", id="no line end behind BEGIN"),
+        pytest.param(GOOD.replace(b"-----\n", b"-----", 1) + GOOD, "line 1", id="no line end after BEGIN"),
         pytest.param(GOOD.replace(b"\n-----END", b"-----END") + GOOD, "line 4", id="no line end before END"),
-        pytest.param(GOOD.replace(b"-----\n", b"-----x\n", 1) + GOOD, "line 1", id="text behind BEGIN"),
+        pytest.param(GOOD.replace(b"-----\n", b"-----x\n", 1) + GOOD, "line 1", id="text after BEGIN"),
         pytest.param(GOOD.rstrip() + GOOD, "line 5", id="no line end between blocks"),
         pytest.param(GOOD.replace(b"-----BEGIN", b"----BEGIN") + GOOD, "line 1", id="a hyphen missing"),
         pytest.param(GOOD.replace(b"\n", b" ") + b"\n" + GOOD, "line 1", id="blanks for line ends"),
@@ -135,12 +135,12 @@ def test_what_readers_read_differently_is_named_with_its_place(text: bytes, foun
         ),
     ],
 )
-def test_one_slip_is_one_finding(text: bytes, where: str) -> None:
+def test_one_damaged_boundary_is_one_finding(text: bytes, where: str) -> None:
     assert findings(text) == [("broken_boundary", where)]
 
 
-def test_blocks_behind_a_broken_one_keep_their_numbers() -> None:
-    scanned = scan(GOOD[:80] + b"\n" + GOOD, _ARMOUR)
+def test_blocks_after_a_broken_one_keep_their_numbers() -> None:
+    scanned = scan(GOOD[:80] + b"\n" + GOOD, _PEM_RULES)
 
     assert [(str(each), each.content) for each in scanned.blocks] == [
         ("block 1 (line 1)", None),
@@ -148,32 +148,32 @@ def test_blocks_behind_a_broken_one_keep_their_numbers() -> None:
     ]
 
 
-def test_a_line_that_base64_cannot_have_is_counted_from_the_top_of_the_file() -> None:
-    scanned = scan(b"comment\n" + block("", *_LINES, "*"), _ARMOUR)
+def test_the_line_of_an_invalid_character_is_counted_from_the_top_of_the_file() -> None:
+    scanned = scan(b"comment\n" + block("", *_LINES, "*"), _PEM_RULES)
 
     assert "line 7" in scanned.findings[0].message
 
 
-def test_the_places_in_a_key_say_so() -> None:
-    found = scan(GOOD[:80], Armour.of("key", max_bytes=4096)).findings[0]
+def test_locations_in_the_key_name_the_key() -> None:
+    found = scan(GOOD[:80], PemRules.of("key", max_bytes=4096)).findings[0]
 
     assert (found.code, found.where) == ("key_truncated_block", "key, block 1 (line 1)")
     assert found.message.startswith("block 1 (line 1) of the key")
 
 
-def test_an_old_encrypted_key_is_known_by_its_headers() -> None:
+def test_a_traditional_encrypted_key_is_recognised_by_its_headers() -> None:
     headers = ("Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-256-CBC,00", "")
-    scanned = scan(block(*headers, *_LINES, label="RSA PRIVATE KEY"), _ARMOUR)
+    scanned = scan(block(*headers, *_LINES, label="RSA PRIVATE KEY"), _PEM_RULES)
 
     assert [(each.content, each.is_encrypted) for each in scanned.blocks] == [(None, True)]
 
 
-def test_complaints_come_to_an_end() -> None:
+def test_the_number_of_findings_is_limited() -> None:
     assert len(findings(b"-----BEGIN A-----\n" * 200)) == 16
 
 
-def test_nobody_takes_a_key_out_of_a_repr() -> None:
-    scanned = scan(block(label="PRIVATE KEY"), _ARMOUR)
+def test_a_repr_shows_no_content() -> None:
+    scanned = scan(block(label="PRIVATE KEY"), _PEM_RULES)
 
     assert _LINES[0] not in repr(scanned)
     assert repr(_CONTENT) not in repr(scanned)
@@ -193,7 +193,7 @@ _ENDS: Final = st.sampled_from([b"\n", b"\r\n", b"\r"])
     end=_ENDS,
     trailing=st.sampled_from([b"", b" ", b"\t "]),
 )
-def test_any_blocks_with_any_text_around_them_are_read_as_they_are(
+def test_any_blocks_with_any_text_around_them_are_read(
     blocks: list[tuple[bytes, int, list[bytes]]], end: bytes, trailing: bytes
 ) -> None:
     lines = []
@@ -205,8 +205,8 @@ def test_any_blocks_with_any_text_around_them_are_read_as_they_are(
 
 
 @given(text=st.binary(max_size=300) | st.builds(bytes.__add__, st.just(GOOD), st.binary(max_size=100)))
-def test_any_bytes_are_either_blocks_or_findings(text: bytes) -> None:
-    scanned = scan(text, _ARMOUR)
+def test_random_bytes_give_blocks_or_findings(text: bytes) -> None:
+    scanned = scan(text, _PEM_RULES)
 
     assert scanned.blocks or scanned.findings
 
@@ -220,31 +220,31 @@ _SLIPS: Final = st.lists(
 
 
 @pytest.mark.parametrize("label", ["{}", "PRIVATE KEY {}", "{} PRIVATE KEY", "CERTIFICATE-{}"])
-def test_what_stands_in_the_place_of_a_label_may_be_a_key_and_is_not_shown(label: str) -> None:
+def test_a_key_in_the_place_of_a_label_is_not_shown(label: str) -> None:
     secret = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49"
     odd = label.format(secret)
     texts = (block(label=odd), GOOD + f"-----END {odd}-----\n".encode(), f"-----BEGIN {odd}-----\n".encode() + GOOD)
 
     for text in texts:
-        assert scan(text, _ARMOUR).findings
-        assert secret not in repr(scan(text, _ARMOUR))
+        assert scan(text, _PEM_RULES).findings
+        assert secret not in repr(scan(text, _PEM_RULES))
 
 
 @given(slips=_SLIPS)
-def test_what_is_taken_is_what_openssl_and_cryptography_read(slips: list[tuple[int, int, bytes]]) -> None:
+def test_an_accepted_text_is_read_alike_by_openssl_and_cryptography(slips: list[tuple[int, int, bytes]]) -> None:
     text = _TWO
     for at, cut, put in slips:
         text = text[:at] + put + text[at + cut :]
-    scanned = scan(text, _ARMOUR)
-    taken = [each.content for each in scanned.blocks if each.label == "CERTIFICATE"]
+    scanned = scan(text, _PEM_RULES)
+    accepted = [each.content for each in scanned.blocks if each.label == "CERTIFICATE"]
 
-    if scanned.findings == () and len(taken) == len(scanned.blocks):
-        assert read_by_cryptography(text) in (taken, None)
-        assert read_by_openssl(text) in (len(taken), None)
+    if scanned.findings == () and len(accepted) == len(scanned.blocks):
+        assert read_by_cryptography(text) in (accepted, None)
+        assert read_by_openssl(text) in (len(accepted), None)
 
 
 def read_by_cryptography(text: bytes) -> list[bytes] | None:
-    """Return the certificates in *text*; None if one of them is damaged, its armour being whole."""
+    """Return the certificates in *text*; None if one of them is damaged though its PEM block is intact."""
     try:
         return [each.public_bytes(Encoding.DER) for each in x509.load_pem_x509_certificates(text)]
     except ValueError as error:
@@ -252,7 +252,7 @@ def read_by_cryptography(text: bytes) -> list[bytes] | None:
 
 
 def read_by_openssl(text: bytes) -> int | None:
-    """Return how many certificates OpenSSL finds in *text*; None if one of them is damaged, its armour being whole."""
+    """Return how many certificates OpenSSL finds in *text*; None if one is damaged though its PEM block is intact."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(cadata=text.decode("ascii"))

@@ -1,4 +1,4 @@
-"""Certificate policies: whether there is one where an authority demands it."""
+"""Certificate policies: a certificate has one if an authority above it requires one."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def mapping(*pairs: tuple[str, str]) -> Any:
 
 
 def path(*lower: Any, top: Issued = ROOT) -> list[x509.Certificate]:
-    """Return a path: *lower* are the extensions of each below the root, the leaf's last."""
+    """Return a path; *lower* has the extensions of each certificate below the root, the leaf's last."""
     line = [top]
     for number, more in enumerate(lower[:-1]):
         line.append(authority(f"Inter {number}", by=line[-1], more=more))
@@ -73,15 +73,15 @@ def path(*lower: Any, top: Issued = ROOT) -> list[x509.Certificate]:
         ([policies("1.2.3"), policies("1.2.3") + demand()], None),
     ],
 )
-def test_a_policy_is_there_where_it_is_demanded(lower: Any, lacking: int | None) -> None:
+def test_a_required_policy_must_be_present(lower: Any, lacking: int | None) -> None:
     assert unmet(path(*lower)) == lacking
 
 
-def test_the_trust_anchor_demands_nothing() -> None:
+def test_the_requirements_of_a_trust_anchor_are_ignored() -> None:
     assert unmet(path([], top=authority("Root", more=demand()))) is None
 
 
-def test_an_authority_in_between_of_its_own_name_does_not_count() -> None:
+def test_a_self_issued_authority_does_not_count_down() -> None:
     first = authority("Inter", by=ROOT, more=policies("1.2.3") + demand(2))
     renewed = authority("Inter", by=first, key=authority("Other").key, more=policies("1.2.3"))
     line = [issue(by=renewed), renewed, first, ROOT]

@@ -1,4 +1,4 @@
-"""Weak keys, made weak on purpose, one for each check that an accepted type and size can fail."""
+"""Deliberately weak keys, one for each check that a key of an accepted type and size can fail."""
 
 import random
 from typing import Final
@@ -13,7 +13,7 @@ from shared.judging.key.weakness import CHECKS, private_weaknesses, warm_up, wea
 _RANDOM: Final = random.Random(7)
 _TOP: Final = 3 << 1022  # a product of two such numbers has 2048 bits
 
-# The product of the primes from 3 to 167, by which Infineon's chips made theirs (CVE-2017-15361).
+# The product of the primes from 3 to 167, from which Infineon's chips made their primes (CVE-2017-15361).
 _PRIMORIAL: Final = 0x924CBA6AE99DFA084537FACC54948DF0C23DA044D8CABE0EDD75BC6
 
 
@@ -22,7 +22,7 @@ def prime() -> int:
 
 
 def infineon() -> int:
-    """Return a prime of the form of the chips: k * M + (65537^a mod M)."""
+    """Return a prime of the form that the chips made: k * M + (65537^a mod M)."""
     while True:
         exponent, factor = _RANDOM.getrandbits(60), _TOP // _PRIMORIAL + _RANDOM.getrandbits(700)
         candidate = factor * _PRIMORIAL + pow(65537, exponent, _PRIMORIAL)
@@ -31,7 +31,7 @@ def infineon() -> int:
 
 
 def polynomial() -> int:
-    """Return a modulus of which only 16 bits in each 128 are set, but for the top."""
+    """Return a modulus that has random bits only in the lowest 16 of each 128 bits, except for its top bit."""
     while True:
         chunks = [_RANDOM.getrandbits(16) | 1 for _ in range(16)]
         candidate = 1 << 2047 | sum(chunk << 128 * index for index, chunk in enumerate(chunks))
@@ -56,14 +56,14 @@ _CLOSE: Final = prime()
         pytest.param(65521 * int(next_prime(3 << 2030)), "smallfactors", id="smallfactors"),
     ],
 )
-def test_a_weak_modulus_is_told_by_its_weakness(modulus: int, check: str) -> None:
+def test_a_weak_modulus_is_reported_with_its_weakness(modulus: int, check: str) -> None:
     messages = found(modulus)
 
     assert len(messages) == 1
     assert CHECKS[check] in messages[0]
 
 
-def test_nothing_is_said_of_a_good_key() -> None:
+def test_a_good_key_has_no_weakness() -> None:
     warm_up()
 
     assert found(prime() * prime()) == []
@@ -78,6 +78,6 @@ def test_an_ecdsa_key_is_weak_below_128_bits(number: int, is_weak: bool) -> None
     assert bool(private_weaknesses(key, what="the key", where="key")) == is_weak
 
 
-def test_only_the_checks_that_need_a_download_or_are_for_dsa_are_not_made() -> None:
-    """A check that is new in badkeys must be taken, or argued about here."""
+def test_only_checks_that_need_a_download_or_are_for_dsa_are_left_out() -> None:
+    """A new check of badkeys must be added to `CHECKS`, or left out here with a reason."""
     assert set(defaultchecks) - set(CHECKS) == {"blocklist", "dsasparse"}

@@ -1,4 +1,4 @@
-"""What can be wrong with a bundle beyond its text: other things in it, or too many."""
+"""Uploads with a fault in the bundle's content: blocks that do not belong there, or too many."""
 
 import base64
 import re
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.builders.judging.certificates import AT, DAY, HOST, authority, bundle, issue, named
-from tests.builders.judging.keys import armoured
+from tests.builders.judging.keys import pem_block
 from tests.builders.judging.openssl import openssl
 from tests.builders.judging.upload import ISSUER, LEAF_KEY, ROOT, Breaches, Upload, good, with_bundle
 
@@ -69,15 +69,15 @@ def _seventeen() -> bytes:
 def _leaf_with(change: Callable[[bytes], bytes]) -> bytes:
     """Return the bundle with the DER of its leaf changed."""
     content = base64.b64decode(re.split(rb"-----[A-Z ]+-----", good().bundle)[1])
-    return armoured("CERTIFICATE", change(content)) + ISSUER.pem
+    return pem_block("CERTIFICATE", change(content)) + ISSUER.pem
 
 
 BREACHES: Final[Breaches] = {
     "bundle_not_pem": {"DER": _only(_der), "PKCS #12": _only(_pkcs12)},
     "bundle_no_certificate": {"a request": _only(_request), "PKCS #7": _only(_pkcs7)},
     "bundle_too_many_certificates": {
-        "seventeen in line": _only(_seventeen),
-        "a thousand": _only(lambda: ISSUER.pem * 300),
+        "a chain of seventeen": _only(_seventeen),
+        "three hundred": _only(lambda: ISSUER.pem * 300),
     },
     "bundle_private_key": {
         "PKCS #8": _and(lambda: good().key),
@@ -86,7 +86,7 @@ BREACHES: Final[Breaches] = {
     },
     "bundle_foreign_block": {
         "a request": _and(_request),
-        "a list of revocations": _and(_revocations),
+        "a revocation list": _and(_revocations),
         "a public key": _and(_public_key),
         "EC parameters": _and(partial(openssl, "ecparam", "-name", "P-256")),
     },
@@ -100,8 +100,8 @@ BREACHES: Final[Breaches] = {
     },
     "certificate_unreadable": {
         "noise": _only(partial(_leaf_with, lambda content: bytes(len(content)))),
-        "something behind it": _only(partial(_leaf_with, lambda content: content + b"\0")),
-        "cut off": _only(partial(_leaf_with, lambda content: content[:-40])),
+        "a byte after it": _only(partial(_leaf_with, lambda content: content + b"\0")),
+        "truncated": _only(partial(_leaf_with, lambda content: content[:-40])),
         "another structure": _only(partial(_leaf_with, lambda _: b"\x30\x03\x02\x01\x01")),
     },
 }

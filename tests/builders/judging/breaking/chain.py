@@ -1,4 +1,4 @@
-"""What can be wrong with the authorities of a bundle, with their order, and with the way to a root."""
+"""Uploads with a fault in the authorities' certificates, in their order, or in the path to a root."""
 
 import os
 from collections.abc import Callable
@@ -32,7 +32,7 @@ from tests.builders.judging.upload import ISSUER, LEAF_KEY, ROOT, Breaches, Uplo
 _BASIC, _USAGE, _PURPOSES = x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage
 _OWN_ID, _ISSUER_ID = x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier
 _NAME: Final = "Shop Issuing CA"
-# RFC 5758 section 3.2: ecdsa-with-SHA384, in whose place the signature is made with SHA-256
+# RFC 5758 section 3.2: ecdsa-with-SHA384; the signature itself is made with SHA-256
 _ANOTHER_ALGORITHM: Final = der.sequence(der.oid("1.2.840.10045.4.3.3"))
 _SECOND: Final = timedelta(seconds=1)
 
@@ -59,7 +59,7 @@ def _issuer(**parts: Any) -> Callable[[], Upload]:
 def _with(
     kind: type[x509.ExtensionType], extension: x509.ExtensionType | None, *, critical: bool = True
 ) -> Callable[[], Upload]:
-    """Return the upload whose intermediate has another *extension* of its *kind*."""
+    """Return the upload whose intermediate has *extension* instead of the usual one of its *kind*."""
     return _issuer(extensions={kind: None if extension is None else (extension, critical)})
 
 
@@ -72,7 +72,7 @@ def _with_raw(*extensions: bytes) -> Callable[[], Upload]:
 
 
 def _chain(*above: Issued, by: Issued = ISSUER, **more: Any) -> Callable[[], Upload]:
-    """Return the upload of a leaf that is signed *by* somebody, with *above* behind it."""
+    """Return the upload of a leaf signed *by* an authority, followed by the certificates *above*."""
     return lambda: with_chain(issue(by=by, key=LEAF_KEY), *above, **more)
 
 
@@ -85,12 +85,12 @@ def _leaf(**parts: Any) -> Callable[[], Upload]:
 
 
 def _root_with(key: Callable[[], Any]) -> Callable[[], Upload]:
-    """Return the upload that is under a trusted root with an unfit *key*."""
+    """Return the upload of a leaf under a trusted root whose *key* is not accepted."""
     return lambda: _trusting(by=(root := authority("Old Root", key=key())), root=root)()
 
 
 def _limited(limits: x509.NameConstraints, **leaf: Any) -> Callable[[], Upload]:
-    """Return the upload whose intermediate may sign within *limits* only."""
+    """Return the upload whose intermediate has the name constraints *limits*."""
     return lambda: with_leaf(by=authority(_NAME, by=ROOT, more=[(limits, True)]), **leaf)
 
 
@@ -107,14 +107,14 @@ def _huge() -> Upload:
 
 BREACHES: Final[Breaches] = {
     "chain_malformed": {
-        "constraints that are none": _rewritten(extensions=[der.extension("2.5.29.30", b"noise")]),
+        "malformed constraints": _rewritten(extensions=[der.extension("2.5.29.30", b"noise")]),
     },
     "chain_extension_twice": {
-        "one that nobody knows": _with_raw(*2 * [der.extension("1.3.6.1.4.1.55738.666.1", b"\5\0")]),
+        "an unknown one": _with_raw(*2 * [der.extension("1.3.6.1.4.1.55738.666.1", b"\5\0")]),
     },
-    "chain_unknown_critical_extension": {"one that nobody knows": _issuer(more=[(unknown(), True)])},
+    "chain_unknown_critical_extension": {"an unknown one": _issuer(more=[(unknown(), True)])},
     "chain_wrongly_critical_extension": {
-        "the root's key's identifier": _with(_ISSUER_ID, _ISSUER_ID.from_issuer_public_key(ROOT.key.public_key())),
+        "the identifier of the root's key": _with(_ISSUER_ID, _ISSUER_ID.from_issuer_public_key(ROOT.key.public_key())),
     },
     "chain_not_version_3": {"version 1": _rewritten(version=1)},
     "chain_bad_serial_number": {
@@ -123,7 +123,7 @@ BREACHES: Final[Breaches] = {
         "21 octets": _rewritten(serial=b"\1" * 21),
     },
     "chain_weak_signature": {"SHA-224": _issuer(digest=SHA224())},
-    "chain_two_algorithms": {"another beside the signature": _rewritten(outer_algorithm=_ANOTHER_ALGORITHM)},
+    "chain_two_algorithms": {"another at the signature": _rewritten(outer_algorithm=_ANOTHER_ALGORITHM)},
     "chain_no_issuer": {"a root without a name": _under(lambda: authority(_NAME, by=authority(x509.Name([]))))},
     "chain_expired": {
         "a second ago": _issuer(not_after=AT - _SECOND),
@@ -139,7 +139,7 @@ BREACHES: Final[Breaches] = {
         "in between": lambda: with_chain(ISSUER, issue(by=ISSUER, key=LEAF_KEY), ROOT, key=ISSUER.key_pem),
     },
     "chain_root_not_last": {
-        "its renewal behind it": _chain(ROOT, authority("Shop Root", not_before=AT - 9 * DAY), by=ROOT),
+        "its renewal after it": _chain(ROOT, authority("Shop Root", not_before=AT - 9 * DAY), by=ROOT),
     },
     "chain_second_leaf": {
         "of another server": _chain(ISSUER, issue("cart", by=ISSUER, names=["cart.example.com"])),
@@ -147,7 +147,7 @@ BREACHES: Final[Breaches] = {
         "the renewal": _chain(issue(by=ISSUER, key=LEAF_KEY), ISSUER),
     },
     "chain_stranger": {
-        "another root behind the root": _chain(ISSUER, ROOT, _OTHER_ROOT),
+        "another root after the root": _chain(ISSUER, ROOT, _OTHER_ROOT),
         "another root in the root's place": _chain(ISSUER, _OTHER_ROOT),
         "another authority": _chain(ISSUER, ROOT, authority("Stranger", by=_OTHER_ROOT)),
     },
@@ -166,20 +166,20 @@ BREACHES: Final[Breaches] = {
     "chain_constraints_not_critical": {
         "the intermediate's": _with(_BASIC, x509.BasicConstraints(ca=True, path_length=None), critical=False),
     },
-    "chain_may_not_sign": {"lists of revocations only": _with(_USAGE, usage("crl_sign"))},
+    "chain_may_not_sign": {"revocation lists only": _with(_USAGE, usage("crl_sign"))},
     "chain_not_for_servers": {
         "for clients": _with(_PURPOSES, purposes(ExtendedKeyUsageOID.CLIENT_AUTH), critical=False),
         "for anything": _with(_PURPOSES, purposes(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE), critical=False),
     },
     "chain_too_long": {
-        "the policy's allows none": lambda: _chain(
+        "the policy CA allows none": lambda: _chain(
             below := authority("Below", by=(policy := authority("Policy", by=ROOT, path_length=0))), policy, by=below
         )(),
         "the trusted root allows none": lambda: _trusting(
             below := authority("Below", by=(root := authority("Short Root", path_length=0))), by=below, root=root
         )(),
     },
-    "chain_no_subject": {"a name of nothing": _under(lambda: authority(x509.Name([]), by=ROOT))},
+    "chain_no_subject": {"an empty name": _under(lambda: authority(x509.Name([]), by=ROOT))},
     "chain_weak_key": {
         "the trusted root's RSA 1024": _root_with(lambda: rsa.generate_private_key(65537, 1024)),
         "the trusted root's P-224": _root_with(lambda: ec.generate_private_key(ec.SECP224R1())),
@@ -190,7 +190,7 @@ BREACHES: Final[Breaches] = {
         "the leaf's": _leaf(extensions={_ISSUER_ID: (_ISSUER_ID.from_issuer_public_key(ROOT.key.public_key()), False)}),
     },
     "chain_bad_name_constraints": {
-        "a name that is none": _limited(constraints(excluded=["a b.example.net"])),
+        "a malformed name": _limited(constraints(excluded=["a b.example.net"])),
     },
     "chain_forbidden_name": {
         "not permitted": _limited(constraints(permitted=["example.net"])),
@@ -199,10 +199,10 @@ BREACHES: Final[Breaches] = {
         "a common name in another organization": _limited(constraints(permitted=[x509.DirectoryName(named("Shop"))])),
     },
     "chain_no_policy": {
-        "the intermediate demands one at once": _issuer(more=[(x509.PolicyConstraints(0, None), True)]),
+        "the intermediate requires one at once": _issuer(more=[(x509.PolicyConstraints(0, None), True)]),
     },
     "chain_too_many_constraints": {
-        "a thousand by a hundred": _limited(
+        "a thousand names by two hundred constraints": _limited(
             constraints(excluded=[f"n{number}.example.net" for number in range(200)]),
             names=[HOST, *(f"shop{number}.example.com" for number in range(1000))],
         ),
@@ -212,7 +212,7 @@ BREACHES: Final[Breaches] = {
         "no root is trusted": _chain(ISSUER, ROOT, trust=[]),
     },
     "unneeded_certificate": {
-        "expired, behind a trusted one": lambda: _trusting(
+        "expired, after a trusted one": lambda: _trusting(
             below := authority("Below", by=(old := authority("Old", by=ROOT, not_after=AT - DAY))),
             old,
             by=below,
@@ -220,8 +220,8 @@ BREACHES: Final[Breaches] = {
         )(),
     },
     "chain_too_large": {"a huge extension": _huge},
-    "chain_invalid": {"dates in another form than RFC 5280 asks for": _of_other_dates},
-    "root_included": {"behind the intermediate": _chain(ISSUER, ROOT), "behind the leaf": _chain(ROOT, by=ROOT)},
+    "chain_invalid": {"dates in another format than RFC 5280 requires": _of_other_dates},
+    "root_included": {"after the intermediate": _chain(ISSUER, ROOT), "after the leaf": _chain(ROOT, by=ROOT)},
     "issuer_left_out": {"the leaf alone": _chain()},
     "authority_expires_first": {"an intermediate": _issuer(not_after=AT + 40 * DAY)},
     "strict_clients": {"no identifiers": _issuer(extensions={_OWN_ID: None}), "no key usage": _with(_USAGE, None)},

@@ -1,4 +1,4 @@
-"""What can be wrong with a private key beyond its text: its form, its kind, its numbers, and whose it is."""
+"""Uploads with a fault in the private key: its format, its kind, its numbers, or that it is another key."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -16,7 +16,7 @@ from gmpy2 import next_prime  # type: ignore[import-untyped]
 
 from tests.builders.judging import der
 from tests.builders.judging.certificates import ec_key, issue
-from tests.builders.judging.keys import Kind, armoured, key_of_openssl, loaded
+from tests.builders.judging.keys import Kind, key_of_openssl, loaded, pem_block
 from tests.builders.judging.openssl import openssl
 from tests.builders.judging.upload import ISSUER, LEAF_KEY, ROOT, Breaches, Upload, good, with_chain, with_key
 
@@ -29,17 +29,17 @@ def _and(block: Callable[[], bytes]) -> Callable[[], Upload]:
     return lambda: with_key(good().key + block())
 
 
-def _behind(block: Callable[[], bytes]) -> Callable[[], Upload]:
+def _after(block: Callable[[], bytes]) -> Callable[[], Upload]:
     return lambda: with_key(block() + _sec1())
 
 
 def _pair_of(key: Callable[[], Any]) -> Callable[[], Upload]:
-    """Return the upload of a *key* and a certificate that was made for it."""
+    """Return the upload of a *key* and a certificate for it."""
     return lambda: with_chain(leaf := issue(by=ISSUER, key=key()), ISSUER, key=leaf.key_pem)
 
 
 def _certificate_for(key: Callable[[], Any]) -> Callable[[], Upload]:
-    """Return the upload of the good key and a certificate that was made for another *key*."""
+    """Return the upload of the good key and a certificate for another *key*."""
     return lambda: with_chain(issue(by=ISSUER, key=key()), ISSUER)
 
 
@@ -76,11 +76,11 @@ def _explicit() -> bytes:
 
 
 def _halves_of_two(private: ec.EllipticCurvePrivateKey, public: ec.EllipticCurvePrivateKey) -> bytes:
-    """Return a key in SEC 1 that has the private half of one and the public half of another."""
+    """Return a key in SEC 1 with the private half of one key and the public half of another."""
     point = public.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     number = private.private_numbers().private_value.to_bytes(32)
     curve, half = der.tlv(0xA0, der.oid("1.2.840.10045.3.1.7")), der.tlv(0xA1, der.bits(point))
-    return armoured("EC PRIVATE KEY", der.sequence(der.integer(1), der.octets(number), curve, half))
+    return pem_block("EC PRIVATE KEY", der.sequence(der.integer(1), der.octets(number), curve, half))
 
 
 @cache
@@ -95,7 +95,7 @@ def _rsa_with(**changes: int) -> bytes:
     private = _rsa().private_numbers()
     numbers = {"n": private.public_numbers.n, "e": private.public_numbers.e}
     numbers |= {name: getattr(private, name) for name in ("d", "p", "q", "dmp1", "dmq1", "iqmp")}
-    return armoured("RSA PRIVATE KEY", der.sequence(der.integer(0), *map(der.integer, (numbers | changes).values())))
+    return pem_block("RSA PRIVATE KEY", der.sequence(der.integer(0), *map(der.integer, (numbers | changes).values())))
 
 
 @cache
@@ -106,7 +106,7 @@ def _rsa_of(bits: int, exponent: int = 65537) -> Any:
 
 @cache
 def _of_close_primes() -> rsa.RSAPrivateKey:
-    """Return a key that Fermat's method breaks: its primes are neighbours."""
+    """Return a key that Fermat's method breaks, because its primes are neighbours."""
     p = int(next_prime((3 << 1022) + _rsa().private_numbers().p % (1 << 900)))
     q = int(next_prime(p + 2))
     d = pow(65537, -1, (p - 1) * (q - 1))
@@ -139,24 +139,24 @@ BREACHES: Final[Breaches] = {
     "key_foreign_block": {
         "the certificate": _and(lambda: good().bundle),
         "the public key": _and(partial(_public, PublicFormat.SubjectPublicKeyInfo)),
-        "DH parameters": _and(lambda: armoured("DH PARAMETERS", b"\x30\x00")),
+        "DH parameters": _and(lambda: pem_block("DH PARAMETERS", b"\x30\x00")),
     },
     "key_several": {
         "another": _and(lambda: _pkcs8(ec_key(8))),
         "the same": _and(lambda: good().key),
     },
     "key_parameters": {
-        "of another curve": _behind(_parameters("-name", "P-384")),
-        "spelt out": _behind(_parameters("-name", "P-256", "-param_enc", "explicit")),
-        "behind the key": _given(lambda: _sec1() + openssl("ecparam", "-name", "P-256")),
-        "twice": _behind(lambda: openssl("ecparam", "-name", "P-256") * 2),
+        "of another curve": _after(_parameters("-name", "P-384")),
+        "explicit": _after(_parameters("-name", "P-256", "-param_enc", "explicit")),
+        "after the key": _given(lambda: _sec1() + openssl("ecparam", "-name", "P-256")),
+        "twice": _after(lambda: openssl("ecparam", "-name", "P-256") * 2),
         "before RSA": lambda: with_chain(
             issue(by=ISSUER, key=_rsa()), ISSUER, key=openssl("ecparam", "-name", "P-256") + _pkcs8(_rsa())
         ),
     },
     "key_unreadable": {
-        "noise": _given(lambda: armoured("PRIVATE KEY", bytes(100))),
-        "something behind it": _given(lambda: armoured("PRIVATE KEY", _pkcs8(LEAF_KEY, Encoding.DER) + b"\0")),
+        "noise": _given(lambda: pem_block("PRIVATE KEY", bytes(100))),
+        "a byte after it": _given(lambda: pem_block("PRIVATE KEY", _pkcs8(LEAF_KEY, Encoding.DER) + b"\0")),
         "SEC 1 under the label of PKCS #8": _given(lambda: _sec1().replace(b"EC PRIVATE", b"PRIVATE")),
         "PKCS #8 under the label of PKCS #1": _given(lambda: good().key.replace(b"PRIVATE", b"RSA PRIVATE")),
     },

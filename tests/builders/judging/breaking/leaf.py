@@ -1,4 +1,4 @@
-"""What can be wrong with the server's own certificate."""
+"""Uploads with a fault in the server's own certificate."""
 
 import ipaddress
 import tempfile
@@ -44,7 +44,7 @@ from tests.builders.judging.upload import (
 _BASIC, _USAGE, _PURPOSES = x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage
 _NAMES, _OWN_ID, _ISSUER_ID = x509.SubjectAlternativeName, x509.SubjectKeyIdentifier, x509.AuthorityKeyIdentifier
 
-# RFC 5758 section 3.2: ecdsa-with-SHA384, in whose place the signature is made with SHA-256
+# RFC 5758 section 3.2: ecdsa-with-SHA384; the signature itself is made with SHA-256
 _ANOTHER_ALGORITHM: Final = der.sequence(der.oid("1.2.840.10045.4.3.3"))
 _MUST_STAPLE: Final = x509.TLSFeature([x509.TLSFeatureType.status_request])
 _EXTENSIONS: Final = f"subjectAltName = DNS:{HOST}\nauthorityKeyIdentifier = keyid\n"
@@ -58,7 +58,7 @@ def _leaf(**parts: Any) -> Callable[[], Upload]:
 def _with(
     kind: type[x509.ExtensionType], extension: x509.ExtensionType | None, *, critical: bool = False
 ) -> Callable[[], Upload]:
-    """Return the upload whose leaf has another *extension* of its *kind*."""
+    """Return the upload whose leaf has *extension* instead of the usual one of its *kind*."""
     return _leaf(extensions={kind: None if extension is None else (extension, critical)})
 
 
@@ -71,7 +71,7 @@ def _rewritten(**parts: Any) -> Callable[[], Upload]:
 
 
 def _with_raw(*extensions: bytes) -> Callable[[], Upload]:
-    """Return the upload whose leaf has these *extensions* beside the usual ones."""
+    """Return the upload whose leaf has these *extensions* in addition to the usual ones."""
     return _rewritten(extensions=[*raw_extensions(issue(by=ISSUER, key=LEAF_KEY)), *extensions])
 
 
@@ -80,7 +80,7 @@ def _of_two_algorithms() -> Upload:
 
 
 def _signed_by_openssl(*how: str, extensions: bool = True) -> Upload:
-    """Return the upload whose leaf `openssl x509` has signed for a year; *how* are more of its options."""
+    """Return the upload whose leaf `openssl x509` signed for a year, with the options *how*."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = {"ca.pem": ISSUER.pem, "ca.key": ISSUER.key_pem, "my.key": good().key, "ext": _EXTENSIONS.encode()}
@@ -104,15 +104,15 @@ def _for(domain: str, *names: str) -> Callable[[], Upload]:
 
 BREACHES: Final[Breaches] = {
     "leaf_malformed": {
-        "alternative names that are none": _rewritten(extensions=[der.extension("2.5.29.17", b"noise")]),
-        "a purpose list that is empty": _rewritten(extensions=[der.extension("2.5.29.37", der.sequence())]),
+        "malformed alternative names": _rewritten(extensions=[der.extension("2.5.29.17", b"noise")]),
+        "an empty list of purposes": _rewritten(extensions=[der.extension("2.5.29.37", der.sequence())]),
     },
     "leaf_extension_twice": {
         "alternative names": _with_raw(der.extension("2.5.29.17", alternatives("www.example.com").public_bytes())),
-        "one that nobody knows": _with_raw(*2 * [der.extension("1.3.6.1.4.1.55738.666.1", b"\5\0")]),
+        "an unknown one": _with_raw(*2 * [der.extension("1.3.6.1.4.1.55738.666.1", b"\5\0")]),
     },
     "leaf_unknown_critical_extension": {
-        "one that nobody knows": _leaf(more=[(unknown(), True)]),
+        "an unknown one": _leaf(more=[(unknown(), True)]),
         "the poison of a precertificate": _leaf(more=[(x509.PrecertPoison(), True)]),
     },
     "leaf_wrongly_critical_extension": {
@@ -132,7 +132,7 @@ BREACHES: Final[Breaches] = {
         "SHA-224": _leaf(digest=SHA224()),
         "SHA-1, by openssl": partial(_signed_by_openssl, "-sha1"),
     },
-    "leaf_two_algorithms": {"another beside the signature": _of_two_algorithms},
+    "leaf_two_algorithms": {"another at the signature": _of_two_algorithms},
     "leaf_no_issuer": {"an authority without a name": _of_nameless_authority},
     "leaf_expired": {
         "a second ago": _leaf(not_after=AT - _SECOND),
@@ -144,7 +144,7 @@ BREACHES: Final[Breaches] = {
     },
     "leaf_no_names": {
         "a common name only": lambda: replace(with_leaf(names=[]), domain=None),
-        "none, and one is asked for": _leaf(names=[]),
+        "none, though a domain is requested": _leaf(names=[]),
     },
     "leaf_too_many_names": {"2001": _named(*(f"shop{number}.example.com" for number in range(2001)))},
     "leaf_bad_name": {
@@ -154,10 +154,10 @@ BREACHES: Final[Breaches] = {
         "a blank": _named(HOST, "my shop.example.com"),
         "an address as a name": _named(HOST, x509.DNSName("192.0.2.1")),
         "a port": _named(HOST, "shop.example.com:443"),
-        "an address of the web": _named(HOST, "https://shop.example.com"),
+        "a URL": _named(HOST, "https://shop.example.com"),
         "a hyphen at the end of a label": _named(HOST, "a-.example.com"),
         "a label of 64 characters": _named(HOST, "a" * 64 + ".example.com"),
-        "letters beyond ASCII": _with(
+        "non-ASCII letters": _with(
             _NAMES,
             x509.SubjectAlternativeName(
                 [x509.DNSName(HOST), x509.DNSName._init_without_validation("b\u00fccher.example.com")]
@@ -179,7 +179,7 @@ BREACHES: Final[Breaches] = {
         "a host below": _for(f"www.{HOST}", HOST),
         "the apex of a wildcard": _for("example.com", "*.example.com"),
         "two labels for a wildcard": _for("a.b.example.com", "*.example.com"),
-        "a wildcard that is not there": _for("*.example.com", HOST),
+        "a wildcard that the certificate lacks": _for("*.example.com", HOST),
         "an address": _for("192.0.2.1", HOST),
     },
     "leaf_is_authority": {"CA": _with(_BASIC, x509.BasicConstraints(ca=True, path_length=None), critical=True)},

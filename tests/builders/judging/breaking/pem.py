@@ -1,24 +1,23 @@
-"""What can be wrong with a file of PEM, be it the bundle or the key."""
+"""Uploads with a fault in the PEM text, of the bundle or of the key."""
 
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from tests.builders.judging.openssl import openssl
 from tests.builders.judging.upload import Breaches, good, with_bundle, with_key
 
 _FIRST_LINE: Final = re.compile(rb"(-----BEGIN [A-Z ]+-----\n)(.)")
 _JUNK: Final = b"-----BEGIN JUNK-----\nAAAA\n-----END JUNK-----\n"
 
-# By the last part of the code, what makes the flaw out of a good file.
+# For each flaw (the last part of the code), functions that turn a good file into one with that flaw.
 _FLAWS: Final[Mapping[str, Mapping[str, Callable[[bytes], bytes]]]] = {
     "empty": {
         "no byte": lambda _: b"",
         "blank lines": lambda _: b"\n \r\n",
     },
     "too_large": {
-        "a comment without end": lambda text: text + b"# and so on\n" * 30_000,
+        "a huge comment": lambda text: text + b"# and so on\n" * 30_000,
     },
     "nul_byte": {
         "a NUL in a comment": lambda text: b"mine\0\n" + text,
@@ -61,7 +60,7 @@ _FLAWS: Final[Mapping[str, Mapping[str, Callable[[bytes], bytes]]]] = {
         "a blank line": lambda text: _FIRST_LINE.sub(rb"\1\2\n\n", text, count=1),
         "nothing": lambda text: re.sub(rb"(-----BEGIN [A-Z ]+-----\n)[^-]*", rb"\1", text, count=1),
     },
-    "too_many_blocks": {  # those of junk are not told one by one then
+    "too_many_blocks": {  # so the junk blocks are not reported one by one
         "junk": lambda text: text + _JUNK * 100,
     },
 }
@@ -78,7 +77,3 @@ BREACHES: Final[Breaches] = {
         for flaw, ways in _FLAWS.items()
     },
 }
-
-
-def _der_bundle() -> bytes:
-    return openssl("x509", "-outform", "DER", given=good().bundle)
