@@ -182,12 +182,12 @@ async def test_a_502_arrives_though_the_client_is_still_sending_a_body(rig: Rig,
     ("address", "reason"),
     [
         ("", b"no upstream is configured for this domain\n"),
-        ("http://app.example.net:80", b"is of a kind that is not served; tcp://host:port was expected\n"),
-        ("tls://app.example.net:443", b"is of a kind that is not served; tcp://host:port was expected\n"),
+        ("http://app.example.net:80", b"has an unsupported scheme; tcp://host:port is expected\n"),
+        ("tls://app.example.net:443", b"has an unsupported scheme; tcp://host:port is expected\n"),
         ("tcp://169.254.169.254:80", b"is a link-local address, which is never forwarded to\n"),
         ("tcp://[fd00:ec2::254]:80", b"leads to an address that it may not have\n"),
         ("tcp://no-such-host.invalid:80", b"does not answer\n"),
-        ("nonsense", b"is of a kind that is not served; tcp://host:port was expected\n"),
+        ("nonsense", b"has an unsupported scheme; tcp://host:port is expected\n"),
     ],
 )
 async def test_an_upstream_that_cannot_be_used_is_a_502_that_says_why(
