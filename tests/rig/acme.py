@@ -1,4 +1,4 @@
-"""A client's half of an ACME order, and who answers its challenges."""
+"""An ACME client for tests, and a server that answers its challenges."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from aiohttp import web
 
 from dev.servers.ca_gate import CaGate
 from dev.servers.pebble import Pebble
-from services.provisioner import csr as certificate_request
+from services.provisioner import csr
 from services.provisioner.adapters.acme import HttpCertificateAuthorities, open_certificate_authorities
 from services.provisioner.adapters.acme.account import HttpAcmeAccount
 from services.provisioner.rules.acme import CaAuthorization, CaOrder, OrderStatus
@@ -20,7 +20,7 @@ SECONDS: Final = 600.0  # the patience of the client, not of a test
 
 
 class SettledPebble(Pebble):
-    """A Pebble with settings of its own on top of the usual ones."""
+    """A Pebble with additional settings."""
 
     more: ClassVar[Mapping[str, Any]]
 
@@ -33,7 +33,7 @@ class SettledPebble(Pebble):
 
 @dataclass(slots=True)
 class Responder:
-    """Answers HTTP-01 for all names with *answers*, by token; counts how often it was asked."""
+    """Answers HTTP-01 for all names with *answers*, by token; counts the requests."""
 
     answers: dict[str, str] = field(default_factory=dict)
     asked: int = 0
@@ -42,7 +42,7 @@ class Responder:
         """Answer one request."""
         self.asked += 1
         answer = self.answers.get(request.match_info["token"])
-        return web.Response(status=404, text="nobody home") if answer is None else web.Response(text=answer)
+        return web.Response(status=404, text="not found") if answer is None else web.Response(text=answer)
 
     @asynccontextmanager
     async def listening(self, address: str, port: int) -> AsyncIterator["Responder"]:
@@ -60,7 +60,7 @@ class Responder:
 
 @dataclass(slots=True, kw_only=True)
 class Client:
-    """A registered account, and whoever answers for the names that *ca* looks at."""
+    """A registered account at *ca*, and the responder that answers for its names."""
 
     ca: Pebble
     directory_url: str
@@ -71,7 +71,7 @@ class Client:
     address: str
 
     async def order(self, *names: str) -> CaOrder:
-        """Return a new order for *names*, which lead to the responder."""
+        """Return a new order for *names*, which point to the responder."""
         for name in names:
             await self.ca.dns.set_a(name, self.address)
         return await self.account.new_order(names, deadline=soon())
@@ -82,7 +82,7 @@ class Client:
         return await self.account.authorization(url, deadline=soon())
 
     async def prove(self, order: CaOrder, answer: str | None = None) -> CaOrder:
-        """Let the authority validate all names of *order*, by *answer* instead of the right ones if given."""
+        """Let the CA validate all names of *order*; *answer* replaces the right answers."""
         for url in order.authorization_urls:
             found = await self.account.authorization(url, deadline=soon())
             challenge = found.challenge("http-01")
@@ -93,13 +93,13 @@ class Client:
         return await self.settle(order)
 
     async def settle(self, order: CaOrder) -> CaOrder:
-        """Return *order* when it is in another state."""
+        """Return *order* once its status has changed."""
         return await self.account.settled(order, patience_seconds=SECONDS, deadline=soon())
 
     async def finalize(self, order: CaOrder, request: bytes | None = None) -> CaOrder:
-        """Return *order* with its certificate made."""
-        csr = request or certificate_request.make(order.names, key_type="ecdsa").request
-        after = await self.account.finalize(order, csr, deadline=soon())
+        """Return *order* once its certificate is issued."""
+        request = request or csr.make(order.names, key_type="ecdsa").request
+        after = await self.account.finalize(order, request, deadline=soon())
         return await self.settle(after) if after.status is OrderStatus.PROCESSING else after
 
     async def issue(self, *names: str) -> CaOrder:

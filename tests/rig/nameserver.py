@@ -1,4 +1,4 @@
-"""A DNS server for what pebble-challtestsrv cannot do: names that do not exist, whole chains, silence, truncation."""
+"""A DNS server with features that pebble-challtestsrv lacks: missing names, whole chains, no answer, truncation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -20,7 +20,7 @@ SILENT: Final = "silent"
 
 @dataclass(slots=True)
 class NameServer(asyncio.DatagramProtocol):
-    """Says *records* by UDP and TCP: name -> (type, text) pairs. It follows CNAMEs only if it is told to."""
+    """Serves *records*, name -> (type, text) pairs, by UDP and TCP. It follows CNAMEs only with *follows*."""
 
     records: Mapping[str, list[tuple[str, str]]]
     follows: bool = False
@@ -32,7 +32,7 @@ class NameServer(asyncio.DatagramProtocol):
 
     @property
     def address(self) -> str:
-        """Where it is."""
+        """Its address, as host:port."""
         return f"{LOOPBACK}:{self.port}"
 
     @asynccontextmanager
@@ -48,7 +48,7 @@ class NameServer(asyncio.DatagramProtocol):
             streams.close()
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]  # what it is here
-        """Keep what answers are sent by."""
+        """Keep the transport that sends the answers."""
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

@@ -28,7 +28,7 @@ from shared.vault import KeyFiles
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """Everything that a provisioner meets, and what a test wants to see of it."""
+    """The servers that a provisioner uses, and a view of its rows."""
 
     amqp_url: str
     database: asyncpg.Pool
@@ -39,7 +39,7 @@ class World:
     settings: dict[str, Any] = field(default_factory=dict)
 
     async def point_here(self, *names: str) -> None:
-        """Let the DNS say that *names* are at the platform's address."""
+        """Point *names* to the platform's address in the DNS."""
         for name in names:
             await self.pebble.dns.set_a(name, self.address)
 
@@ -57,7 +57,7 @@ class World:
             await exchange.publish(message, routing_key=event_type)
 
     async def until(self, query: str, *args: object) -> Any:
-        """Return the first value of *query* that is true, asked again and again."""
+        """Repeat *query* until its value is true, and return it."""
         return await waiting.until(lambda: self.database.fetchval(query, *args), query)
 
     async def certificate_of(self, name: str, *, tenant: str = "") -> CertificateId:
@@ -129,7 +129,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
 async def world(
     amqp_url: str, rabbitmq: Any, database_url: str, key_files: KeyFiles, pebble: Pebble, loopback_address: str
 ) -> AsyncIterator[World]:
-    """Yield a world in which port 80 of the platform answers HTTP-01 as the challenges in the database say."""
+    """Yield a world whose platform answers HTTP-01 on port 80 from the challenges in the database."""
     login = f"http://{rabbitmq.user}:{rabbitmq.password}@"
     await topology.declare(amqp_url, rabbitmq.management_url.replace("http://", login))
     async with asyncpg.create_pool(database_url, min_size=0) as database:

@@ -1,4 +1,4 @@
-"""What requests to attach and detach cause, by the provisioner's handlers; in the database only."""
+"""Requests to attach and detach, by the provisioner's handlers; in the database only."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -86,7 +86,7 @@ async def test_a_domain_is_hosted_with_a_customers_own_certificate_alone(pool: P
     assert await open_orders(owner) == 0
 
 
-async def test_creating_again_without_a_word_of_it_leaves_it_attached_and_null_detaches(
+async def test_creating_again_without_the_field_keeps_the_certificate_and_null_detaches_it(
     pool: Pool, owner: Connection
 ) -> None:
     certificate_id = await stored_rows.store(owner, stored_rows.make(NAME), source="uploaded")
@@ -100,7 +100,7 @@ async def test_creating_again_without_a_word_of_it_leaves_it_attached_and_null_d
     assert await attached(owner) is None
 
 
-async def test_attaching_and_detaching_are_told(pool: Pool, owner: Connection) -> None:
+async def test_attaching_and_detaching_are_published(pool: Pool, owner: Connection) -> None:
     certificate_id = await stored_rows.store(owner, stored_rows.make(NAME), source="uploaded")
     await create(pool, certificate_management_policy=None)
 

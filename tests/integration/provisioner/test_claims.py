@@ -30,7 +30,7 @@ async def test_a_due_order_is_found_at_once_however_many_tenants_wait_for_their_
     assert [order.domain_id for order in found] == [due]
 
 
-async def test_a_tenant_with_very_many_due_orders_does_not_keep_another_waiting(pool: Pool, database_url: str) -> None:
+async def test_a_tenant_with_very_many_due_orders_does_not_delay_another(pool: Pool, database_url: str) -> None:
     many = [("aaa", timedelta(seconds=-60))] * 1500
     *_, other = await store_orders(database_url, *many, ("zzz", timedelta()))
 
@@ -40,7 +40,7 @@ async def test_a_tenant_with_very_many_due_orders_does_not_keep_another_waiting(
     assert other in {order.domain_id for order in found}
 
 
-async def test_few_due_orders_are_taken_tenant_by_tenant_too(pool: Pool, database_url: str) -> None:
+async def test_few_due_orders_are_claimed_tenant_by_tenant_too(pool: Pool, database_url: str) -> None:
     many = [("aaa", timedelta(seconds=-60))] * 20
     *_, other = await store_orders(database_url, *many, ("zzz", timedelta()))
 
@@ -49,7 +49,7 @@ async def test_few_due_orders_are_taken_tenant_by_tenant_too(pool: Pool, databas
     assert other in {order.domain_id for order in found}
 
 
-async def test_workers_at_once_never_get_the_same_order(pool: Pool, database_url: str) -> None:
+async def test_concurrent_workers_never_claim_the_same_order(pool: Pool, database_url: str) -> None:
     await store_orders(database_url, *[("aaa", timedelta())] * 30)
 
     found = await asyncio.gather(*(claims(pool).claim(10) for _ in range(4)))
@@ -58,7 +58,7 @@ async def test_workers_at_once_never_get_the_same_order(pool: Pool, database_url
     assert len(taken) == len(set(taken))
 
 
-async def test_an_order_that_the_ca_forgets_again_and_again_is_made_anew_less_and_less_often(
+async def test_an_order_that_the_ca_forgets_repeatedly_is_created_again_at_growing_intervals(
     pool: Pool, database_url: str
 ) -> None:
     forgotten = Verdict(
@@ -84,15 +84,13 @@ async def test_an_order_that_the_ca_forgets_again_and_again_is_made_anew_less_an
     assert waits == [1.0, 3.0, 10.0, 30.0]
 
 
-async def test_who_asks_while_an_order_is_looked_at_has_it_looked_at_again_at_once(
-    pool: Pool, database_url: str
-) -> None:
+async def test_a_retry_asked_of_a_leased_order_makes_it_due_when_it_is_released(pool: Pool, database_url: str) -> None:
     (domain_id,) = await store_orders(database_url, ("acme", timedelta()))
     (order,) = await claims(pool).claim(1)
 
     async with pool.transaction() as connection:
         assert await orders.retry_now(connection, domain_id)
-        assert not await claims(pool).claim(1)  # it stays in its worker's hands
+        assert not await claims(pool).claim(1)  # it stays leased to its worker
         await orders.release(connection, order, order, wait=timedelta(hours=1))
 
     (again,) = await claims(pool).claim(1)

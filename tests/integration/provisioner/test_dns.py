@@ -1,4 +1,4 @@
-"""What the DNS says of a name, asked at real servers."""
+"""Look-ups at real DNS servers."""
 
 import asyncio
 import time
@@ -58,7 +58,7 @@ async def test_a_chain_is_followed_to_its_addresses(follows: bool) -> None:  # n
         (f"{'a' * 64}.example.com", DnsOutcome.NXDOMAIN, ()),
     ],
 )
-async def test_each_end_of_a_chain_is_told_apart(
+async def test_each_end_of_a_chain_has_its_own_outcome(
     name: str,
     outcome: DnsOutcome,
     cnames: tuple[str, ...],
@@ -81,7 +81,7 @@ async def test_a_chain_without_an_end_is_given_up(name: str) -> None:
 
 
 @pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NOTIMP])
-async def test_a_server_that_cannot_tell_says_nothing_of_the_name(rcode: dns.rcode.Rcode) -> None:
+async def test_an_error_of_the_server_is_not_a_finding_about_the_name(rcode: dns.rcode.Rcode) -> None:
     async with NameServer(ZONE, rcode=rcode).serving() as server:
         found = await DnspythonDns([server.address]).resolve("apex.example.com")
 
@@ -89,21 +89,21 @@ async def test_a_server_that_cannot_tell_says_nothing_of_the_name(rcode: dns.rco
     assert rcode.name in found.detail
 
 
-async def test_the_next_server_is_asked_when_one_cannot_tell() -> None:
+async def test_the_next_server_is_queried_after_an_error() -> None:
     async with NameServer(ZONE, rcode=dns.rcode.SERVFAIL).serving() as bad, NameServer(ZONE).serving() as good:
         found = await DnspythonDns([bad.address, good.address]).resolve("apex.example.com")
 
     assert found.outcome is DnsOutcome.FOUND
 
 
-async def test_the_next_server_is_asked_when_nobody_listens() -> None:
+async def test_the_next_server_is_queried_if_one_is_down() -> None:
     async with NameServer(ZONE).serving() as good:
         found = await DnspythonDns([f"127.0.0.1:{free_port()}", good.address]).resolve("apex.example.com")
 
     assert found.outcome is DnsOutcome.FOUND
 
 
-async def test_silence_ends_after_five_seconds_and_what_was_seen_is_kept() -> None:
+async def test_a_look_up_without_an_answer_ends_after_five_seconds_and_keeps_the_links_seen() -> None:
     started = time.monotonic()
 
     async with NameServer(ZONE).serving() as server:
@@ -114,7 +114,7 @@ async def test_silence_ends_after_five_seconds_and_what_was_seen_is_kept() -> No
     assert time.monotonic() - started < 6
 
 
-async def test_what_does_not_fit_a_datagram_is_asked_by_tcp() -> None:
+async def test_a_truncated_answer_is_queried_by_tcp() -> None:
     async with NameServer(ZONE, truncates=True).serving() as server:
         found = await DnspythonDns([server.address]).resolve("apex.example.com")
 
@@ -175,6 +175,6 @@ def test_a_server_is_a_host_with_or_without_a_port(text: str, server: tuple[str,
 @pytest.mark.parametrize(
     "text", ["", ":53", "ns.example.com:", "ns.example.com:dns", "192.0.2.53:0", "192.0.2.53:65536"]
 )
-def test_what_is_no_server_is_refused(text: str) -> None:
+def test_a_malformed_server_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="PROVISIONER_DNS_SERVERS"):
         DnspythonDns([text])

@@ -32,7 +32,7 @@ async def domain_of(world: World, name: str) -> asyncpg.Record:
 
 
 async def settled(world: World) -> None:
-    """Return when all that was published has been acted on."""
+    """Return when every event published before has been handled."""
     marker = a_name()
     await world.publish("domain.deleted", {"domain": marker}, **at(0), type="domain.deleted")
     await world.until("SELECT true FROM registry.domains WHERE name = $1", marker)

@@ -21,7 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FixedDns:
-    """Says the same of every name."""
+    """Gives the same answer for every name."""
 
     def __init__(self, *addresses: str, outcome: DnsOutcome = DnsOutcome.FOUND) -> None:
         self.addresses = tuple(map(ip_address, addresses))
@@ -29,14 +29,14 @@ class FixedDns:
         self.asked = 0
 
     async def resolve(self, name: str) -> DnsAnswer:
-        """Return what it always says."""
+        """Return the answer."""
         self.asked += 1
         return DnsAnswer(name=name, outcome=self.outcome, addresses=self.addresses)
 
 
 @asynccontextmanager
 async def a_site(handler: Handler, *addresses: str, port: int) -> AsyncIterator[list[web.Request]]:
-    """Serve *handler*, and yield the requests that came."""
+    """Serve *handler*, and yield the list of requests received."""
     seen = []
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -73,7 +73,7 @@ async def test_the_right_answer_is_seen(text: str) -> None:
     assert await probe(answering(text)) == Probe(outcome=ProbeOutcome.OK, address=ip_address("127.0.0.1"))
 
 
-async def test_the_name_and_the_token_are_asked_for() -> None:
+async def test_the_request_has_the_name_and_the_token() -> None:
     port = free_port()
 
     async with (
@@ -102,7 +102,7 @@ async def test_the_name_and_the_token_are_asked_for() -> None:
     ],
     ids=["parked", "404", "500", "redirect", "prefix", "1 MiB"],
 )
-async def test_somebody_else_s_answer_is_shown(handler: Handler, words: str) -> None:
+async def test_a_wrong_answer_is_shown(handler: Handler, words: str) -> None:
     found = await probe(handler)
 
     assert found.outcome is ProbeOutcome.MISMATCH
@@ -110,7 +110,7 @@ async def test_somebody_else_s_answer_is_shown(handler: Handler, words: str) -> 
     assert len(found.detail) < 200
 
 
-async def test_nobody_listening_is_unreachable() -> None:
+async def test_a_closed_port_is_unreachable() -> None:
     async with open_probe(FixedDns("127.0.0.1"), port=free_port(), allow=LOOPBACK) as probe:
         found = await probe.fetch(NAME, token=TOKEN, expected=EXPECTED)
 
@@ -129,7 +129,7 @@ async def test_a_site_that_never_answers_is_given_up() -> None:
     assert "does not answer within 5 seconds" in found.detail
 
 
-async def test_no_http_is_unreachable() -> None:
+async def test_an_answer_that_is_not_http_is_unreachable() -> None:
     port = free_port()
 
     async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,7 +146,7 @@ async def test_no_http_is_unreachable() -> None:
     assert found.outcome is ProbeOutcome.UNREACHABLE
 
 
-async def test_the_next_address_is_tried_only_where_nobody_listens() -> None:
+async def test_the_next_address_is_tried_only_if_a_connection_fails() -> None:
     port, here, elsewhere = free_port(), free_address(), free_address()
 
     async with (
@@ -197,7 +197,7 @@ async def test_a_name_without_addresses_is_unreachable(outcome: DnsOutcome) -> N
     assert NAME in found.detail
 
 
-async def test_an_answer_of_the_dns_that_is_known_is_not_asked_for_again() -> None:
+async def test_a_known_answer_of_the_dns_is_not_queried_again() -> None:
     dns = FixedDns("127.0.0.1")
     known = await dns.resolve(NAME)
 

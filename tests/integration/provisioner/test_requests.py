@@ -1,4 +1,4 @@
-"""What handlers do to orders when requests meet each other; in the database only."""
+"""Orders after concurrent requests, by the handlers; in the database only."""
 
 import asyncio
 import secrets
@@ -42,7 +42,7 @@ def event(data: Data) -> Incoming:
 
 
 async def unfinished(database_url: str) -> list[str]:
-    """Return the tenants with an order that goes on."""
+    """Return the tenants with an unfinished order."""
     connection = await asyncpg.connect(database_url)
     rows = await connection.fetch(
         "SELECT tenant FROM provisioner.orders WHERE finished_at IS NULL AND cancelled_at IS NULL ORDER BY tenant"
@@ -51,7 +51,7 @@ async def unfinished(database_url: str) -> list[str]:
     return [row["tenant"] for row in rows]
 
 
-async def test_a_renewal_that_meets_a_deletion_opens_no_order_for_what_is_deleted(
+async def test_a_renewal_concurrent_with_a_deletion_opens_no_order_for_the_deleted_domain(
     pool: Pool, database_url: str
 ) -> None:
     async with pool.transaction() as connection:
@@ -76,7 +76,9 @@ async def test_a_renewal_that_meets_a_deletion_opens_no_order_for_what_is_delete
     assert await unfinished(database_url) == []
 
 
-async def test_a_name_that_was_lost_to_a_tenant_who_deletes_it_can_come_back(pool: Pool, database_url: str) -> None:
+async def test_a_name_lost_to_another_tenant_can_come_back_when_that_tenant_deletes_it(
+    pool: Pool, database_url: str
+) -> None:
     for tenant in ("first", "second"):
         async with pool.transaction() as connection:
             await HANDLERS.on_domain_created(connection, event(DomainCreated(domain=NAME, tenant=tenant)))

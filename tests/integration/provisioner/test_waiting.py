@@ -1,4 +1,4 @@
-"""What an order waits for, and what people are told meanwhile."""
+"""Orders that wait, and the messages that people get meanwhile."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ def a_name() -> str:
 
 
 async def message_of(world: World, name: str) -> str:
-    """Return the sentence that the order of *name* waits with, once it waits."""
+    """Return the message of the order of *name*, once it waits."""
     query = (
         "SELECT o.message FROM provisioner.orders AS o JOIN registry.domains AS d ON d.id = o.domain_id "
         "WHERE d.name = $1 AND o.message IS NOT NULL"
@@ -77,7 +77,7 @@ async def test_nothing_is_asked_of_the_ca_while_our_own_answer_cannot_be_seen(wo
     assert order["attempt"] == 0
 
 
-async def test_a_failed_validation_is_told_and_tried_again_with_a_new_order_and_the_same_key(world: World) -> None:
+async def test_a_failed_validation_is_published_and_retried_with_a_new_order_and_the_same_key(world: World) -> None:
     name = a_name()
     await world.pebble.dns.set_a(name, "127.0.0.99")
 
@@ -96,7 +96,7 @@ async def test_a_failed_validation_is_told_and_tried_again_with_a_new_order_and_
     assert issued["order_url"] != failed["order_url"]
 
 
-async def test_a_wildcard_ends_with_what_to_do(world: World) -> None:
+async def test_a_wildcard_fails_with_what_to_do(world: World) -> None:
     async with world.provisioner():
         await world.publish("domain.created", {"domain": "*.shop.example.com"})
         message = await message_of(world, "*.shop.example.com")
@@ -106,7 +106,7 @@ async def test_a_wildcard_ends_with_what_to_do(world: World) -> None:
     assert "DNS-01" in message
 
 
-async def test_what_the_limit_allows_is_ordered_and_the_rest_waits_with_the_time(world: World) -> None:
+async def test_orders_over_the_limit_wait_and_name_the_time(world: World) -> None:
     first, second = a_name(), a_name()
     await world.point_here(first, second)
 
@@ -155,13 +155,13 @@ async def test_an_internationalized_name_is_stored_as_its_a_label(world: World) 
         assert await world.certificate_of(f"xn--bcher-kva.{unique}.example.com")
 
 
-async def test_an_error_of_ours_is_said_in_the_row_and_tried_again(world: World) -> None:
+async def test_an_unexpected_error_is_written_to_the_row_and_retried(world: World) -> None:
     name = a_name()
     await world.point_here(name)
     calls = 0
 
     class Stumbling(HttpCertificateAuthorities):
-        """Fails once in a way that nobody foresaw."""
+        """Fails once with an unexpected error."""
 
         def account(self, **given: Any) -> HttpAcmeAccount:
             nonlocal calls

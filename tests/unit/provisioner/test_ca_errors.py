@@ -1,4 +1,4 @@
-"""What helps after a certificate authority said no: the table, row by row."""
+"""The remedy for each error of a certificate authority, row by row of the tables."""
 
 import pytest
 from hypothesis import given
@@ -116,7 +116,7 @@ REQUESTS = [
     ("phase", "kind", "status", "remedy", "error_code", "scope", "counts"),
     [(phase, *row) for phases, *row in REQUESTS for phase in phases],
 )
-def test_a_refused_request(
+def test_a_refused_request_has_its_remedy(
     phase: Phase,
     kind: str | None,
     status: int,
@@ -150,14 +150,14 @@ def test_a_refused_request(
         ("orderNotReady", Remedy.FRESH_ORDER, ErrorCode.AUTHORITY_ERROR),
     ],
 )
-def test_a_failed_validation(kind: str, remedy: Remedy, error_code: ErrorCode) -> None:
+def test_a_failed_validation_has_its_remedy(kind: str, remedy: Remedy, error_code: ErrorCode) -> None:
     found = verdict_on_problem(Problem(type=kind, detail="why"), name=NAME)
 
     assert (found.remedy, found.error_code) == (remedy, error_code)
     assert "why" in found.message
 
 
-def test_what_expired_costs_no_attempt() -> None:
+def test_an_expired_order_costs_no_attempt() -> None:
     found = verdict_on_problem(None, name=NAME)
 
     assert found.remedy is Remedy.FRESH_ORDER
@@ -176,7 +176,12 @@ def test_what_expired_costs_no_attempt() -> None:
         (Failure.UNTRUSTED, False, Remedy.OPERATOR, Scope.AUTHORITY),
     ],
 )
-def test_a_request_without_an_answer(failure: Failure, outcome_unknown: bool, remedy: Remedy, scope: Scope) -> None:  # noqa: FBT001
+def test_a_request_without_an_answer_has_its_remedy(
+    failure: Failure,
+    outcome_unknown: bool,  # noqa: FBT001 - a parameter
+    remedy: Remedy,
+    scope: Scope,
+) -> None:
     found = verdict(a_failure(failure, outcome_unknown=outcome_unknown), name=NAME)
 
     assert (found.remedy, found.scope) == (remedy, scope)
@@ -193,7 +198,7 @@ def test_a_request_without_an_answer(failure: Failure, outcome_unknown: bool, re
         ("slow down", Scope.ORDER),
     ],
 )
-def test_a_limit_holds_back_what_it_is_about(detail: str, scope: Scope) -> None:
+def test_a_limit_delays_the_orders_in_its_scope_only(detail: str, scope: Scope) -> None:
     error = a_refusal(Phase.NEW_ORDER, "rateLimited", 429, detail, retry_after_seconds=3600.0)
 
     found = verdict(error, name=NAME)
@@ -203,7 +208,7 @@ def test_a_limit_holds_back_what_it_is_about(detail: str, scope: Scope) -> None:
     assert not found.counts
 
 
-def test_a_paused_name_needs_the_operator_and_says_where() -> None:
+def test_a_paused_name_needs_the_operator_and_has_the_address_to_unpause() -> None:
     found = verdict(a_refusal(Phase.NEW_ORDER, "rateLimited", 429, help_url=UNPAUSE), name=NAME)
 
     assert found.remedy is Remedy.OPERATOR
@@ -226,7 +231,7 @@ def test_a_limit_with_a_page_about_limits_is_not_a_pause() -> None:
         (Phase.ORDER, "serverInternal", None),
     ],
 )
-def test_the_next_try_is_different(phase: Phase, kind: str, change: Change | None) -> None:
+def test_the_verdict_names_what_to_change(phase: Phase, kind: str, change: Change | None) -> None:
     assert verdict(a_refusal(phase, kind), name=NAME).change is change
 
 
@@ -234,17 +239,17 @@ def test_the_next_try_is_different(phase: Phase, kind: str, change: Change | Non
     ("kind", "pace"),
     [("accountDoesNotExist", Pace.QUICK), ("serverInternal", Pace.STEADY), ("caa", Pace.SLOW), ("teapot", Pace.SLOW)],
 )
-def test_waits_grow_by_who_must_act(kind: str, pace: Pace) -> None:
+def test_the_pace_of_retries_depends_on_who_must_act(kind: str, pace: Pace) -> None:
     assert verdict(a_refusal(Phase.NEW_ORDER, kind), name=NAME).pace is pace
 
 
-def test_retry_after_is_handed_on() -> None:
+def test_a_verdict_has_the_retry_after_of_the_error() -> None:
     error = a_refusal(Phase.FINALIZE, "serverInternal", 500, retry_after_seconds=60.0)
 
     assert verdict(error, name=NAME).retry_after_seconds == 60.0
 
 
-def test_the_worst_of_several_names_decides_and_the_bad_ones_are_named() -> None:
+def test_the_worst_of_several_names_decides_and_refused_names_are_listed() -> None:
     parts = (
         Subproblem(type="caa", detail="forbidden", name="a.example.com"),
         Subproblem(type="rejectedIdentifier", detail="blocked", name="b.example.com"),
@@ -260,7 +265,7 @@ def test_the_worst_of_several_names_decides_and_the_bad_ones_are_named() -> None
     assert "b.example.com" in found.message
 
 
-def test_an_invalid_order_is_judged_by_its_failed_names() -> None:
+def test_the_verdict_on_an_invalid_order_is_that_on_its_failed_names() -> None:
     authorizations = [
         an_authorization("a.example.com", "connection"),
         an_authorization("b.example.com", None, AuthorizationStatus.VALID),
@@ -283,7 +288,9 @@ def test_an_invalid_order_is_judged_by_its_failed_names() -> None:
         (Problem(type="badCSR", detail="weak key"), Remedy.FRESH_ORDER),
     ],
 )
-def test_an_invalid_order_whose_names_are_fine_is_judged_by_itself(problem: Problem | None, remedy: Remedy) -> None:
+def test_the_verdict_on_an_invalid_order_with_valid_names_is_that_on_its_own_error(
+    problem: Problem | None, remedy: Remedy
+) -> None:
     fine = an_authorization(NAME, None, AuthorizationStatus.VALID)
 
     assert verdict_on_order(an_order(problem), [fine]).remedy is remedy
@@ -295,7 +302,7 @@ def test_an_expired_authorization_asks_for_a_fresh_order() -> None:
     assert verdict_on_order(an_order(), [expired]).remedy is Remedy.FRESH_ORDER
 
 
-def test_messages_name_who_must_act() -> None:
+def test_every_message_names_who_must_act() -> None:
     by_owner = verdict_on_problem(Problem(type="connection", detail="connection refused"), name=NAME)
     by_operator = verdict(a_refusal(Phase.ACCOUNT, "externalAccountRequired", 403), name=NAME)
     by_nobody = verdict(a_refusal(Phase.ORDER, "serverInternal", 500), name=NAME)

@@ -1,4 +1,4 @@
-"""The table of an order's states."""
+"""The states of an order and its transitions."""
 
 from dataclasses import replace
 from itertools import product
@@ -31,7 +31,7 @@ def test_the_main_path_leads_from_queued_to_issued() -> None:
 
 
 @pytest.mark.parametrize(("state", "trigger"), list(product(sorted(FINISHED), Trigger)))
-def test_a_finished_order_stays_as_it_is(state: OrderState, trigger: Trigger) -> None:
+def test_nothing_moves_a_finished_order(state: OrderState, trigger: Trigger) -> None:
     with pytest.raises(IllegalTransitionError, match=trigger):
         advance(an_order(state), trigger)
 
@@ -44,7 +44,7 @@ def test_every_unfinished_order_can_fail_be_given_up_and_be_cancelled(state: Ord
 
 
 @given(st.lists(st.sampled_from(Trigger)))
-def test_no_row_of_triggers_reaches_the_ca_without_a_key(triggers: list[Trigger]) -> None:
+def test_no_sequence_of_triggers_reaches_the_ca_without_a_key(triggers: list[Trigger]) -> None:
     order, has_key = an_order(), False
 
     for trigger in triggers:

@@ -1,4 +1,4 @@
-"""What a domain's DNS must show before the CA is asked."""
+"""The check of a domain's DNS before the CA is asked."""
 
 from ipaddress import ip_address
 
@@ -28,20 +28,20 @@ def test_a_cname_to_its_own_target_proves_the_registration(may_have_name: bool) 
     assert found.by_own_target
 
 
-def test_a_target_counts_wherever_it_stands_in_the_chain() -> None:
+def test_a_target_counts_anywhere_in_the_chain_of_cnames() -> None:
     found = judge(an_answer(cnames=("www.example.com", OWN)), target_label=LABEL, platform=BOTH, may_have_name=False)
 
     assert found.by_own_target
 
 
-def test_one_of_our_addresses_is_enough_for_who_came_first() -> None:
+def test_one_of_our_addresses_is_enough_for_the_first_registration() -> None:
     found = judge(an_answer(addresses=(THEIRS, OURS)), target_label=LABEL, platform=BOTH, may_have_name=True)
 
     assert found.points_here
     assert not found.by_own_target
 
 
-def test_our_address_is_not_enough_for_who_came_second() -> None:
+def test_our_address_is_not_enough_for_a_second_registration() -> None:
     found = judge(an_answer(), target_label=LABEL, platform=BOTH, may_have_name=False)
 
     assert not found.points_here
@@ -61,7 +61,7 @@ def test_our_address_is_not_enough_for_who_came_second() -> None:
         (an_answer(cnames=("rd-other.edge.example.net",)), "belongs to another registration"),
     ],
 )
-def test_what_is_missing_is_said_in_one_sentence(answer: DnsAnswer, words: str) -> None:
+def test_one_sentence_names_the_obstacle_and_the_missing_record(answer: DnsAnswer, words: str) -> None:
     found = judge(answer, target_label=LABEL, platform=BOTH, may_have_name=True)
 
     assert not found.points_here

@@ -1,4 +1,4 @@
-"""How long the next try waits."""
+"""The wait before the next try."""
 
 from datetime import timedelta
 
@@ -20,18 +20,18 @@ def test_a_failed_try_waits_by_the_ladder(attempt: int, longest: int, dice: floa
 
 
 @given(attempt=st.integers(1, 100), asked=st.floats(0, 1e6), dice=SHARE)
-def test_what_the_ca_asks_for_is_never_undercut(attempt: int, asked: float, dice: float) -> None:
+def test_a_wait_is_never_shorter_than_the_retry_after_of_the_ca(attempt: int, asked: float, dice: float) -> None:
     assert after_failure(attempt, retry_after=asked, dice=lambda: dice) >= timedelta(seconds=asked)
 
 
 @given(checks=st.integers(1, 10**9), dice=SHARE)
-def test_looks_at_the_dns_come_from_seconds_to_an_hour_apart(checks: int, dice: float) -> None:
+def test_dns_checks_are_seconds_to_an_hour_apart(checks: int, dice: float) -> None:
     wait = after_check(checks, dice=lambda: dice)
 
     assert timedelta(seconds=2.5) <= wait <= timedelta(hours=1)
 
 
-def test_looks_at_the_dns_get_rarer() -> None:
+def test_dns_checks_get_rarer() -> None:
     waits = [after_check(checks, dice=lambda: 0.0) for checks in range(1, 40)]
 
     assert waits == sorted(waits)

@@ -1,4 +1,4 @@
-"""Clients of the shared Pebble, straight and through a gate."""
+"""Clients of the shared Pebble, directly and through a gate."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Orders as they should go, at a real Pebble."""
+"""Successful orders at a real Pebble."""
 
 import asyncio
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ async def test_an_account_is_registered_once_for_its_key(client: Client) -> None
     assert first.thumbprint == client.account.thumbprint
 
 
-async def test_another_process_goes_on_with_the_account_s_url_alone(client: Client) -> None:
+async def test_another_process_can_use_the_account_by_its_url_alone(client: Client) -> None:
     account = await client.account.register(contact=None, external_account=None, deadline=soon())
     order = await client.order("goes-on.example.com")
     other = client.authorities.account(directory_url=client.directory_url, key_pkcs8=client.key, url=account.url)
@@ -90,7 +90,7 @@ async def test_a_chain_can_be_fetched_again(client: Client) -> None:
     assert await client.account.certificate(order.certificate_url, deadline=soon()) == first
 
 
-async def test_an_order_that_nothing_happens_to_is_returned_when_patience_ends(client: Client) -> None:
+async def test_an_unchanged_order_is_returned_when_patience_ends(client: Client) -> None:
     order = await client.order("idle.example.com")
     started = asyncio.get_running_loop().time()
 
@@ -100,7 +100,7 @@ async def test_an_order_that_nothing_happens_to_is_returned_when_patience_ends(c
     assert asyncio.get_running_loop().time() - started < 5
 
 
-async def test_an_answer_after_the_judgement_asks_to_read_again(client: Client) -> None:
+async def test_answering_a_decided_challenge_asks_to_read_the_order_again(client: Client) -> None:
     order = await client.order("late-answer.example.com")
     challenge = (await client.authorization(order)).challenge("http-01")
     assert challenge is not None
@@ -124,7 +124,7 @@ async def test_an_unfinished_order_is_found_among_many(client: Client) -> None:
     assert await client.account.unfinished_orders(done.names, deadline=soon()) == ()
 
 
-async def test_orders_that_are_known_are_not_looked_at(gate: CaGate, gated: Client) -> None:
+async def test_known_orders_are_not_read(gate: CaGate, gated: Client) -> None:
     ours = await gated.order("known.example.com")
     listed: list[str] = []
 
@@ -151,7 +151,7 @@ async def test_an_order_needs_one_fetched_nonce(gate: CaGate, gated: Client) -> 
     assert gate.count(Endpoint.DIRECTORY) == 1
 
 
-async def test_half_of_all_nonces_refused_hurts_no_order(server_folder: Path, loopback_address: str) -> None:
+async def test_orders_succeed_with_half_of_all_nonces_refused(server_folder: Path, loopback_address: str) -> None:
     behaviour = Behaviour(nonce_reject_percent=50)
     async with (
         await Pebble.start(server_folder / "pebble", behaviour) as pebble,

@@ -1,4 +1,4 @@
-"""What a real Pebble refuses, and what we make of it."""
+"""Refusals of a real Pebble, and our verdicts on them."""
 
 import json
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ MAC_KEY = b"the key that the authority gave to its customer, 32 bytes or more"
 
 
 class StrictPebble(SettledPebble):
-    """Wants external accounts, and blocks a domain."""
+    """A Pebble that requires external accounts, and blocks a domain."""
 
     more: ClassVar = {
         "externalAccountBindingRequired": True,
@@ -35,14 +35,14 @@ class StrictPebble(SettledPebble):
 
 @pytest_asyncio.fixture
 async def strict(server_folder: Path) -> AsyncIterator[Pebble]:
-    """Yield a Pebble that is choosy."""
+    """Yield such a Pebble."""
     async with await StrictPebble.start(server_folder / "pebble") as server:
         yield server
 
 
 @pytest_asyncio.fixture
 async def authorities(strict: Pebble) -> AsyncIterator[HttpCertificateAuthorities]:
-    """Yield what talks to *strict*."""
+    """Yield the CAs, of which *strict* is one."""
     async with open_certificate_authorities(trusted_ca_pem=strict.ca_file.read_text()) as authorities:
         yield authorities
 
@@ -53,7 +53,7 @@ def stranger(strict: Pebble, authorities: HttpCertificateAuthorities) -> HttpAcm
     return authorities.account(directory_url=strict.directory_url, key_pkcs8=authorities.new_key(), url=None)
 
 
-async def test_an_authority_may_want_an_external_account(stranger: HttpAcmeAccount) -> None:
+async def test_an_authority_may_require_an_external_account(stranger: HttpAcmeAccount) -> None:
     with pytest.raises(AuthorityError, match="externalAccountRequired") as caught:
         await stranger.register(contact=None, external_account=None, deadline=soon())
 
@@ -72,7 +72,7 @@ async def test_the_right_external_account_is_accepted(strict: Pebble, stranger: 
 
 
 @pytest.mark.parametrize(("key_id", "mac_key"), [("kid-1", b"x" * 32), ("kid-2", MAC_KEY)])
-async def test_the_wrong_external_account_is_the_operator_s_to_mend(
+async def test_a_wrong_external_account_is_for_the_operator_to_fix(
     stranger: HttpAcmeAccount, key_id: str, mac_key: bytes
 ) -> None:
     external = ExternalAccount(key_id=key_id, mac_key=mac_key)
@@ -96,7 +96,7 @@ async def test_a_blocked_name_is_never_tried_again(stranger: HttpAcmeAccount) ->
     assert found.refused_names == ("blocked.example.com",)
 
 
-async def test_a_wrong_answer_is_the_owner_s_to_mend(client: Client) -> None:
+async def test_a_wrong_answer_is_for_the_owner_to_fix(client: Client) -> None:
     order = await client.prove(await client.order("wrong-answer.example.com"), answer="<html>parked</html>")
 
     assert order.status is OrderStatus.INVALID
@@ -108,7 +108,7 @@ async def test_a_wrong_answer_is_the_owner_s_to_mend(client: Client) -> None:
     assert "the owner of its DNS must" in found.message
 
 
-async def test_a_closed_port_is_the_owner_s_to_mend(client: Client) -> None:
+async def test_a_closed_port_is_for_the_owner_to_fix(client: Client) -> None:
     client.address = free_address()  # where nobody listens
 
     order = await client.prove(await client.order("closed.example.com"))
@@ -129,7 +129,7 @@ async def test_a_request_for_other_names_is_refused(client: Client) -> None:
     assert verdict(caught.value, name="mine.example.com").remedy is Remedy.FRESH_ORDER
 
 
-async def test_finalizing_too_early_asks_to_read_again(client: Client) -> None:
+async def test_finalizing_too_early_asks_to_read_the_order_again(client: Client) -> None:
     pending = await client.order("early.example.com")
 
     with pytest.raises(AuthorityError, match="orderNotReady") as caught:
@@ -138,7 +138,7 @@ async def test_finalizing_too_early_asks_to_read_again(client: Client) -> None:
     assert verdict(caught.value, name="early.example.com").remedy is Remedy.REREAD
 
 
-async def test_a_name_that_cannot_be_is_refused_for_good(client: Client) -> None:
+async def test_an_impossible_name_is_refused_for_good(client: Client) -> None:
     with pytest.raises(AuthorityError, match="malformed") as caught:
         await client.account.new_order(["not_a_name.example.com"], deadline=soon())
 
@@ -173,7 +173,7 @@ async def test_an_account_that_the_authority_forgot_is_registered_again(own_pebb
     assert order.status is OrderStatus.PENDING
 
 
-async def test_an_account_that_was_deactivated_is_the_operator_s_to_mend(client: Client) -> None:
+async def test_a_deactivated_account_is_for_the_operator_to_fix(client: Client) -> None:
     account = await client.account.register(contact=None, external_account=None, deadline=soon())
     call = Call(method="POST", url=account.url, phase=Phase.ACCOUNT)
     await client.account._post(call, json.dumps({"status": "deactivated"}).encode(), soon())

@@ -1,4 +1,4 @@
-"""What is sent to an authority, seen by a small authority that writes it down."""
+"""The requests to a CA, recorded by a small CA."""
 
 import json
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ ORDER: dict[str, object] = {"status": "pending", "authorizations": [], "identifi
 
 @dataclass(slots=True)
 class WritingAuthority:
-    """Accepts everything, writes it down, and lists no orders, as Let's Encrypt does not."""
+    """A CA that accepts and records everything, and has no list of orders, like Let's Encrypt."""
 
     renewal_info: bool = False
     account: dict[str, object] = field(default_factory=lambda: {"status": "valid"})
@@ -31,7 +31,7 @@ class WritingAuthority:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of its directory."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def sent(self, path: str) -> list[Any]:
@@ -107,7 +107,10 @@ async def test_the_terms_are_agreed_to_and_the_contact_is_given() -> None:
 
 
 @pytest.mark.parametrize(("renewal_info", "replaces"), [(False, None), (True, "aki.serial")])
-async def test_what_is_replaced_is_said_where_it_is_understood(renewal_info: bool, replaces: str | None) -> None:  # noqa: FBT001
+async def test_a_replaced_certificate_is_named_only_to_cas_that_understand_it(
+    renewal_info: bool,  # noqa: FBT001 - a parameter
+    replaces: str | None,
+) -> None:
     authority = WritingAuthority(renewal_info=renewal_info)
 
     async with an_account(authority) as account:
@@ -126,7 +129,7 @@ async def test_an_account_without_a_list_of_orders_has_none_unfinished() -> None
         assert await account.unfinished_orders(["a.example.com"], deadline=soon()) == ()
 
 
-async def test_an_order_without_a_place_may_exist_all_the_same() -> None:
+async def test_an_order_without_a_location_may_exist_all_the_same() -> None:
     authority = WritingAuthority()
 
     async with an_account(authority) as account:
@@ -138,7 +141,7 @@ async def test_an_order_without_a_place_may_exist_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("status", ["deactivated", "revoked"])
-async def test_an_account_that_is_no_longer_good_is_not_used(status: str) -> None:
+async def test_a_deactivated_or_revoked_account_is_not_used(status: str) -> None:
     authority = WritingAuthority(account={"status": status})
 
     with pytest.raises(AuthorityError, match=status):

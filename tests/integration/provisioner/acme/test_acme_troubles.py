@@ -1,4 +1,4 @@
-"""What the network and busy authorities do, done to a real Pebble's clients by the gate in front of it."""
+"""Faults of the network and of busy CAs, by a gate between the clients and a real Pebble."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ NAME = "trouble.example.com"
 
 @pytest.fixture
 def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this process live in New York, five hours behind UTC."""
+    """Set the time zone of this process to New York, five hours behind UTC."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     yield
@@ -71,7 +71,9 @@ async def test_a_reset_new_order_may_have_been_carried_out(gate: CaGate, gated: 
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.ORDER, Endpoint.AUTHORIZATION])
-async def test_what_changes_nothing_is_asked_again_at_once(gate: CaGate, gated: Client, endpoint: Endpoint) -> None:
+async def test_a_request_that_changes_nothing_is_repeated_at_once(
+    gate: CaGate, gated: Client, endpoint: Endpoint
+) -> None:
     order = await gated.order(f"{endpoint}-again.example.com".lower())
     gate.inject(endpoint, DropAnswer())
 
@@ -79,7 +81,7 @@ async def test_what_changes_nothing_is_asked_again_at_once(gate: CaGate, gated: 
     assert (await gated.authorization(order)).challenges
 
 
-async def test_an_authority_that_is_away_was_asked_nothing(gate: CaGate, gated: Client) -> None:
+async def test_a_request_to_an_unreachable_ca_was_not_carried_out(gate: CaGate, gated: Client) -> None:
     order = await gated.order("away.example.com")
     await gate.close()
 
@@ -95,7 +97,7 @@ async def test_an_authority_that_is_away_was_asked_nothing(gate: CaGate, gated: 
     assert await gated.account.order(order.url, deadline=soon()) == order
 
 
-async def test_no_answer_by_the_deadline_is_given_up(gate: CaGate, gated: Client) -> None:
+async def test_a_request_without_an_answer_ends_at_the_deadline(gate: CaGate, gated: Client) -> None:
     held = HoldAnswer()
     gate.inject(Endpoint.NEW_ORDER, held)
     started = time.monotonic()
@@ -164,7 +166,7 @@ async def test_a_limit_of_the_account_holds_all_its_orders_back(gate: CaGate, ga
     assert (found.remedy, found.scope, found.retry_after_seconds) == (Remedy.RETRY_LATER, Scope.ACCOUNT, 3600.0)
 
 
-async def test_a_replaced_certificate_is_ordered_without_saying_so(gate: CaGate, gated: Client) -> None:
+async def test_after_already_replaced_the_order_leaves_that_out(gate: CaGate, gated: Client) -> None:
     gate.inject(Endpoint.NEW_ORDER, problem("alreadyReplaced", status=409, detail="replaced by another order"))
 
     error = await refused(gated)
@@ -172,7 +174,7 @@ async def test_a_replaced_certificate_is_ordered_without_saying_so(gate: CaGate,
     assert verdict(error, name=NAME).change is Change.WITHOUT_REPLACES
 
 
-async def test_a_server_that_failed_may_have_made_the_order(gate: CaGate, gated: Client) -> None:
+async def test_a_server_error_may_hide_a_new_order(gate: CaGate, gated: Client) -> None:
     gate.inject(Endpoint.NEW_ORDER, problem("serverInternal", status=500, retry_after="60"))
 
     error = await refused(gated)
@@ -189,7 +191,7 @@ async def test_an_order_in_an_unknown_state_is_only_unknown(gate: CaGate, gated:
     assert (await gated.account.order(order.url, deadline=soon())).status is OrderStatus.PENDING
 
 
-async def test_looks_at_an_order_respect_retry_after(gate: CaGate, gated: Client) -> None:
+async def test_reads_of_an_order_respect_retry_after(gate: CaGate, gated: Client) -> None:
     pending = await gated.order("patient.example.com")
     ready = await gated.prove(pending)
     before = gate.count(Endpoint.ORDER)
@@ -231,7 +233,7 @@ async def test_a_wait_beyond_patience_is_left_to_the_caller(gate: CaGate, gated:
     ],
     ids=["html", "empty", "list", "2 MiB", "redirect"],
 )
-async def test_an_answer_that_nobody_can_read_may_hide_a_new_order(gate: CaGate, gated: Client, answer: Answer) -> None:
+async def test_an_unreadable_answer_may_hide_a_new_order(gate: CaGate, gated: Client, answer: Answer) -> None:
     gate.inject(Endpoint.NEW_ORDER, answer)
 
     error = await refused(gated)
@@ -239,7 +241,7 @@ async def test_an_answer_that_nobody_can_read_may_hide_a_new_order(gate: CaGate,
     assert (error.failure, error.outcome_unknown) == (Failure.MALFORMED, True)
 
 
-async def test_an_error_of_html_is_judged_by_its_status(gate: CaGate, gated: Client) -> None:
+async def test_an_error_in_html_is_classified_by_its_status(gate: CaGate, gated: Client) -> None:
     gate.inject(Endpoint.NEW_ORDER, Answer(status=502, body="<html>Bad Gateway</html>", content_type="text/html"))
 
     error = await refused(gated)
@@ -254,7 +256,7 @@ async def test_a_bad_nonce_without_a_new_one_is_replaced_by_a_fetched_one(gate: 
     assert (await gated.order("bad-nonce.example.com")).status is OrderStatus.PENDING
 
 
-async def test_an_authority_that_never_likes_a_nonce_is_given_up(gate: CaGate, gated: Client) -> None:
+async def test_a_ca_that_refuses_every_nonce_is_given_up(gate: CaGate, gated: Client) -> None:
     gate.inject(Endpoint.NEW_ORDER, *[problem("badNonce", status=400)] * 100)
 
     error = await refused(gated)
@@ -265,7 +267,7 @@ async def test_an_authority_that_never_likes_a_nonce_is_given_up(gate: CaGate, g
     assert not verdict(error, name=NAME).counts
 
 
-async def test_an_authority_whose_tls_does_not_verify_is_not_talked_to(gate: CaGate) -> None:
+async def test_a_ca_whose_tls_does_not_verify_gets_no_request(gate: CaGate) -> None:
     other = Authority.create("Somebody else's authority").pem.decode()
     async with open_certificate_authorities(trusted_ca_pem=other) as authorities:
         account = authorities.account(directory_url=gate.directory_url, key_pkcs8=authorities.new_key(), url=None)
@@ -281,7 +283,7 @@ async def test_an_authority_whose_tls_does_not_verify_is_not_talked_to(gate: CaG
 
 
 @pytest.mark.parametrize("url", ["http://ca.example.com/dir", "ftp://127.0.0.1/dir", "file:///etc/passwd", "nonsense"])
-async def test_a_directory_that_is_not_https_is_not_asked(url: str) -> None:
+async def test_a_directory_that_is_not_https_gets_no_request(url: str) -> None:
     async with open_certificate_authorities() as authorities:
         account = authorities.account(directory_url=url, key_pkcs8=authorities.new_key(), url=None)
 
@@ -292,7 +294,7 @@ async def test_a_directory_that_is_not_https_is_not_asked(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://", "https://ca.test:99999/dir", "https://[::1/dir", "https://a b/dir", "https://\u00fc.test:1/dir"]
 )
-async def test_a_directory_that_cannot_be_asked_is_an_error_of_ours(url: str) -> None:
+async def test_an_unusable_directory_url_raises_our_error(url: str) -> None:
     async with open_certificate_authorities() as authorities:
         account = authorities.account(directory_url=url, key_pkcs8=authorities.new_key(), url=None)
 

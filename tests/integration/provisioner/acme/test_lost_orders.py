@@ -1,4 +1,4 @@
-"""Orders that the CA has made and nobody was told of: after a crash many are looked for at once."""
+"""Orders that the CA created and whose answer was lost: after a crash many are searched for at once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ async def lose(client: Client) -> list[CaOrder]:
     return [await client.order(f"{number}.lost.example.com") for number in range(LOST)]
 
 
-async def test_who_look_at_once_share_what_is_read(gate: CaGate, gated: Client) -> None:
+async def test_concurrent_searches_share_the_orders_that_were_read(gate: CaGate, gated: Client) -> None:
     lost = await lose(gated)
 
     found = await asyncio.gather(*(look(gated, order) for order in lost))
@@ -36,7 +36,7 @@ async def test_who_look_at_once_share_what_is_read(gate: CaGate, gated: Client) 
     assert gate.count(Endpoint.ORDER) < 4 * LOST  # each once for its names, once for how it stands
 
 
-async def test_a_look_that_is_broken_off_is_gone_on_with_by_the_next(gate: CaGate, gated: Client) -> None:
+async def test_the_next_search_continues_one_that_was_cancelled(gate: CaGate, gated: Client) -> None:
     lost = await lose(gated)
     held = HoldAnswer()
     gate.inject(Endpoint.ORDER, *[Delay(0)] * (LOST - 2), held)
@@ -53,7 +53,7 @@ async def test_a_look_that_is_broken_off_is_gone_on_with_by_the_next(gate: CaGat
     assert gate.count(Endpoint.ORDER) - before < LOST  # the one that was held, the two that were left, how it stands
 
 
-async def test_who_waits_for_the_look_of_another_waits_until_his_own_deadline(gate: CaGate, gated: Client) -> None:
+async def test_a_search_that_waits_for_another_ends_at_its_own_deadline(gate: CaGate, gated: Client) -> None:
     (order, *_) = await lose(gated)
     held = HoldAnswer()
     gate.inject(Endpoint.ORDERS, held)

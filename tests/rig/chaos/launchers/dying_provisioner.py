@@ -1,7 +1,7 @@
 """A provisioner that kills itself at one point of its work: `python -m tests.rig.chaos.launchers.dying_provisioner`.
 
-`CRASH_POINT` says where, and the file `CRASH_MARKER` is written there. Nothing in the product knows of it: the ways to
-the outside that its composition root takes as an argument have something around them.
+`CRASH_POINT` names the point, and the file `CRASH_MARKER` is written there. The product has no code for this: the
+connections to the outside, which its composition root gets as an argument, are wrapped.
 """
 
 import os
@@ -31,34 +31,34 @@ from shared.vault import KeyFiles
 
 
 class CrashPoint(StrEnum):
-    """Where a provisioner dies."""
+    """The points at which a provisioner dies."""
 
     AFTER_NEW_ORDER = "new_order"
-    """The CA has made the order and has said so; its URL is not committed."""
+    """The CA has created the order and answered; its URL is not committed."""
     AFTER_FINALIZE = "finalize"
-    """The CA has the request for the certificate and has said so; nothing is committed."""
+    """The CA has the CSR and answered; nothing is committed."""
     AFTER_DOWNLOAD = "certificate"
-    """The certificate is here and not committed."""
+    """The certificate was fetched and is not committed."""
     BEFORE_PUBLISH = "before_publish"
     """The certificate is committed, and `certificate.ready` is about to be published."""
     AFTER_PUBLISH = "after_publish"
     """The broker has confirmed `certificate.ready`; its row is not deleted."""
     BEFORE_ACK = "before_ack"
-    """What the message leads to is committed; the message is not acknowledged."""
+    """The rows that the message caused are committed; the message is not acknowledged."""
 
 
 AT_THE_CA: Final = (CrashPoint.AFTER_NEW_ORDER, CrashPoint.AFTER_FINALIZE, CrashPoint.AFTER_DOWNLOAD)
 
 
 def die(point: CrashPoint) -> NoReturn:
-    """Leave the marker, and no time for anything else."""
+    """Write the marker, and kill this process at once."""
     Path(os.environ["CRASH_MARKER"]).write_text(f"{point} {os.getpid()}")
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("a process outlived its SIGKILL")
 
 
 class _Dying:
-    """An authority that dies after the answer to one of its methods."""
+    """An ACME account whose process dies after the answer to one of its methods."""
 
     def __init__(self, inner: AcmeAccount, point: CrashPoint) -> None:
         self._inner: Final = inner
@@ -77,7 +77,7 @@ class _Dying:
 
 
 class _DyingCertificateAuthorities:
-    """Gives such authorities."""
+    """Opens such accounts."""
 
     def __init__(self, inner: CertificateAuthorities, point: CrashPoint) -> None:
         self._inner: Final = inner
@@ -92,7 +92,7 @@ class _DyingCertificateAuthorities:
 
 
 class _DyingSender:
-    """A sender that dies with the first `certificate.ready`."""
+    """A sender whose process dies at the first `certificate.ready`."""
 
     def __init__(self, inner: Sender, point: CrashPoint) -> None:
         self._inner: Final = inner
@@ -108,7 +108,7 @@ class _DyingSender:
 
 
 class _DyingPool(Pool):
-    """A pool whose first committed transaction is the last."""
+    """A pool whose process dies after its first committed transaction."""
 
     def __init__(self, inner: Pool) -> None:
         super().__init__(inner._pool)
@@ -121,7 +121,7 @@ class _DyingPool(Pool):
 
 
 def outside_until(point: CrashPoint) -> Outside:
-    """Return the ways to the outside that lead to *point* and no further."""
+    """Return connections to the outside of which one kills the process at *point*."""
 
     @asynccontextmanager
     async def authorities(trusted_ca_pem: str | None) -> AsyncIterator[CertificateAuthorities]:
@@ -148,7 +148,7 @@ _Senders = Callable[[str], AbstractAsyncContextManager[Sender]]
 
 
 def main() -> int:
-    """Serve until the point is reached."""
+    """Serve until the crash point is reached."""
     logs.configure(load(LogSettings), service="provisioner")
     settings, authority, keys = load(ProvisionerSettings), load(AuthoritySettings), load(KeyFiles)
     outside = outside_until(CrashPoint(os.environ["CRASH_POINT"]))

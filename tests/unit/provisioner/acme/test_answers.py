@@ -1,4 +1,4 @@
-"""Errors keep all that the authority said."""
+"""Errors keep everything that the CA sent."""
 
 import json
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ def test_a_refusal_keeps_type_detail_status_wait_and_address() -> None:
     assert str(error) == f"new_order: HTTP status 429, rateLimited: {body['detail']}"
 
 
-def test_the_problem_s_instance_is_where_people_go_first() -> None:
+def test_the_instance_of_a_problem_is_preferred_to_a_url_in_its_text() -> None:
     body = b'{"type": "urn:ietf:params:acme:error:userActionRequired", "instance": "https://ca.test/terms/2"}'
 
     assert refused(a_reply(403, body)).help_url == "https://ca.test/terms/2"
@@ -74,7 +74,7 @@ def test_an_answer_without_a_date_is_counted_from_our_clock() -> None:
         (500, False, False),
     ],
 )
-def test_a_server_that_failed_may_have_done_it(status: int, changes: bool, unknown: bool) -> None:  # noqa: FBT001 - parameters
+def test_after_a_server_error_the_outcome_of_a_change_is_unknown(status: int, changes: bool, unknown: bool) -> None:  # noqa: FBT001 - parameters
     call = Call(method="POST", url="https://ca.test/x", phase=Phase.FINALIZE, changes=changes)
 
     assert refused(a_reply(status), call).outcome_unknown is unknown
@@ -88,7 +88,7 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 204])
-def test_what_is_no_error_passes(status: int) -> None:
+def test_an_answer_that_is_not_an_error_raises_nothing(status: int) -> None:
     answers.raise_refusal(a_reply(status), NEW_ORDER, clock=lambda: NOW)
 
 

@@ -1,4 +1,4 @@
-"""What an authority says, whatever it says."""
+"""Documents of a CA, well-formed and not."""
 
 import base64
 import json
@@ -69,13 +69,13 @@ def test_an_order_is_read_whole() -> None:
 
 
 @pytest.mark.parametrize("status", ["frozen", "", None, 7, ["pending"]])
-def test_an_unknown_status_is_no_error(status: object) -> None:
+def test_an_unknown_status_is_not_an_error(status: object) -> None:
     assert documents.order(an_order(status=status), url=URL).status is OrderStatus.UNKNOWN
     found = documents.authorization(an_authorization(status=status), url=URL)
     assert found.status is AuthorizationStatus.UNKNOWN
 
 
-def test_an_unknown_kind_of_challenge_is_let_pass() -> None:
+def test_an_unknown_kind_of_challenge_is_kept() -> None:
     persist = {"type": "dns-persist-01", "url": "https://ca.test/chall/2", "status": "thinking", "issuer-domain": "x"}
     known = an_authorization()["challenges"]
     assert isinstance(known, list)
@@ -90,7 +90,7 @@ def test_an_unknown_kind_of_challenge_is_let_pass() -> None:
 
 
 @pytest.mark.parametrize("token", ["../../x", "a b", "a" * 129, "", None, "tök"])
-def test_a_token_that_is_none_is_not_handed_on(token: object) -> None:
+def test_a_malformed_token_is_dropped(token: object) -> None:
     challenge = {"type": "http-01", "url": "https://ca.test/chall/1", "status": "pending", "token": token}
 
     found = documents.authorization(an_authorization(challenges=[challenge]), url=URL)
@@ -129,7 +129,7 @@ def test_an_order_without_its_urls_is_refused(fields: dict[str, object]) -> None
         documents.order(an_order(**fields), url=URL)
 
 
-def test_a_problem_keeps_all_that_was_said() -> None:
+def test_a_problem_keeps_its_whole_document() -> None:
     said = {
         "type": "urn:ietf:params:acme:error:compound",
         "detail": "two\nnames  are bad",
@@ -200,12 +200,12 @@ def test_any_body_is_json_or_an_error_of_ours(body: bytes) -> None:
         b"<html>",
     ],
 )
-def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(DocumentError, match="no JSON"):
         documents.load(body)
 
 
-def test_what_postgresql_cannot_store_is_replaced() -> None:
+def test_text_that_postgresql_cannot_store_is_replaced() -> None:
     said = documents.load(b'{"type": "x", "detail": "a\\u0000b", "more": {"\\ud800": ["\\udfff"]}}')
 
     found = documents.problem(said)
@@ -215,7 +215,7 @@ def test_what_postgresql_cannot_store_is_replaced() -> None:
     assert found.document == {"type": "x", "detail": "a�b", "more": {"?": ["?"]}}
 
 
-def test_a_problem_nested_without_end_is_cut() -> None:
+def test_a_deeply_nested_problem_is_cut() -> None:
     deep: dict[str, object] = {"type": "x"}
     inner = deep
     for _ in range(100):
@@ -227,7 +227,7 @@ def test_a_problem_nested_without_end_is_cut() -> None:
     assert json.dumps(found.document).count("{") < 20
 
 
-def test_a_directory_says_where_things_are() -> None:
+def test_a_directory_has_the_urls_of_the_resources() -> None:
     said = {
         "newNonce": "https://ca.test/nonce",
         "newAccount": "https://ca.test/account",
@@ -252,6 +252,6 @@ def test_a_chain_is_read_in_its_order(certificates: list[bytes], line_break: str
 
 
 @pytest.mark.parametrize("body", [b"", b"not found", PEM.format("!!!").encode(), PEM.format("A").encode()])
-def test_what_is_no_chain_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_a_chain_is_refused(body: bytes) -> None:
     with pytest.raises(DocumentError, match="certificate"):
         documents.chain(body)

@@ -1,4 +1,4 @@
-"""The header fields that ACME gives a meaning to."""
+"""The header fields that ACME uses."""
 
 import time
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ YEAR = 366 * 86_400.0
 
 @pytest.fixture
 def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let this process live in New York, five hours behind UTC."""
+    """Set the time zone of this process to New York, five hours behind UTC."""
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     yield
@@ -50,13 +50,13 @@ def test_a_wait_is_read_in_either_form(header: str | None, seconds: float | None
 
 
 @pytest.mark.usefixtures("new_york")
-def test_a_date_is_in_gmt_wherever_we_are() -> None:
+def test_a_date_is_in_gmt_in_any_local_time_zone() -> None:
     assert retry_after_seconds("Fri, 20 Nov 2026 12:30:00 GMT", now=NOW) == 1800.0
     assert http_date("Fri, 20 Nov 2026 12:30:00 GMT") == NOW + timedelta(minutes=30)
 
 
 @given(st.integers(0, 31_000_000))
-def test_both_forms_say_the_same(seconds: int) -> None:
+def test_both_forms_of_retry_after_mean_the_same(seconds: int) -> None:
     as_date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
 
     assert retry_after_seconds(as_date, now=NOW) == retry_after_seconds(str(seconds), now=NOW) == seconds

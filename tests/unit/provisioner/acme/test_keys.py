@@ -1,4 +1,4 @@
-"""Account keys and their signatures, held against josepy and acme."""
+"""Account keys and their signatures, verified with josepy and acme."""
 
 import json
 
@@ -19,7 +19,7 @@ NONCES = st.binary(min_size=1, max_size=64).map(base64url)
 
 
 @given(payload=st.binary(max_size=300), nonce=NONCES, url=st.text(min_size=1), account=st.text(min_size=1))
-def test_what_an_account_signs_verifies(payload: bytes, nonce: str, url: str, account: str) -> None:
+def test_the_signature_of_an_account_verifies(payload: bytes, nonce: str, url: str, account: str) -> None:
     signed = KEY.signer(account).sign(payload, nonce=nonce, url=url)
 
     message = JWS.json_loads(signed.decode())
@@ -30,7 +30,7 @@ def test_what_an_account_signs_verifies(payload: bytes, nonce: str, url: str, ac
 
 
 @given(payload=st.binary(max_size=300), nonce=NONCES)
-def test_what_the_bare_key_signs_carries_the_key(payload: bytes, nonce: str) -> None:
+def test_a_signature_of_the_bare_key_has_the_public_key(payload: bytes, nonce: str) -> None:
     signed = KEY.signer(None).sign(payload, nonce=nonce, url="https://ca.test/new-account")
 
     message = JWS.json_loads(signed.decode())
@@ -52,7 +52,7 @@ def test_a_thumbprint_is_the_one_of_rfc_7638() -> None:
     assert KEY.thumbprint == b64encode(KEY.jwk.thumbprint()).decode()
 
 
-def test_a_key_shows_nothing_of_itself() -> None:
+def test_the_repr_of_a_key_shows_nothing_secret() -> None:
     pkcs8 = generate()
     private = serialization.load_der_private_key(pkcs8, password=None)
     assert isinstance(private, ec.EllipticCurvePrivateKey)

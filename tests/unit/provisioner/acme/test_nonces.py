@@ -9,7 +9,7 @@ from services.provisioner.adapters.acme.nonces import NoncePool, well_formed
 
 
 class CountingFetch:
-    """Gives nonces called 1, 2, 3 ... and notes how many were asked for at once."""
+    """Gives nonces called 1, 2, 3 ... and records how many were requested at once."""
 
     def __init__(self) -> None:
         self.fetched = count(1)
@@ -34,7 +34,7 @@ async def test_a_nonce_is_spent_once() -> None:
     assert await pool.take(0.0) == "1"
 
 
-async def test_the_newest_goes_first_and_the_oldest_are_dropped() -> None:
+async def test_the_newest_nonce_is_used_first_and_the_oldest_are_dropped() -> None:
     pool = NoncePool(CountingFetch())
     for number in range(100):
         pool.keep(str(number))
@@ -53,7 +53,7 @@ async def test_an_answer_without_a_nonce_adds_none() -> None:
     assert pool.spare() is None
 
 
-async def test_many_who_need_one_ask_one_after_another() -> None:
+async def test_tasks_that_need_a_nonce_fetch_one_after_another() -> None:
     fetch = CountingFetch()
     pool = NoncePool(fetch)
 
@@ -63,7 +63,7 @@ async def test_many_who_need_one_ask_one_after_another() -> None:
     assert fetch.most_under_way == 1
 
 
-async def test_what_answers_bring_meanwhile_is_not_fetched() -> None:
+async def test_a_nonce_from_an_answer_saves_a_fetch() -> None:
     arrived = asyncio.Event()
 
     async def slow(_deadline: float) -> str:
@@ -79,7 +79,7 @@ async def test_what_answers_bring_meanwhile_is_not_fetched() -> None:
     assert sorted(await asyncio.gather(first, second)) == ["brought", "fetched"]
 
 
-async def test_after_a_burst_twenty_a_second_are_fetched() -> None:
+async def test_after_a_burst_twenty_nonces_a_second_are_fetched() -> None:
     loop = asyncio.get_running_loop()
     pool = NoncePool(CountingFetch())
     started = loop.time()
@@ -90,7 +90,7 @@ async def test_after_a_burst_twenty_a_second_are_fetched() -> None:
     assert loop.time() - started > 0.14
 
 
-async def test_who_gives_up_leaves_the_turn_to_others() -> None:
+async def test_a_cancelled_fetch_lets_the_next_task_fetch() -> None:
     blocked = asyncio.Event()
 
     async def fetch(_deadline: float) -> str:
@@ -108,7 +108,7 @@ async def test_who_gives_up_leaves_the_turn_to_others() -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "a b", 'a"', "ä", "a\n", "a" * 1025])
-def test_what_is_no_nonce_is_ignored(header: str | None) -> None:
+def test_a_malformed_nonce_is_ignored(header: str | None) -> None:
     assert well_formed(header) is None
 
 
