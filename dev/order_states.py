@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from services.provisioner.rules.orders import TRANSITIONS
+from services.provisioner.rules.orders import TRANSITIONS, Trigger
 from shared.registry.order_states import FINISHED, OrderState
 
 FENCE: Final = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,6 +38,19 @@ def _lines() -> Iterator[str]:
             yield f"{state} --> {target}: {trigger}"
     for trigger, target in everywhere.items():
         yield f"unfinished --> {target}: {trigger}"
+
+
+def table() -> str:
+    """Return one line for each trigger and the state that it leads to, as in the docstring of `rules.orders`."""
+    unfinished = [state for state in OrderState if state not in FINISHED]
+    sources: dict[tuple[Trigger, OrderState], list[OrderState]] = {}
+    for (state, trigger), target in TRANSITIONS.items():
+        sources.setdefault((trigger, target), []).append(state)
+    width = max(len(trigger) for trigger, _ in sources)
+    return "\n".join(
+        f"{trigger:{width}}  {'every unfinished state' if found == unfinished else ', '.join(found)} ─▶ {target}"
+        for (trigger, target), found in sources.items()
+    )
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ class Pointing:
     message: str = ""
 
 
-def judge(answer: DnsAnswer, *, target_label: str, platform: Platform, may_have_name: bool) -> Pointing:
+def check(answer: DnsAnswer, *, target_label: str, platform: Platform, may_have_name: bool) -> Pointing:
     """Return whether *answer* points to the registration whose CNAME target is *target_label* in the platform's zone.
 
     A registration that may not have the name, because another tenant holds it, gets it by its own target only.

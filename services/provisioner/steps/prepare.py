@@ -52,7 +52,7 @@ async def _pointing(run: Run, dns: Dns, platform: preflight.Platform, *, may_hav
         return preflight.Pointing(points_here=True)
     run.dns_answer = await dns.resolve(run.order.name)
     label = cname_label(run.order.domain_id)
-    return preflight.judge(run.dns_answer, target_label=label, platform=platform, may_have_name=may_have_name)
+    return preflight.check(run.dns_answer, target_label=label, platform=platform, may_have_name=may_have_name)
 
 
 async def _make_key(order: Order, keys: KeyWriter) -> tuple[SealedKey, bytes]:

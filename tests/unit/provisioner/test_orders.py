@@ -1,5 +1,6 @@
 """The states of an order and its transitions."""
 
+import textwrap
 from dataclasses import replace
 from itertools import product
 
@@ -7,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dev.order_states import table
+from services.provisioner.rules import orders
 from services.provisioner.rules.orders import TRANSITIONS, Trigger, advance, without_ca_order
 from shared.errors import IllegalTransitionError
 from shared.registry.order_states import FINISHED, OrderState
@@ -64,3 +67,7 @@ def test_a_new_try_forgets_the_order_at_the_ca_and_keeps_the_key() -> None:
     again = without_ca_order(advance(order, Trigger.TRY_FAILED))
 
     assert (again.state, again.csr, again.order_url, again.authorization_urls) == (OrderState.QUEUED, b"csr", None, ())
+
+
+def test_the_docstring_shows_every_transition() -> None:
+    assert textwrap.indent(table(), "    ") in (orders.__doc__ or "")

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from services.provisioner.rules.preflight import Platform, judge
+from services.provisioner.rules.preflight import Platform, check
 from services.provisioner.rules.reachability import DnsAnswer, DnsOutcome
 
 LABEL = "rd-0123456789abcdefghijklmn"
@@ -20,7 +20,7 @@ def an_answer(outcome: DnsOutcome = DnsOutcome.FOUND, **facts: object) -> DnsAns
 
 @pytest.mark.parametrize("may_have_name", [True, False])
 def test_a_cname_to_its_own_target_proves_the_registration(may_have_name: bool) -> None:  # noqa: FBT001 - a parameter
-    found = judge(
+    found = check(
         an_answer(cnames=(OWN,), addresses=(THEIRS,)), target_label=LABEL, platform=BOTH, may_have_name=may_have_name
     )
 
@@ -29,20 +29,20 @@ def test_a_cname_to_its_own_target_proves_the_registration(may_have_name: bool) 
 
 
 def test_a_target_counts_anywhere_in_the_chain_of_cnames() -> None:
-    found = judge(an_answer(cnames=("www.example.com", OWN)), target_label=LABEL, platform=BOTH, may_have_name=False)
+    found = check(an_answer(cnames=("www.example.com", OWN)), target_label=LABEL, platform=BOTH, may_have_name=False)
 
     assert found.by_own_target
 
 
 def test_one_of_our_addresses_is_enough_for_the_first_registration() -> None:
-    found = judge(an_answer(addresses=(THEIRS, OURS)), target_label=LABEL, platform=BOTH, may_have_name=True)
+    found = check(an_answer(addresses=(THEIRS, OURS)), target_label=LABEL, platform=BOTH, may_have_name=True)
 
     assert found.points_here
     assert not found.by_own_target
 
 
 def test_our_address_is_not_enough_for_a_second_registration() -> None:
-    found = judge(an_answer(), target_label=LABEL, platform=BOTH, may_have_name=False)
+    found = check(an_answer(), target_label=LABEL, platform=BOTH, may_have_name=False)
 
     assert not found.points_here
     assert "another tenant" in found.message
@@ -62,7 +62,7 @@ def test_our_address_is_not_enough_for_a_second_registration() -> None:
     ],
 )
 def test_one_sentence_names_the_obstacle_and_the_missing_record(answer: DnsAnswer, words: str) -> None:
-    found = judge(answer, target_label=LABEL, platform=BOTH, may_have_name=True)
+    found = check(answer, target_label=LABEL, platform=BOTH, may_have_name=True)
 
     assert not found.points_here
     assert words in found.message
@@ -74,7 +74,7 @@ def test_one_sentence_names_the_obstacle_and_the_missing_record(answer: DnsAnswe
 def test_without_a_zone_an_address_record_is_asked_for() -> None:
     platform = Platform(zone=None, addresses=frozenset({OURS}))
 
-    found = judge(an_answer(addresses=(THEIRS,)), target_label=LABEL, platform=platform, may_have_name=True)
+    found = check(an_answer(addresses=(THEIRS,)), target_label=LABEL, platform=platform, may_have_name=True)
 
     assert f"create an address record for {NAME} with 192.0.2.10" in found.message
 
@@ -82,4 +82,4 @@ def test_without_a_zone_an_address_record_is_asked_for() -> None:
 def test_without_addresses_any_address_is_left_to_the_ca() -> None:
     platform = Platform(zone="edge.example.net", addresses=frozenset())
 
-    assert judge(an_answer(addresses=(THEIRS,)), target_label=LABEL, platform=platform, may_have_name=True).points_here
+    assert check(an_answer(addresses=(THEIRS,)), target_label=LABEL, platform=platform, may_have_name=True).points_here

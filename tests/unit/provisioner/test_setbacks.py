@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.provisioner.rules.acme import AuthorityError, Failure, Phase
 from services.provisioner.rules.budgets import NEW_ORDERS, REGISTERED_DOMAIN
+from services.provisioner.rules.ca_errors import classify
 from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Scope, Verdict
 from services.provisioner.rules.orders import Trouble
 from services.provisioner.rules.setbacks import Setbacks
@@ -156,3 +158,17 @@ def test_an_error_of_this_program_is_tried_again() -> None:
     assert (setback.after.state, setback.is_final) == (OrderState.ORDERED, False)
     assert setback.trouble is not None
     assert setback.trouble.error_code == ErrorCode.INTERNAL_ERROR
+
+
+def test_after_503_the_order_waits_as_long_as_the_ca_asks_and_so_do_the_other_orders_of_the_account() -> None:
+    order = an_order(OrderState.ORDERING, account_id=new_account_id())
+    error = AuthorityError(
+        message="busy", phase=Phase.NEW_ORDER, failure=Failure.PROBLEM, status=503, retry_after_seconds=120.0
+    )
+
+    setback = SETBACKS.try_failed(order, classify.verdict(error, name=order.name))
+
+    assert (setback.after.state, setback.after.attempt, setback.is_published) == (OrderState.ORDERING, 0, False)
+    assert setback.wait == setback.closed_for == timedelta(seconds=120)
+    assert setback.closes is not None
+    assert (setback.closes.scope, setback.closes.subject) == (NEW_ORDERS, order.account_id)
