@@ -1,20 +1,47 @@
-"""What can go wrong, by what the one who catches it can do.
+"""All errors, grouped by what the caller can do about them. Those of other modules are named with their module.
 
 ::
 
     ServiceError
-      PermanentError            trying again cannot help
-        RefusedError            a message that will not be acted on: to the dead letters
-        IllegalTransitionError  a state cannot be left in that way
-        LostLeaseError          somebody else works on it now: leave it alone
-        SealError               a sealed key is not what it claims to be
-          MissingRingKeyError   it needs a ring key that is not here
-      TransientError            trying again later may help
-        StoreUnavailableError   PostgreSQL does not answer
-        BrokerUnavailableError  RabbitMQ does not answer
-    SettingsError               the process does not start
+      PermanentError                  trying again cannot help
+        RefusedError                  a message is refused: it becomes a dead letter
+          WouldBeRejectedError        (certsmith.publishing.uploading)
+        IllegalTransitionError        the state does not allow this trigger
+        LostLeaseError                the lease expired: another process has the work
+        SealError                     a sealed key is not what it claims to be
+          MissingRingKeyError         the ring key that it needs is not here
+          SealedUploadError           (shared.vault.intake)
+        SchemaError                   (certsmith.migration.schema)
+        KeeperError                   (certsmith.rotation.options)
+        OfferRefusedError             (services.terminator.control.offers)
+        HelloError                    (services.terminator.rules.alerts)
+        PlainHttpError                (services.terminator.rules.alerts)
+        NotServableError              (services.terminator.rules.selection)
+        BadRequestError               (services.terminator.worker.http.request_head)
+        UpstreamForbiddenError        (services.terminator.worker.upstream.dialling)
+        UnreadableCertificateError    (shared.certificates)
+        NameRefusedError              (shared.names)
+        FrameError                    (shared.process.ipc)
+        UnfitCertificateError         (shared.registry.domains.model)
+        UnknownDomainError            (shared.registry.domains.model)
+        RoleError                     (shared.store.roles)
+        UpstreamRefusedError          (shared.upstreams)
+      TransientError                  trying again later may help
+        StoreUnavailableError         PostgreSQL does not answer
+        BrokerUnavailableError        RabbitMQ does not answer
+        RotationUnderWayError         (certsmith.rotation.ring_files)
+        AuthorityError                (services.provisioner.rules.acme)
+        NameTakenError                (services.provisioner.runner)
+        BudgetExhaustedError          (services.provisioner.store.budgets)
+        UpstreamDownError             (services.terminator.worker.upstream.dialling)
+        TooManySlowError              (services.validator.sandbox.pool)
+        JudgeNotStartedError          (services.validator.sandbox.process)
+      JudgeEndedError                 (services.validator.sandbox.process)
+      TookTooLongError                (services.validator.sandbox.process)
+      NoOpinionError                  (services.validator.verdict)
+    SettingsError                     the process does not start
 
-Texts are for people: what is wrong, with which object, what was expected, what to do.
+Error messages are for people: what is wrong, with which object, what was expected, what to do.
 """
 
 from dataclasses import dataclass
@@ -25,7 +52,7 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """Everything that a service raises on purpose."""
+    """The base of all errors that the programs raise on purpose."""
 
 
 class PermanentError(ServiceError):
@@ -45,9 +72,9 @@ class Reason:
 
 
 class RefusedError(PermanentError):
-    """A message that will not be acted on, with all the *reasons*, and the *fact* to tell about it, if any.
+    """A message is refused for all the *reasons*; *fact*, if any, is the event that reports it.
 
-    Whoever consumes writes the message to the dead letters and tells the fact, in one transaction.
+    The consumer writes the message to the dead letters and publishes the fact, in one transaction.
     """
 
     def __init__(self, *reasons: Reason, fact: "Data | None" = None) -> None:
@@ -57,11 +84,11 @@ class RefusedError(PermanentError):
 
 
 class IllegalTransitionError(PermanentError):
-    """A state cannot be left in the way that was asked for."""
+    """The state that an object is in does not allow this trigger."""
 
 
 class LostLeaseError(PermanentError):
-    """The lease ended and the work may be in other hands: nothing was written, nothing more must be done."""
+    """The lease expired, and another process may have the work: nothing was written, and nothing more may be done."""
 
 
 class SealError(PermanentError):
@@ -69,7 +96,7 @@ class SealError(PermanentError):
 
 
 class MissingRingKeyError(SealError):
-    """A sealed key is sealed to, or signed with, a ring key that is not here: not yet, not any more, or never was."""
+    """A sealed key needs a ring key that is not here: it has not arrived yet, was deleted, or never existed."""
 
 
 class StoreUnavailableError(TransientError):
@@ -81,4 +108,4 @@ class BrokerUnavailableError(TransientError):
 
 
 class SettingsError(Exception):
-    """The process cannot start with what it was told; the text names each setting and what it should be."""
+    """The process cannot start with these settings; the text names each wrong setting and what it should be."""

@@ -45,7 +45,7 @@ from services.provisioner.store import budgets, events, orders
 from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.budgets import BudgetExhaustedError
 from services.provisioner.store.issued import store_certificate
-from shared.errors import IllegalTransitionError, ServiceError
+from shared.errors import IllegalTransitionError, TransientError
 from shared.events import CertificateFailed
 from shared.registry import certificates, domains
 from shared.registry.order_states import OrderState
@@ -55,7 +55,7 @@ from shared.vault import KeyWriter
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class NameTakenError(ServiceError):
+class NameTakenError(TransientError):
     """A name that was free when the step looked has a holder now."""
 
     def __init__(self, name: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from shared.errors import ServiceError
+from shared.errors import TransientError
 
 
 class Phase(StrEnum):
@@ -163,7 +163,7 @@ class Failure(StrEnum):
 
 
 @dataclass(kw_only=True, eq=False)
-class AuthorityError(ServiceError):
+class AuthorityError(TransientError):
     """A request to a certificate authority failed; ``ca_errors.classify.verdict`` returns the remedy."""
 
     message: str
