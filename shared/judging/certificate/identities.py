@@ -84,12 +84,17 @@ def examine(leaf: x509.Certificate, *, where: str, domain: Name | None) -> Itera
     name = called(leaf, where)
     found = extension(leaf, x509.SubjectAlternativeName)
     if found is None or not len(found.value):  # the number of names
-        text = f"{name} has no subjectAltName, the only place where clients look for the host name; have it reissued"
-        text += " with one"
+        text = (
+            f"{name} has no subjectAltName, the only place where clients look for the host name; have it reissued with"
+            " one"
+        )
         yield NO_NAMES.found(text, where=where)
         return
     if not found.critical and not leaf.subject.rdns:
-        text = f"{name} has no subject, so its subjectAltName must be marked as critical; have it reissued with either"
+        text = (
+            f"{name} has no subject, so its subjectAltName must be marked as critical; have it reissued with a subject"
+            " or with that mark"
+        )
         yield NOT_CRITICAL.found(text, where=where)
     if len(found.value) > MAX_NAMES:
         text = (
@@ -103,7 +108,7 @@ def examine(leaf: x509.Certificate, *, where: str, domain: Name | None) -> Itera
     yield from _flaws(hosts, addresses, name, where)
     if domain is not None and not is_for(domain, hosts, addresses):
         covered = listed([*hosts, *addresses])
-        text = f"{name} does not cover {shown(domain)}, only {covered}; have one issued for that domain"
+        text = f"{name} does not cover {shown(domain)}; it covers {covered}. Have one issued for that domain"
         yield NOT_COVERED.found(text, where=where)
 
 

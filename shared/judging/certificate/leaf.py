@@ -160,7 +160,10 @@ def _purposes(leaf: x509.Certificate, name: str, where: str) -> Iterator[Finding
 
 def _limits(leaf: x509.Certificate, name: str, where: str) -> Iterator[Finding]:
     if is_self_issued(leaf) and signs(leaf, leaf):
-        text = f"{name} is self-signed; only clients that were configured to trust it accept it"
+        text = (
+            f"{name} is self-signed, so only clients that were configured to trust it accept it; have one issued by an"
+            " authority that visitors trust"
+        )
         yield SELF_SIGNED.found(text, where=where)
     elif extension(leaf, x509.AuthorityKeyIdentifier) is None:
         text = (
@@ -190,7 +193,10 @@ def _lifetime(leaf: x509.Certificate, name: str, where: str, at: datetime) -> It
         yield EXPIRES_SOON.found(text, where=where)
     longest = _longest(begin, is_public=claims_to_be_public(leaf))
     if longest is not None and lifetime > longest:
-        text = f"{name} is valid for {lifetime.days} days; clients may refuse more than {longest.days}"
+        text = (
+            f"{name} is valid for {lifetime.days} days; clients may refuse more than {longest.days}. Have the next one"
+            " issued for a shorter time"
+        )
         yield LONG_LIFETIME.found(text, where=where)
 
 

@@ -117,11 +117,12 @@ def examine(
     findings = [*_validity(certificate, name, where, at, leaf=leaf), *_extensions(certificate, name, where, leaf=leaf)]
     if certificate.version is not x509.Version.v3:
         text = (
-            f"{name} is an X.509 certificate of version {certificate.version.value + 1}; clients accept only version 3"
+            f"{name} is an X.509 certificate of version {certificate.version.value + 1}, but clients accept only"
+            f" version 3; {_remedy(leaf=leaf)}"
         )
         findings.append(VERSION.of(leaf=leaf).found(text, where=where))
     if not certificate.issuer.rdns:
-        text = f"{name} does not name its issuer; have it reissued by an authority with a name"
+        text = f"{name} does not name its issuer; {_remedy(' by an authority with a name', leaf=leaf)}"
         findings.append(NO_ISSUER.of(leaf=leaf).found(text, where=where))
     if not anchor:
         findings += _signature(certificate, name, where, leaf=leaf)
@@ -150,7 +151,7 @@ def _unreadable(certificate: x509.Certificate, where: str, *, leaf: bool) -> Fin
         _ = certificate.issuer.public_bytes(), certificate.subject.public_bytes(), certificate.version
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc, names_one_algorithm(certificate)
     except UNREADABLE as error:
-        text = f"{where} has a part that cannot be read ({shown(str(error))}); have it reissued"
+        text = f"{where} has a part that cannot be read ({shown(str(error))}); {_remedy(leaf=leaf)}"
         return UNREADABLE_PART.of(leaf=leaf).found(text, where=where)
     return _unreadable_extension(certificate, where, leaf=leaf)
 
@@ -161,14 +162,14 @@ def _unreadable_extension(certificate: x509.Certificate, where: str, *, leaf: bo
         _ = mappings(certificate)  # this decodes all extensions; no other check reads the policy mappings
     except x509.DuplicateExtension as error:
         text = (
-            f"{name} has the extension {_titled(error.oid)} twice, which clients refuse or read differently; have it"
-            " reissued"
+            f"{name} has the extension {_titled(error.oid)} twice, which clients refuse or read differently;"
+            f" {_remedy(leaf=leaf)}"
         )
         return DUPLICATE_EXTENSION.of(leaf=leaf).found(text, where=where)
     except UNREADABLE as error:
         text = (
             f"{name} has an extension whose content does not follow its standard ({shown(str(error))}), so clients"
-            " refuse or misread it; have it reissued"
+            f" refuse or misread it; {_remedy(leaf=leaf)}"
         )
         return UNREADABLE_PART.of(leaf=leaf).found(text, where=where)
     return None
@@ -195,11 +196,12 @@ def _extensions(certificate: x509.Certificate, name: str, where: str, *, leaf: b
             yield UNKNOWN_CRITICAL.of(leaf=leaf).found(text, where=where)
         elif extension.oid in _NEVER_CRITICAL:
             text = f"{name} marks its extension {_NEVER_CRITICAL[extension.oid]} as critical, which is forbidden;"
-            yield WRONG_CRITICAL.of(leaf=leaf).found(f"{text} have it reissued without that mark", where=where)
+            remedy = _remedy(" without that mark", leaf=leaf)
+            yield WRONG_CRITICAL.of(leaf=leaf).found(f"{text} {remedy}", where=where)
         else:
             text = (
                 f"{name} has the critical extension {_titled(extension.oid)}, which clients do not know, so they refuse"
-                " it; have it reissued without that extension"
+                f" it; {_remedy(' without that extension', leaf=leaf)}"
             )
             yield UNKNOWN_CRITICAL.of(leaf=leaf).found(text, where=where)
 
@@ -207,18 +209,25 @@ def _extensions(certificate: x509.Certificate, name: str, where: str, *, leaf: b
 def _signature(certificate: x509.Certificate, name: str, where: str, *, leaf: bool) -> Iterator[Finding]:
     flaw = algorithm_flaw(certificate)
     if flaw is not None:
-        text = f"{name} is signed with {flaw}; have it reissued with SHA-256 or better"
+        text = f"{name} is signed with {flaw}; {_remedy(' with SHA-256 or better', leaf=leaf)}"
         yield WEAK_SIGNATURE.of(leaf=leaf).found(text, where=where)
     if not names_one_algorithm(certificate):
-        text = f"{name} names one algorithm in its signed part and another at its signature; have it reissued"
+        text = (
+            f"{name} names one algorithm in its signed part and another at its signature, which clients refuse;"
+            f" {_remedy(leaf=leaf)}"
+        )
         yield TWO_ALGORITHMS.of(leaf=leaf).found(text, where=where)
     number = serial_number(certificate)
     if not 0 < number < 1 << _MAX_SERIAL_BITS:
         text = (
-            f"{name} has the serial number {shown(hex(number))}; a positive one of at most 20 octets is expected. Have"
-            " it reissued"
+            f"{name} has the serial number {shown(hex(number))}, but only positive ones of at most 20 octets are"
+            f" allowed; {_remedy(leaf=leaf)}"
         )
         yield SERIAL_NUMBER.of(leaf=leaf).found(text, where=where)
+
+
+def _remedy(how: str = "", *, leaf: bool) -> str:
+    return f"have it reissued{how}" if leaf else "get the authority's current certificate from it"
 
 
 def _titled(oid: ObjectIdentifier) -> str:

@@ -54,7 +54,10 @@ def examine(chain: GivenChain, path: Path, *, at: datetime, is_whole: bool, is_p
     yield from _behind(chain, path, at)
     yield from _expiring(path, at)
     if is_public and not leaf.has_timestamps(chain.certificates[0]):
-        text = f"{chain.called(0)} has no signed certificate timestamps; Chrome and Safari refuse it without them"
+        text = (
+            f"{chain.called(0)} has no signed certificate timestamps, so Chrome and Safari refuse it; have it reissued"
+            " by an authority that logs its certificates"
+        )
         yield NO_SCTS.found(text, where=chain.places[0])
 
 
@@ -83,8 +86,9 @@ def _behind(chain: GivenChain, path: Path, at: datetime) -> Iterator[Finding]:
         flaws = profile.examine(certificate, where=chain.places[index], at=at, leaf=False)
         flaw = next((finding.message for finding in flaws), key_flaw(certificate))
         if flaw is not None:
-            text = f"{chain.called(index)} is not needed to reach {named(path.certificates[-1].subject)}; remove it:"
-            yield UNNEEDED.found(f"{text} {flaw}", where=chain.places[index])
+            root = named(path.certificates[-1].subject)
+            text = f"{chain.called(index)} is not needed to reach {root}, so remove it rather than fix it: {flaw}"
+            yield UNNEEDED.found(text, where=chain.places[index])
 
 
 def _expiring(path: Path, at: datetime) -> Iterator[Finding]:

@@ -94,6 +94,9 @@ RULES: Final = (
 )
 
 
+_GET_CURRENT: Final = "get the authority's current certificate from it"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
     """Certificates from the leaf to the trust anchor; *places* has the location of each in the file."""
@@ -136,17 +139,19 @@ def _signing_rights(certificate: x509.Certificate, name: str, where: str) -> Ite
     basic = extension(certificate, x509.BasicConstraints)
     if basic is None or not basic.value.ca:
         flaw = "has no basicConstraints" if basic is None else "says in its basicConstraints that it is not a CA"
-        text = f"{name} {flaw}, so clients accept nothing that it signed; get the authority's certificate from it"
+        text = f"{name} {flaw}, so clients accept nothing that it signed; {_GET_CURRENT}"
         yield NO_AUTHORITY.found(text, where=where)
     elif not basic.critical:
-        text = f"{name} has basicConstraints that are not marked as critical, so strict clients refuse it"
+        text = (
+            f"{name} has basicConstraints that are not marked as critical, so strict clients refuse it; {_GET_CURRENT}"
+        )
         yield NOT_CRITICAL.found(text, where=where)
     usage = value(certificate, x509.KeyUsage)
     if usage is not None and not usage.key_cert_sign:
-        text = f"{name} may not sign certificates: its keyUsage lacks keyCertSign"
+        text = f"{name} may not sign certificates: its keyUsage lacks keyCertSign; {_GET_CURRENT}"
         yield MAY_NOT_SIGN.found(text, where=where)
     if not certificate.subject.rdns:
-        yield NAMELESS.found(f"{name} is an authority's certificate without a subject", where=where)
+        yield NAMELESS.found(f"{name} is an authority's certificate without a subject; {_GET_CURRENT}", where=where)
     weakness = key_flaw(certificate)
     if weakness is not None:
         yield WEAK_KEY.found(f"{name} cannot be relied on: {weakness}", where=where)
@@ -158,7 +163,10 @@ def _purposes(certificate: x509.Certificate, name: str, where: str) -> Iterator[
         also = ""
         if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes:
             also = " (anyExtendedKeyUsage does not include it: OpenSSL and Firefox refuse such a chain)"
-        text = f"{name} may not sign for servers: its extendedKeyUsage lacks serverAuth{also}"
+        text = (
+            f"{name} may not sign for servers: its extendedKeyUsage lacks serverAuth{also}; have the server's"
+            " certificate issued by an authority for servers"
+        )
         yield NOT_FOR_SERVERS.found(text, where=where)
 
 
@@ -170,7 +178,7 @@ def _length(path: Path, index: int) -> Iterator[Finding]:
     if len(between) > basic.path_length:
         text = (
             f"{path.called(index)} allows {basic.path_length} authorities between itself and a server's certificate,"
-            f" but there are {len(between)}"
+            f" but there are {len(between)}; get the authority's current certificates from it"
         )
         yield TOO_LONG.found(text, where=path.places[index])
 
@@ -186,7 +194,7 @@ def _for_strict_clients(certificate: x509.Certificate, name: str, where: str) ->
     if lacks:
         text = (
             f"{name} lacks {' and '.join(lacks)}; most clients accept that, but strict ones, such as Python's since"
-            " 3.13, refuse it"
+            " 3.13, refuse it. Tell the authority"
         )
         yield STRICT_CLIENTS.found(text, where=where)
 
@@ -228,7 +236,7 @@ def _names(path: Path) -> Iterator[Finding]:
         flaw = None if found is None else constraints.malformed(found)
         if flaw is not None:
             flawed = True
-            text = f"{path.called(index)} has malformed name constraints: {flaw}"
+            text = f"{path.called(index)} has malformed name constraints: {flaw}; {_GET_CURRENT}"
             yield BAD_CONSTRAINTS.found(text, where=path.places[index])
     if flawed:
         return
@@ -242,5 +250,8 @@ def _names(path: Path) -> Iterator[Finding]:
         yield TOO_MANY_CONSTRAINTS.found(text, where=path.places[0])
         return
     for below, authority, why in constraints.violations(path.certificates):
-        text = f"{path.called(below)} has a name that {path.called(authority)} does not allow: {why}"
+        text = (
+            f"{path.called(below)} has a name that {path.called(authority)} does not allow: {why}. Have it reissued"
+            " without that name, or by another authority"
+        )
         yield FORBIDDEN_NAME.found(text, where=path.places[below])

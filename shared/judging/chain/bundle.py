@@ -198,7 +198,9 @@ def _unreadable(content: bytes, error: Exception, where: str) -> Finding:
     if what == "a private key":
         return PRIVATE_KEY.found(f"{where} {_IS_PRIVATE}", where=where)
     if what and what not in {"a certificate", "DER of an unknown kind"}:
-        return UNREADABLE.found(f"{where} is labelled as a certificate, but is {what}", where=where)
+        return UNREADABLE.found(
+            f"{where} is labelled as a certificate, but is {what}; provide the certificate", where=where
+        )
     message = f"{where} cannot be read as X.509 ({shown(str(error))}); export it again from where it was issued"
     return UNREADABLE.found(message, where=where)
 

@@ -144,7 +144,10 @@ def _second_opinion(path: Path, findings: Sequence[Finding], *, at: datetime, do
     refusal = verifier.refusal(path.certificates, at=at, domain=domain)
     if refusal is None or _has_reason(leaf.examine(path.certificates[0], where=path.places[0], at=at, domain=domain)):
         return
-    text = f"the chain does not pass path validation by the library cryptography, which reports: {refusal}"
+    text = (
+        f"the chain does not pass path validation by the library cryptography, which reports: {refusal}. Get the"
+        " authority's current certificates from it"
+    )
     yield INVALID.found(text, where=path.places[0])
 
 

@@ -261,7 +261,7 @@ def _foreign(block: Block, *, is_alone: bool) -> Finding:
             return IS_PUBLIC.found(f"{what} is a public key; the private key is expected", where=where)
         predicate = "is a public key, which is not needed; remove it"
     else:
-        predicate = f"is {block.label[:80]}; only the private key is expected"
+        predicate = f"is {block.label[:80]}; remove everything except the private key"
     return FOREIGN_BLOCK.found(f"{what} {predicate}", where=where)
 
 

@@ -148,7 +148,7 @@ class _Scanner:
         elif not opened.is_whole:
             self.blocks.append(opened.closed())
         elif opened.label != label:
-            predicate = f"begins as {opened.label} and ends as {label} in line {number}; both must be the same"
+            predicate = f"begins as {opened.label} and ends as {label} in line {number}; paste the whole file again"
             self._find(Flaw.LABELS_DIFFER, predicate, str(opened.closed()))
             self.blocks.append(opened.closed())
         else:

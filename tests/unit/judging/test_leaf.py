@@ -335,8 +335,8 @@ def test_an_uncovered_domain_is_reported_with_the_names_that_are_covered() -> No
     (finding,) = examined(issue(by=ROOT, names=["a.example.com", "b.example.com"]), domain="c.example.com")
 
     assert finding.message == (
-        "certificate 1 (CN=shop.example.com) does not cover c.example.com, only a.example.com, b.example.com; have one"
-        " issued for that domain"
+        "certificate 1 (CN=shop.example.com) does not cover c.example.com; it covers a.example.com, b.example.com. Have"
+        " one issued for that domain"
     )
 
 
