@@ -2,9 +2,12 @@
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+from aiohttp import ClientResponseError
 
 from certsmith.migration import principals
 from certsmith.migration.schema import migrate
@@ -74,6 +77,12 @@ class Logins:
         await migrate(self.administrator_url, service_urls=urls)
         await topology.declare(amqp_url, self.management_url)
         await principals.permit(amqp_url, self.management_url, {user: self.amqp_url(user) for user in PRINCIPALS})
+
+    async def remove(self) -> None:
+        """Delete the database and the virtual host, if they are there; the users stay."""
+        await self._database.drop_database(self.administrator_url)
+        with suppress(ClientResponseError):  # there is no such virtual host
+            await self._broker.delete_vhost(self.name)
 
 
 def share_keys(folder: Path) -> None:

@@ -11,6 +11,7 @@ file. A failing test shows the end of each log and keeps the files. Everything e
 """
 
 import asyncio
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -53,7 +54,10 @@ class Platform:
     *upstream* is the address of a server that answers lines; *addresses* are the addresses of up to two nodes.
     """
 
-    def __init__(self, servers: PlatformServers, logins: Logins, gate: CaGate, *, folder: Path, upstream: str) -> None:
+    def __init__(
+        self, name: str, servers: PlatformServers, logins: Logins, gate: CaGate, *, folder: Path, upstream: str
+    ) -> None:
+        self.name: Final = name
         self.folder: Final = folder
         self.broker: Final = servers.broker
         self.database: Final = servers.database
@@ -72,22 +76,25 @@ class Platform:
     @classmethod
     @asynccontextmanager
     async def on(cls, servers: PlatformServers, name: str, *, is_migrated: bool = True) -> AsyncIterator[Self]:
-        """Yield a platform on *servers*, ready for its services, with a database and a virtual host called *name*.
+        """Yield a platform on *servers*, ready for its services, with a database and a virtual host of its own.
 
-        If it is not yet migrated, it has neither of the two until `migrate`.
+        If it is not yet migrated, it has neither of the two until `migrate`. The upstream answers with *name*.
         """
-        folder = servers.folder / name
+        place = f"{name}-{secrets.token_hex(4)}"
+        folder = servers.folder / place
         folder.mkdir(mode=PASSABLE)
-        logins = Logins(name, broker=servers.broker, database=servers.database, passwords=servers.passwords)
+        logins = Logins(place, broker=servers.broker, database=servers.database, passwords=servers.passwords)
         share_keys(folder / "keys")
         async with CaGate(servers.pebble) as gate, open_upstream(name) as upstream:
-            self = cls(servers, logins, gate, folder=folder, upstream=upstream)
+            self = cls(name, servers, logins, gate, folder=folder, upstream=upstream)
             if is_migrated:
                 await self.migrate()
             try:
                 yield self
             finally:
                 await self.end_services()
+                if servers.are_shared:
+                    await logins.remove()
 
     async def migrate(self) -> None:
         """Create all that `certsmith migrate` creates, and collect all facts from then on."""

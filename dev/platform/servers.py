@@ -19,6 +19,8 @@ class PlatformServers:
     pebble: Pebble
     roots: bytes
     passwords: Mapping[str, str]
+    are_shared: bool = False
+    """Whether others use them too, so that each platform deletes its database and its virtual host at its end."""
 
 
 @asynccontextmanager

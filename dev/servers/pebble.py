@@ -74,6 +74,8 @@ class Pebble(Server):
         self.authority: Final = Authority.create("Private authority for Pebble's own TLS")
         self.ca_file: Final = folder / "ca.pem"
         """Verifies the TLS of `directory_url` and of the management API."""
+        self._certificates: Final[dict[str, x509.Certificate]] = {}
+        """All that were asked for so far, by serial number."""
 
     @classmethod
     async def start(cls, folder: Path, behaviour: Behaviour | None = None) -> Self:
@@ -114,13 +116,14 @@ class Pebble(Server):
 
     async def certificates(self) -> tuple[x509.Certificate, ...]:
         """Return every certificate that Pebble has logged as issued since it started, in that order."""
-        found = []
+        serials = ISSUED.findall(self._text_of_this_run())
         async with self._client() as client:
-            for serial in ISSUED.findall(self._text_of_this_run()):
-                async with client.get(f"{self.management_url}/cert-status-by-serial/{serial}") as response:
-                    status = json.loads(await response.read())
-                    found.append(x509.load_pem_x509_certificate(status["Certificate"].encode()))
-        return tuple(found)
+            for serial in serials:
+                if serial not in self._certificates:
+                    async with client.get(f"{self.management_url}/cert-status-by-serial/{serial}") as response:
+                        pem = json.loads(await response.read())["Certificate"]
+                    self._certificates[serial] = x509.load_pem_x509_certificate(pem.encode())
+        return tuple(self._certificates[serial] for serial in serials)
 
     def _text_of_this_run(self) -> str:
         """Return the log since the last start: what was issued before, Pebble does not know any more."""

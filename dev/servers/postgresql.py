@@ -31,6 +31,7 @@ fsync = {fsync}
 full_page_writes = {fsync}
 log_line_prefix = '%m %u@%d '
 log_checkpoints = off
+max_wal_size = 256MB
 """
 
 

@@ -4,6 +4,7 @@ import re
 import shutil
 import sys
 from collections.abc import AsyncIterator, Generator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol, runtime_checkable
 
@@ -11,8 +12,12 @@ import pytest
 import pytest_asyncio
 
 from dev.folders import run_folder
+from dev.platform.logins import new_passwords
 from dev.platform.platform import Platform
 from dev.platform.servers import PlatformServers, open_servers
+from dev.servers import Pebble, PostgreSQL, RabbitMQ
+from dev.servers.broker import Broker
+from dev.servers.database import DatabaseServer
 from tests.rig.chaos.domains import Campaign, Chaos
 
 KEPT: Final = Path(__file__).parents[2] / ".run" / "failed"
@@ -20,12 +25,41 @@ TAIL_LINES: Final = 30
 TAIL_WIDTH: Final = 400
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_servers(
+    session_folder: Path, rabbitmq: Broker, postgresql: DatabaseServer, pebble: Pebble
+) -> AsyncIterator[PlatformServers]:
+    """Yield the private servers that all modules of this worker share; given ones are not used."""
+    if isinstance(rabbitmq, RabbitMQ) and isinstance(postgresql, PostgreSQL):
+        yield PlatformServers(
+            folder=session_folder,
+            broker=rabbitmq,
+            database=postgresql,
+            pebble=pebble,
+            roots=await pebble.roots(),
+            passwords=new_passwords(),
+            are_shared=True,
+        )
+        return
+    with run_folder("e2e") as folder:
+        async with open_servers(folder) as servers:
+            yield replace(servers, are_shared=True)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def servers() -> AsyncIterator[PlatformServers]:
-    """Yield servers that the tests of a module share, and may stop and start again."""
+async def own_servers() -> AsyncIterator[PlatformServers]:
+    """Yield servers that only the tests of this module use."""
     with run_folder("e2e") as folder:
         async with open_servers(folder) as servers:
             yield servers
+
+
+@pytest.fixture(scope="module")
+def servers(request: pytest.FixtureRequest) -> PlatformServers:
+    """Return the servers for this module's platforms: its own ones if it is marked `own_servers`, as it stops them."""
+    has_own = request.node.get_closest_marker("own_servers") is not None
+    found: PlatformServers = request.getfixturevalue("own_servers" if has_own else "shared_servers")
+    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

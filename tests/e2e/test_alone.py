@@ -18,7 +18,7 @@ from tests.rig.cuttable_links import Wire, wire_to
 from tests.rig.outages import Alone, Away, Story
 from tests.rig.strangers import INTERNAL_ERROR, shown
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("alone")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Away))

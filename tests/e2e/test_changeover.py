@@ -19,7 +19,7 @@ from dev.platform.visiting import Visit, Visitor
 from tests.rig.fact_recorder import Fact, Hearing, hearing
 from tests.rig.load.visitors import Handshake, Report, load_on
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("changeover")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OURS: Final = Authority()
 ROUNDS: Final = 12

@@ -5,7 +5,7 @@ import pytest
 from tests.rig.chaos.domain_invariants import harm_done
 from tests.rig.chaos.domains import Blow, Campaign, Chaos
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 CAMPAIGNS = (
     Campaign(seed=1, blows=(Blow.BROKER_RESTART,)),

@@ -13,7 +13,7 @@ import pytest_asyncio
 from dev.platform.platform import Platform
 from tests.rig.command_line import ROOT, Answer, certsmith, environment_of
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("command_line")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Run = Callable[..., Awaitable[Answer]]
 

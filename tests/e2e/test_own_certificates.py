@@ -14,7 +14,7 @@ from dev.platform.uploading import UPLOADED
 from dev.waiting import until
 from tests.rig.command_line import Answer, certsmith, environment_of
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("own_certificates")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OURS: Final = Authority()
 Run = Callable[..., Awaitable[Answer]]

@@ -17,7 +17,7 @@ from shared.vault import key_files
 from tests.rig.command_line import Answer, certsmith, environment_of
 from tests.rig.events_page import block
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("publishing_uploads")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Upload = Callable[..., Awaitable[Answer]]
 

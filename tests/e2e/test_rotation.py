@@ -28,7 +28,7 @@ from shared.vault import KeyFiles, SealedKey, key_files
 from tests.rig.background_traffic import Life, living
 from tests.rig.command_line import certsmith
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("rotation")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SOON: Final = "--activate-after=3"
 TROUBLE: Final = ("certificate.failed", "certificate.rejected", "domain.rejected")

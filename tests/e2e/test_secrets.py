@@ -20,7 +20,7 @@ from tests.rig.secrets import key_forms
 from tests.rig.secrets.search import found_in_the_clear
 from tests.rig.tampering import Connection, becomes_refused, touch, with_administrator
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 
 def a_host() -> str:

@@ -8,7 +8,7 @@ import pytest
 from tests.rig.chaos.domain_invariants import harm_done
 from tests.rig.chaos.domains import Blow, Campaign, Chaos
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.soak]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.soak, pytest.mark.own_servers]
 
 GIVEN = [int(seed) for seed in os.environ.get("SOAK_SEEDS", "").split(",") if seed]
 SEEDS = GIVEN or [secrets.randbelow(1_000_000) for _ in range(10)]

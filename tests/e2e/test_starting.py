@@ -15,7 +15,7 @@ from dev.platform.service import Service
 from dev.servers import PostgreSQL, RabbitMQ
 from dev.waiting import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("starting")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 
 async def miss(services: Sequence[Service], *only: str, at_least: str = "") -> bool:

@@ -19,7 +19,7 @@ from tests.rig.load.connection import Connection, UnexpectedEndError
 from tests.rig.load.visitors import load_on
 from tests.rig.slow_upstream import DOWNLOAD, Downloads, open_downloads
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stopping")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 EVENTS, ISSUED = 200, 20
 

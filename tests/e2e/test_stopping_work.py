@@ -16,7 +16,7 @@ from dev.servers.faults import Endpoint, HoldAnswer
 from dev.waiting import finished, until
 from tests.rig.outages import Away, Back
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("stopping work")]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 EVENTS, POINTING = 200, 20
 STOPPED_BY_FORCE = 1

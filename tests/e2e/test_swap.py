@@ -19,7 +19,7 @@ from tests.rig.fact_recorder import Fact, Hearing, hearing
 from tests.rig.load.visitors import RATE, STAYING, Handshake, Report, load_on
 from tests.rig.strangers import shown
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("swap")]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TIMES: Final = 50
 PACE: Final = 0.95 * RATE  # on average

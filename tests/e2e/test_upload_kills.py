@@ -16,7 +16,7 @@ from dev.platform.servers import PlatformServers
 from tests.rig.chaos.upload_invariants import harm_done
 from tests.rig.chaos.uploads import AT_POINTS, AT_RANDOM, KILLS, UploadChaos
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 SEEDS = tuple(map(int, os.environ.get("UPLOAD_SEEDS", "1").split(",")))
 

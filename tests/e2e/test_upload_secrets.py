@@ -16,7 +16,7 @@ from dev.platform.uploading import UPLOADED
 from tests.rig.secrets import key_forms
 from tests.rig.secrets.search import found_in_the_clear
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 OURS: Final = Authority()
 Data = dict[str, Any]

@@ -106,7 +106,7 @@ async def load_on(
     files = {name: platform.folder / f"load.{name}" for name in ("plan", "ready", "report", "log")}
     plan = Plan(
         host=host,
-        answer=f"{platform.logins.name}: ",
+        answer=f"{platform.name}: ",
         roots=(platform.roots + trusting).decode(),
         rate=rate,
         staying=staying,
