@@ -4,11 +4,15 @@ import ctypes
 import signal
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from services.validator.sandbox import messages
 
 T = TypeVar("T")
+
+# Python runs a signal's handler in the main thread between two bytecodes. A signal that comes just before the main
+# thread blocks in `join` does not interrupt it, so a `join` without end would never run the handler.
+_LOOK_SECONDS: Final = 0.05
 
 _at_work: set[threading.Thread] = set()
 _given_up: set[threading.Thread] = set()
@@ -33,6 +37,8 @@ def in_a_thread(act: Callable[[], T]) -> T | None:
     results: list[T] = []
 
     def run() -> None:
+        if thread in _given_up:  # before there was a thread to raise the error in
+            return
         try:
             results.append(act())
         except AbandonedError:
@@ -41,7 +47,8 @@ def in_a_thread(act: Callable[[], T]) -> T | None:
     thread = threading.Thread(target=run)
     _at_work.add(thread)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        thread.join(_LOOK_SECONDS)
     _at_work.discard(thread)
     if thread in _given_up:
         _given_up.discard(thread)
