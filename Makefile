@@ -1,7 +1,7 @@
 # `make` alone lists what there is. Every target first does what this machine lacks (dev/bootstrap).
 #
 #   PYTHON   the interpreter to use, as PYTHON=python3.13; each has a virtual environment of its own
-#   JOBS     how many tests run side by side
+#   JOBS     how many tests run side by side; the tests wait a lot, so one more than the machine has cores
 #   ARGS     more options for pytest, as ARGS='-k outbox -x'
 #   FUZZ_RUNS  how many inputs each target of `make fuzz` gets
 #   PREVIOUS_RELEASE  the revision from which `make soak` upgrades; otherwise the newest tag, or HEAD's parent
@@ -9,7 +9,7 @@
 #   AMQP_URL, DATABASE_URL, AUTOCERT_CA   servers to use instead of private ones
 
 PYTHON ?= python3
-JOBS ?= 2
+JOBS ?= 3
 KEEP ?=
 ARGS ?=
 FUZZ_RUNS ?= 50000
@@ -32,7 +32,12 @@ demo: ## issue and serve certificates on private servers, in one terminal; KEEP=
 .PHONY: test
 test: ## run all tests, on real servers
 	@$(BOOTSTRAP) test
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'not soak' $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder -m 'not soak' $(ARGS)
+
+.PHONY: test-unit
+test-unit: ## run the tests that need no server, in seconds; properties with fewer examples
+	@$(BOOTSTRAP) test
+	@$(BIN)/python -m pytest --numprocesses 2 --hypothesis-profile quick $(ARGS) tests/unit
 
 .PHONY: lint
 lint: ## check style, types, imports and generated files

@@ -21,6 +21,7 @@ from typing import Final
 import pytest
 import pytest_asyncio
 import structlog
+from hypothesis import HealthCheck, settings
 
 from certsmith.migration.schema import migrate
 from dev.folders import run_folder
@@ -30,6 +31,11 @@ from dev.servers.database import DatabaseServer
 from dev.servers.pebble import Pebble
 from dev.servers.postgresql import PostgreSQL
 from dev.servers.rabbitmq import RabbitMQ
+
+# Hypothesis measures how long an example takes by the wall clock, which says nothing on a busy machine.
+settings.register_profile("full", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("full"), max_examples=20)  # `make test-unit`
+settings.load_profile("full")
 
 TEMPLATE: Final = "certsmith_template"
 MEMORY: Final = Path("/dev/shm")
@@ -44,6 +50,17 @@ os.environ.pop("COLUMNS", None)
 # use the place of a file again that was deleted a moment ago, takes the more time for a new one the more were deleted.
 if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes longest first, so that no worker is left alone with a long file at the end."""
+    items.sort(key=_place)  # stable: the order within a file stays
+
+
+def _place(item: pytest.Item) -> tuple[int, bool]:
+    folders = ("e2e", "integration", "unit")
+    kind = next((number for number, folder in enumerate(folders) if folder in item.path.parts), len(folders))
+    return kind, item.get_closest_marker("own_servers") is None
 
 
 @pytest.fixture(autouse=True)

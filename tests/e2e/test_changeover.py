@@ -22,7 +22,7 @@ from tests.rig.load.visitors import Handshake, Report, load_on
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OURS: Final = Authority()
-ROUNDS: Final = 12
+SHORT, LONG = 3, pytest.param(12, marks=pytest.mark.soak)  # rounds of two changes each
 STAY_SECONDS: Final = 0.4  # between two changes, so that visitors come at each node
 RATE: Final = 80  # new connections a second
 LEAST: Final = 50
@@ -167,12 +167,12 @@ class Shop:
         return max(ready + changed)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def changed(platform: Platform, nodes: Nodes, heard: Hearing) -> Changed:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=[SHORT, LONG], ids="{} rounds".format)
+async def changed(request: pytest.FixtureRequest, platform: Platform, nodes: Nodes, heard: Hearing) -> Changed:
     shop = Shop(platform, heard, nodes)
     history = [await shop.open()]
     async with load_on(platform, shop.host, nodes, staying=STAYING, rate=RATE, trusting=OURS.roots_pem) as load:
-        for number in range(ROUNDS):
+        for number in range(request.param):
             history.append(await (shop.attach_later() if number % 2 else shop.attach_with_upload()))
             history.append(await shop.detach(await shop.renew()))
         report = await load.stop()
@@ -192,7 +192,7 @@ async def test_the_load_is_what_it_was_to_be(changed: Changed, capsys: pytest.Ca
     report = changed.report
 
     with capsys.disabled():
-        sys.stdout.write(f"{2 * ROUNDS} changes between attached and automatic under {report}\n")
+        sys.stdout.write(f"{len(changed.history) - 1} changes between attached and automatic under {report}\n")
 
     assert {handshake.tls_version for handshake in report.handshakes} == {"TLSv1.2", "TLSv1.3"}
     assert any(handshake.is_resumed for handshake in report.handshakes)

@@ -62,10 +62,10 @@ async def test_it_goes_on_when_asked_to_and_says_how_to_look_at_it(server_folder
 @pytest.mark.parametrize(
     ("after", "within_seconds", "number", "seed"),
     [
-        ("Certsmith", 4.0, signal.SIGINT, 1),
         (STARTED, 1.0, signal.SIGTERM, 2),
-        (MIGRATED, 1.5, signal.SIGINT, 3),
-        (READY, 1.0, signal.SIGKILL, 4),
+        pytest.param("Certsmith", 4.0, signal.SIGINT, 1, marks=pytest.mark.soak),
+        pytest.param(MIGRATED, 1.5, signal.SIGINT, 3, marks=pytest.mark.soak),
+        pytest.param(READY, 1.0, signal.SIGKILL, 4, marks=pytest.mark.soak),
     ],
 )
 async def test_whenever_it_is_ended_it_leaves_nothing(

@@ -71,14 +71,17 @@ async def rotate(platform: Platform, *words: str) -> list[Document]:
 
 
 RotateUnderLoad = Callable[..., Awaitable[list[Document]]]
+SHORT, LONG = 1, pytest.param(3, marks=pytest.mark.soak)
 
 
-@pytest.fixture
-def rotate_under_load(platform: Platform, capsys: pytest.CaptureFixture[str]) -> RotateUnderLoad:
-    """Return what rotates while the platform lives, before and after, and fails if anything there fails."""
+@pytest.fixture(params=[SHORT, LONG], ids="load {}".format)
+def rotate_under_load(
+    request: pytest.FixtureRequest, platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> RotateUnderLoad:
+    """Return a function that rotates while the platform lives, before and after, and fails if anything there fails."""
 
     async def rotated(*words: str) -> list[Document]:
-        life, rings = await rotate_in_life(platform, *words)
+        life, rings = await rotate_in_life(platform, request.param, *words)
         with capsys.disabled():
             sys.stdout.write(f"{words[0]} rotated, {sum(ring['renewed'] for ring in rings)} renewed, during {life}\n")
         return rings
@@ -86,11 +89,11 @@ def rotate_under_load(platform: Platform, capsys: pytest.CaptureFixture[str]) ->
     return rotated
 
 
-async def rotate_in_life(platform: Platform, *words: str) -> tuple[Life, list[Document]]:
+async def rotate_in_life(platform: Platform, much: int, *words: str) -> tuple[Life, list[Document]]:
     async with living(platform) as life:
-        await life.goes_on(3, 1, 100)
+        await life.goes_on(much, 1, 30 * much)
         rings = await rotate(platform, *words)
-        await life.goes_on(6, 2, 300)
+        await life.goes_on(2 * much, 1 + much // 2, 100 * much)
     await platform.settled()
     assert life.failures == []
     assert [(fact.kind, fact.data) for fact in await platform.ledger.all_facts() if fact.kind in TROUBLE] == []

@@ -48,9 +48,12 @@ async def client(gate: CaGate) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-@pytest.mark.parametrize("in_flight", [20, 128])
-async def test_two_hundred_orders_are_issued_through_the_gate(ca: Pebble, gate: CaGate, in_flight: int) -> None:
-    names = [f"name-{number}.test" for number in range(200)]
+@pytest.mark.parametrize(
+    ("count", "in_flight"),
+    [(40, 20), (130, 128), *(pytest.param(200, flight, marks=pytest.mark.soak) for flight in (20, 128))],
+)
+async def test_many_orders_are_issued_through_the_gate(ca: Pebble, gate: CaGate, count: int, in_flight: int) -> None:
+    names = [f"name-{number}.test" for number in range(count)]
     turns = asyncio.Semaphore(in_flight)
     async with AsyncExitStack() as stack:
         accounts = [await _account(stack, gate) for _ in range(4)]  # each has at most 32 connections

@@ -36,8 +36,14 @@ async def test_servers_started_together_serve_and_leave_nothing(server_folder: P
     assert processes.listening(ports) == []
 
 
-@pytest.mark.parametrize("instant", ["postgres", "beam.smp", "epmd", "ready"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("instant", "number"),
+    [
+        *((instant, signal.SIGKILL) for instant in ("postgres", "beam.smp", "epmd", "ready")),
+        ("ready", signal.SIGINT),
+        *(pytest.param(instant, signal.SIGINT, marks=pytest.mark.soak) for instant in ("postgres", "beam.smp", "epmd")),
+    ],
+)
 async def test_a_starter_that_is_ended_leaves_nothing(
     server_folder: Path, instant: str, number: signal.Signals
 ) -> None:

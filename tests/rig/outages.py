@@ -6,7 +6,6 @@ certificate for `known` is on its way. The broker comes back last: what hints wo
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Final
 from dev.platform.platform import Platform
 from dev.platform.service import Node, Page
 from dev.servers.faults import Endpoint, HoldAnswer
-from dev.waiting import finished, until
+from dev.waiting import Watch, finished, until
 from tests.rig.strangers import first_words
 
 VISITS: Final = 10  # of each node: the kernel says of which worker
@@ -161,9 +160,9 @@ class Alone:
         await until(are_gone, "the killed workers to be gone")
 
     async def _until_unseen(self) -> float:
-        back_at = time.monotonic()
-        await self._platform.served(self._unseen, by=self._nodes[1:])
-        return time.monotonic() - back_at
+        async with Watch().running() as watch:
+            await self._platform.served(self._unseen, by=self._nodes[1:])
+        return watch.seconds
 
     async def _until_found(self, first: int) -> tuple[str, float]:
         """Return the id of the new certificate, and how long it took from the store to the visitors."""
@@ -174,15 +173,15 @@ class Alone:
             return orders[-1]["certificate_id"] if len(orders) > 1 else None
 
         certificate_id = await until(is_stored, "the new certificate to be stored")
-        stored_at = time.monotonic()
 
         async def is_shown() -> bool:
             visits = await asyncio.gather(*(platform.visit(self._known, node) for node in self._nodes))
             return first not in {visit.certificate.serial_number for visit in visits}
 
-        await until(is_shown, "both nodes to show the new certificate")
+        async with Watch().running() as watch:
+            await until(is_shown, "both nodes to show the new certificate")
         assert certificate_id is not None
-        return certificate_id, time.monotonic() - stored_at
+        return certificate_id, watch.seconds
 
     async def _told(self, certificate_id: str) -> frozenset[str]:
         """Return the nodes that tell of the deployment, as soon as all do."""

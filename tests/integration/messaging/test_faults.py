@@ -144,27 +144,34 @@ async def swallow_all_until_it_is_noticed(world: World) -> None:
     world.proxy.carry()
 
 
+BROKER = (kill_the_broker, restart_the_broker)
+DATABASE = (stop_the_database_at_once, keep_the_database_away)
+LINK = (cut_the_link_many_times, swallow_all_for_a_while, swallow_all_until_it_is_noticed)
+
+
 @pytest.mark.parametrize(
-    "faults",
+    ("faults", "count"),
     [
-        (kill_the_broker, restart_the_broker),
-        (stop_the_database_at_once, keep_the_database_away),
-        (cut_the_link_many_times, swallow_all_for_a_while, swallow_all_until_it_is_noticed),
+        pytest.param((kill_the_broker, *DATABASE, *LINK), 20, id="one after the other"),
+        pytest.param(BROKER, 60, id="broker", marks=pytest.mark.soak),
+        pytest.param(DATABASE, 60, id="database", marks=pytest.mark.soak),
+        pytest.param(LINK, 60, id="link", marks=pytest.mark.soak),
     ],
-    ids=["broker", "database", "link"],
 )
-async def test_nothing_is_lost_and_every_effect_happens_once(world: World, faults: tuple[Fault, ...]) -> None:
+async def test_nothing_is_lost_and_every_effect_happens_once(
+    world: World, faults: tuple[Fault, ...], count: int
+) -> None:
     for fault in faults:
         async with asyncio.TaskGroup() as tasks:
-            count = len(await world.effects.domains())
+            moment = len(await world.effects.domains()) + count // 3
             for task in range(4):
-                tasks.create_task(world.publish(f"{fault.__name__}-{task}", 60))
-            await until(lambda count=count: world.has_effects(count + 20), "the fault's moment")  # type: ignore[misc]  # mypy cannot infer the lambda
+                tasks.create_task(world.publish(f"{fault.__name__}-{task}", count))
+            await until(lambda moment=moment: world.has_effects(moment), "the fault's moment")  # type: ignore[misc]  # mypy cannot infer the lambda
             await fault(world)
-        await world.publish(f"after-{fault.__name__}", 60)
+        await world.publish(f"after-{fault.__name__}", count)
 
     await until(lambda: world.effects.are(*world.published), "one effect for each request")
     await until(world.tells_all, "a fact for each request")
     async with world.pool.acquire() as connection:
         assert await outbox.figures(connection) == ()
-    assert len(world.published) == 300 * len(faults)
+    assert len(world.published) == 5 * count * len(faults)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import asyncpg
 
@@ -26,7 +26,7 @@ from dev.platform.service import KILLED, Service
 from dev.platform.uploading import HOUR, UPLOADED
 from dev.servers.postgresql import StopMode
 from dev.waiting import until
-from tests.rig.chaos.launchers.dying_validator import CrashPoint
+from tests.rig.chaos.launchers.dying_validator import CrashPoint, Tokens
 
 T = TypeVar("T")
 
@@ -56,16 +56,44 @@ class Blow(StrEnum):
     DATABASE_STOP = "database immediate stop"
 
 
-AT_POINTS: Final = {
-    CrashPoint.RECEIVED: 3,
-    CrashPoint.ASSIGNED: 3,
-    CrashPoint.ANSWERED: 3,
-    CrashPoint.BEFORE_PUBLISH: 1,
-    CrashPoint.AFTER_PUBLISH: 2,
-}
-AT_RANDOM: Final = {Prey.VALIDATOR: 3, Prey.JUDGE: 4, Prey.RELAY: 1}
 _PUBLISHING: Final = (CrashPoint.BEFORE_PUBLISH, CrashPoint.AFTER_PUBLISH)
-KILLS: Final = sum(AT_POINTS.values()) + sum(AT_RANDOM.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadCampaign:
+    """How much chaos."""
+
+    seed: int
+    at_points: Mapping[CrashPoint, int]
+    """How often a validator dies at each point of its work."""
+    at_random: Mapping[Prey, int]
+    """How often something is killed at a random moment."""
+
+    @classmethod
+    def short(cls, seed: int) -> Self:
+        """Return a campaign that comes by every point once."""
+        at_random = {Prey.VALIDATOR: 1, Prey.JUDGE: 2, Prey.RELAY: 1}
+        return cls(seed=seed, at_points=dict.fromkeys(CrashPoint, 1), at_random=at_random)
+
+    @classmethod
+    def long(cls, seed: int) -> Self:
+        """Return a campaign of twenty kills."""
+        at_points = {
+            CrashPoint.RECEIVED: 3,
+            CrashPoint.ASSIGNED: 3,
+            CrashPoint.ANSWERED: 3,
+            CrashPoint.BEFORE_PUBLISH: 1,
+            CrashPoint.AFTER_PUBLISH: 2,
+        }
+        return cls(seed=seed, at_points=at_points, at_random={Prey.VALIDATOR: 3, Prey.JUDGE: 4, Prey.RELAY: 1})
+
+    @property
+    def kills(self) -> int:
+        """How many kills there are in all."""
+        return sum(self.at_points.values()) + sum(self.at_random.values())
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}, {self.kills} kills"
 
 
 class Sort(StrEnum):
@@ -106,10 +134,10 @@ class Kill:
 
 @dataclass(slots=True)
 class UploadChaos:
-    """A campaign of `KILLS` kills against a platform's validators."""
+    """A campaign against a platform's validators."""
 
     platform: Platform
-    seed: int
+    campaign: UploadCampaign
     say: Callable[[str], None]
     kills: list[Kill] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
@@ -117,20 +145,24 @@ class UploadChaos:
     _validators: list[Service] = field(init=False)
     _authority: Authority = field(default_factory=Authority, init=False)
     _points: list[CrashPoint] = field(init=False)
+    """Those that are left for one validator each; those of publishing are tokens."""
+    _tokens: Tokens = field(init=False)
     _ours: set[int] = field(default_factory=set, init=False)
     """The processes that we have killed, and not a point of their work."""
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)
+        self._random = random.Random(self.campaign.seed)
         self._validators = [
             self.platform.validator(f"validator-{number}", module=_LAUNCHER, **_SETTINGS)
             for number in range(VALIDATORS)
         ]
-        cards = [point for point, count in AT_POINTS.items() for _ in range(count)]
-        self._points = self._random.sample(cards, len(cards))
-        # One validator publishes for all, and another takes over seconds after its end. So all begin with such a point,
-        # and while two wait for their turn the third meets the other points.
-        self._points.sort(key=lambda point: point in _PUBLISHING)
+        cards = [point for point, count in self.campaign.at_points.items() for _ in range(count)]
+        self._points = [point for point in self._random.sample(cards, len(cards)) if point not in _PUBLISHING]
+        folder = self.platform.folder / "tokens"
+        folder.mkdir()
+        self._tokens = Tokens(folder)
+        for number, point in enumerate(point for point in cards if point in _PUBLISHING):
+            self._tokens.add(point, number)
 
     async def rage(self) -> None:
         """Upload and kill, until all kills are done."""
@@ -140,14 +172,16 @@ class UploadChaos:
             lives = [tasks.create_task(self._live(validator)) for validator in self._validators]
             attack = tasks.create_task(self._attack())
             publishing: list[asyncio.Task[None]] = []
-            while len(self.kills) < KILLS:
+            while len(self.kills) < self.campaign.kills:
                 batch = [self._upload(keys) for _ in range(_BATCH)]
                 publishing.append(tasks.create_task(self._publish(batch)))
                 await asyncio.sleep(_BATCH_SECONDS)
             await attack
             for life in lives:
                 life.cancel()
-        self.say(f"seed {self.seed}: {len(self.sent)} uploads and {KILLS} kills in {time.monotonic() - began:.1f} s")
+        self.say(
+            f"{self.campaign}: {len(self.sent)} uploads and {len(self.kills)} kills in {time.monotonic() - began:.1f} s"
+        )
 
     async def calm(self) -> None:
         """Return when every upload has its verdict and nothing is left to do."""
@@ -156,7 +190,7 @@ class UploadChaos:
             if not validator.is_running:  # it was about to be started again
                 await self._start(validator, None)
         await self.platform.settled()
-        self.say(f"seed {self.seed}: nothing left to do {time.monotonic() - began:.1f} s after the chaos")
+        self.say(f"{self.campaign}: nothing left to do {time.monotonic() - began:.1f} s after the chaos")
 
     def logs(self) -> Mapping[str, Path]:
         """Return the log of each service and server, by name."""
@@ -170,10 +204,16 @@ class UploadChaos:
             pid = validator.pid
             status = await self._end_of(validator)
             assert status == KILLED, f"{validator.name} ended with {status}, and nobody has killed it"
-            if pid not in self._ours:
-                assert point is not None, f"somebody else has killed {validator.name}"
-                self._note(Kill(point, validator.name))
-            elif point is not None:
+            died_publishing = self._tokens.taken_by(pid)
+            if pid in self._ours:
+                died_at = None
+                if died_publishing is not None:  # it was about to
+                    self._tokens.add(died_publishing, pid)
+            else:
+                died_at = died_publishing or point
+                assert died_at is not None, f"somebody else has killed {validator.name}"
+                self._note(Kill(died_at, validator.name))
+            if point is not None and died_at is not point:
                 self._points.append(point)  # it did not get there
 
     async def _end_of(self, validator: Service) -> int:
@@ -187,6 +227,7 @@ class UploadChaos:
 
     async def _start(self, validator: Service, point: CrashPoint | None) -> None:
         validator.environment.update(
+            CRASH_TOKENS=str(self.platform.folder / "tokens"),
             CRASH_POINT=point or "",
             CRASH_NUMBER=str(self._random.randint(1, 3)),
             CRASH_SECONDS=f"{self._random.uniform(0, 0.005):.4f}",
@@ -195,7 +236,7 @@ class UploadChaos:
 
     async def _attack(self) -> None:
         """Kill at random moments, and let each blow fall once."""
-        cards = [prey for prey, count in AT_RANDOM.items() for _ in range(count)]
+        cards = [prey for prey, count in self.campaign.at_random.items() for _ in range(count)]
         deck = self._random.sample(cards, len(cards))
         blows = dict(zip(self._random.sample(range(1, len(deck) - 1), len(Blow)), Blow, strict=True))
         done = 0
@@ -213,8 +254,8 @@ class UploadChaos:
 
     def _note(self, kill: Kill) -> None:
         self.kills.append(kill)
-        so_far = f"{len(self.kills)}/{KILLS}"
-        self.say(f"seed {self.seed}: kill -9 {so_far}, {kill.what} ({kill.victim}), {len(self.sent)} uploads sent")
+        so_far = f"{len(self.kills)}/{self.campaign.kills}"
+        self.say(f"{self.campaign}: kill -9 {so_far}, {kill.what} ({kill.victim}), {len(self.sent)} uploads sent")
 
     async def _kill(self, prey: Prey) -> str | None:
         """Kill one of these; return its name, None when there is none."""
@@ -245,7 +286,7 @@ class UploadChaos:
         return None
 
     async def _strike(self, blow: Blow) -> None:
-        self.say(f"seed {self.seed}: {blow}")
+        self.say(f"{self.campaign}: {blow}")
         match blow:
             case Blow.BROKER_RESTART:
                 await self.platform.broker.restart()
@@ -253,7 +294,7 @@ class UploadChaos:
                 await self.platform.database.stop(StopMode.IMMEDIATE)
                 await asyncio.sleep(self._random.uniform(*_DATABASE_AWAY_SECONDS))
                 await self.platform.database.resume()
-        self.say(f"seed {self.seed}: the server is back after its {blow}")
+        self.say(f"{self.campaign}: the server is back after its {blow}")
 
     def _upload(self, keys: list[PrivateKey]) -> dict[str, Any]:
         """Return the data of an upload of some sort."""
@@ -271,7 +312,7 @@ class UploadChaos:
         return data
 
     def _issued(self, number: int, sort: Sort, key: PrivateKey) -> Issued:
-        name = f"shop-{self.seed}-{number}.example.com"
+        name = f"shop-{self.campaign.seed}-{number}.example.com"
         if sort is Sort.EXPIRED:
             return self._authority.issue(name, key=key, days=-1, issued_days_ago=20)
         return self._authority.issue(name, key=key)

@@ -11,7 +11,7 @@ from tests.builders.judging import der
 from tests.builders.judging.certificates import AT
 from tests.fuzz import targets
 
-RUNS: Final = 600  # of each target; a few seconds
+RUNS: Final = 6 * settings().max_examples  # of each target; 600 in `make test`
 
 
 @pytest.fixture(scope="module", params=targets.TARGETS)

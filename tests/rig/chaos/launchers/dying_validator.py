@@ -1,8 +1,12 @@
 """A validator that kills itself at one point of its work: `python -m tests.rig.chaos.launchers.dying_validator`.
 
 `CRASH_POINT` says where, `CRASH_NUMBER` at which of the times that it gets there, `CRASH_SECONDS` how long after; with
-no point it is an ordinary validator. Nothing in the product knows of it: the ways to the outside that its composition
-root takes as an argument have something around them.
+no point it is an ordinary validator. One validator at a time publishes for all, so the points of publishing are not
+assigned to a process: `CRASH_TOKENS` is a folder with a file for each such kill, called `<number>-<point>`, and the
+validator that reaches the point renames the file to `taken-<pid>-<point>` and kills itself.
+
+The product knows nothing about this: the composition root takes its ways to the outside as an argument, and here they
+are wrapped.
 """
 
 import asyncio
@@ -13,6 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final, cast
 
 import uvloop
@@ -61,20 +66,51 @@ class Fate:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class _DyingSender:
-    """A sender that dies before or after something was sent."""
+class Tokens:
+    """The kills that are left at the points of publishing; each happens to the validator that takes its token first."""
 
-    def __init__(self, inner: Sender, point: CrashPoint, fate: Fate) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder: Final = folder
+
+    def add(self, point: CrashPoint, number: int) -> None:
+        """Leave a token for a kill at *point*."""
+        (self._folder / f"{number}-{point}").touch()
+
+    def take(self, point: CrashPoint, pid: int) -> bool:
+        """Take a token for *point* in the name of process *pid*; return False when there is none."""
+        for token in self._folder.glob(f"[0-9]*-{point}"):
+            try:
+                token.rename(self._folder / f"taken-{pid}-{point}")
+            except FileNotFoundError:  # another validator was quicker
+                continue
+            return True
+        return False
+
+    def taken_by(self, pid: int) -> CrashPoint | None:
+        """Return the point at which process *pid* killed itself, and forget it."""
+        for token in self._folder.glob(f"taken-{pid}-*"):
+            token.unlink()
+            return CrashPoint(token.name.rpartition("-")[2])
+        return None
+
+
+class _DyingSender:
+    """A sender that dies before or after something was sent, if there is a token for it."""
+
+    def __init__(self, inner: Sender, tokens: Tokens) -> None:
         self._inner: Final = inner
-        self._point: Final = point
-        self._fate: Final = fate
+        self._tokens: Final = tokens
+        self._left = int(os.environ["CRASH_NUMBER"])
 
     async def send(self, message: Message, *, seconds: float) -> None:
-        if self._point is CrashPoint.BEFORE_PUBLISH:
-            await self._fate.strike()
+        self._left -= 1
+        await self._strike(CrashPoint.BEFORE_PUBLISH)
         await self._inner.send(message, seconds=seconds)
-        if self._point is CrashPoint.AFTER_PUBLISH:
-            await self._fate.strike()
+        await self._strike(CrashPoint.AFTER_PUBLISH)
+
+    async def _strike(self, point: CrashPoint) -> None:
+        if self._left <= 0 and self._tokens.take(point, os.getpid()):
+            await Fate(1, float(os.environ["CRASH_SECONDS"])).strike()
 
 
 class _DyingPool(Pool):
@@ -94,11 +130,6 @@ class _DyingPool(Pool):
 def outside_until(point: CrashPoint, fate: Fate) -> Outside:
     """Return the ways to the outside that lead to *point* and no further."""
 
-    @asynccontextmanager
-    async def sender(url: str) -> AsyncIterator[Sender]:
-        async with OUTSIDE.sender(url) as inner:
-            yield _DyingSender(inner, point, fate)
-
     def consumer(url: str, pool: Pool, *more: Any) -> Consumer:
         return OUTSIDE.consumer(url, _DyingPool(pool, fate), *more)
 
@@ -109,7 +140,18 @@ def outside_until(point: CrashPoint, fate: Fate) -> Outside:
             how = (point, os.environ["CRASH_NUMBER"], os.environ["CRASH_SECONDS"])
             return replace(OUTSIDE, judge=(*_DEADLY_JUDGE, *how))
         case CrashPoint.BEFORE_PUBLISH | CrashPoint.AFTER_PUBLISH:
-            return replace(OUTSIDE, sender=cast("Callable[[str], AbstractAsyncContextManager[Sender]]", sender))
+            raise ValueError(f"{point} has tokens")
+
+
+def with_tokens(outside: Outside, tokens: Tokens) -> Outside:
+    """Return *outside* with a sender at whose points the *tokens* are taken."""
+
+    @asynccontextmanager
+    async def sender(url: str) -> AsyncIterator[Sender]:
+        async with OUTSIDE.sender(url) as inner:
+            yield _DyingSender(inner, tokens)
+
+    return replace(outside, sender=cast("Callable[[str], AbstractAsyncContextManager[Sender]]", sender))
 
 
 def main() -> int:
@@ -120,6 +162,7 @@ def main() -> int:
     if point := os.environ["CRASH_POINT"]:
         fate = Fate(int(os.environ["CRASH_NUMBER"]), float(os.environ["CRASH_SECONDS"]))
         outside = outside_until(CrashPoint(point), fate)
+    outside = with_tokens(outside, Tokens(Path(os.environ["CRASH_TOKENS"])))
 
     async def serving(stop: asyncio.Event) -> None:
         await serve(settings, keys, stop, outside=outside)
