@@ -41,7 +41,7 @@ from tests.builders.judging.certificates import (
 pytestmark = pytest.mark.filterwarnings("ignore")  # `judge` suppresses cryptography's warnings
 
 PUBLIC: Final = x509.load_pem_x509_certificates(
-    (Path(__file__).parents[2] / "data" / "public" / "lets_encrypt_2022.pem").read_bytes()
+    (Path(__file__).parents[3] / "data" / "public" / "lets_encrypt_2022.pem").read_bytes()
 )
 NOVEMBER_2022: Final = datetime(2022, 11, 1, tzinfo=UTC)
 DOMAIN_VALIDATED = x509.CertificatePolicies([x509.PolicyInformation(ObjectIdentifier("2.23.140.1.2.1"), None)])
