@@ -21,8 +21,8 @@ from certsmith.terminal import Terminal, facts, table
 from shared.errors import BrokerUnavailableError, StoreUnavailableError
 from shared.messaging import dead_letters, outbox
 from shared.messaging.broker import topology
-from shared.messaging.broker.management import QueueFigures, figures
-from shared.messaging.outbox import OutboxFigures
+from shared.messaging.broker.management import QueueStatistics, statistics
+from shared.messaging.outbox import OutboxStatistics
 from shared.registry.views import backlog
 from shared.registry.views.backlog import OrderFigures
 from shared.settings import load
@@ -35,7 +35,7 @@ class StoreFigures:
     """What waits in the store."""
 
     dead_letters: dict[str, int]
-    outbox: tuple[OutboxFigures, ...]
+    outbox: tuple[OutboxStatistics, ...]
     orders: OrderFigures
 
 
@@ -44,7 +44,7 @@ class Figures:
     """What waits at one time; None where nobody answered, and *problems* says why."""
 
     at: datetime
-    queues: tuple[QueueFigures, ...] | None
+    queues: tuple[QueueStatistics, ...] | None
     store: StoreFigures | None
     problems: tuple[str, ...]
 
@@ -60,7 +60,7 @@ class Figures:
             "problems": self.problems,
         }
 
-    def _outbox(self, waiting: OutboxFigures) -> dict[str, object]:
+    def _outbox(self, waiting: OutboxStatistics) -> dict[str, object]:
         return {**asdict(waiting), "oldest_seconds": round((self.at - waiting.oldest_at).total_seconds(), 3)}
 
 
@@ -106,9 +106,9 @@ async def _watch(settings: OperatorSettings, terminal: Terminal, every_seconds: 
             await asyncio.sleep(every_seconds)
 
 
-async def _of_broker(settings: OperatorSettings) -> tuple[tuple[QueueFigures, ...] | None, str | None]:
+async def _of_broker(settings: OperatorSettings) -> tuple[tuple[QueueStatistics, ...] | None, str | None]:
     try:
-        return await figures(management_url_of(settings), amqp_url_of(settings), topology.all_queues()), None
+        return await statistics(management_url_of(settings), amqp_url_of(settings), topology.all_queues()), None
     except BrokerUnavailableError as error:
         return None, without_passwords(str(error))
 
@@ -118,14 +118,14 @@ async def _of_store(settings: OperatorSettings) -> tuple[StoreFigures | None, st
         async with operator_connection(settings.database_url.get_secret_value()) as connection:
             return StoreFigures(
                 dead_letters=await dead_letters.count_waiting(connection),
-                outbox=await outbox.figures(connection),
+                outbox=await outbox.statistics(connection),
                 orders=await backlog.orders(connection),
             ), None
     except StoreUnavailableError as error:
         return None, without_passwords(str(error))
 
 
-def _row(queue: QueueFigures) -> tuple[Text, ...]:
+def _row(queue: QueueStatistics) -> tuple[Text, ...]:
     name = Text(queue.name, "bold" if queue.ready or queue.unacked else "")
     unacked = "?" if queue.unacked is None else str(queue.unacked)
     is_left_alone = queue.ready and not queue.consumers

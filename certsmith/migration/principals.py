@@ -1,8 +1,9 @@
-"""Who may do what on the broker: each service its part, outsiders one exchange, and nobody more.
+"""The broker's users and their permissions: each service gets what it uses, outside publishers get one exchange.
 
-A permission is three patterns in a virtual host: what may be *configured* (made and deleted), *written* (published to,
-or bound) and *read* (consumed, or bound from). What is not matched is refused, the default exchange (`amq.default`) as
-well, so nobody can slip a message into a queue. `CC` and `BCC` are more routing keys for the same exchange.
+A permission is three patterns in a virtual host, for the names of queues and exchanges that a user may *configure*
+(create and delete), *write* (publish to, or bind) and *read* (consume, or bind from). A name that no pattern matches is
+refused, and so is the default exchange (`amq.default`): nobody can publish straight into a queue. The headers `CC` and
+`BCC` only add routing keys for the same exchange.
 """
 
 from collections.abc import Mapping
@@ -23,13 +24,13 @@ from shared.messaging.broker.topology import (
     service_queues,
 )
 
-PUBLISHER: Final = "publisher"  # whoever outside may publish requests
+PUBLISHER: Final = "publisher"  # the platform, which publishes requests
 PRINCIPALS: Final = (*SUBSCRIPTIONS, *NODE_SERVICES, PUBLISHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """The three patterns."""
+    """The three patterns of one user."""
 
     configure: str
     write: str
@@ -37,7 +38,7 @@ class Permissions:
 
 
 def permissions_of(principal: str) -> Permissions:
-    """Return what *principal*, a service or the publisher, may do."""
+    """Return the permissions of *principal*, a service or the publisher."""
     writes = [PUBLIC_EXCHANGE] if principal in (PUBLISHER, "api") else []
     reads: list[str] = []
     if principal != PUBLISHER:
@@ -54,10 +55,10 @@ def permissions_of(principal: str) -> Permissions:
 
 
 async def permit(amqp_url: str, management_url: str, principals: Mapping[str, str]) -> None:
-    """Make the broker's user for each of *principals*, given with its AMQP address, and set what it may do.
+    """Create or change the broker's user for each of *principals*, given with its AMQP address, and its permissions.
 
-    Who uses the address of the administrator, *amqp_url*, is left as he is. A user that stands for several may do what
-    each of them may.
+    A principal that uses the administrator's address, *amqp_url*, is left unchanged. A user that several principals
+    share gets the permissions of all of them. Several processes may do this at once, and it may be repeated.
 
     Raises:
         BrokerUnavailableError: the management API does not answer or refuses; the text says what to do.

@@ -1,5 +1,6 @@
-"""RabbitMQ's management API: policies and users, which AMQP cannot set, and figures, which it half knows."""
+"""RabbitMQ's management API: policies and users, which AMQP cannot set, and the statistics of queues."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from yarl import URL
 
 from shared.errors import BrokerUnavailableError, SettingsError
 from shared.messaging.broker.link import open_session, vhost_of
+from shared.process.backoff import Backoff
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -20,11 +22,13 @@ _SECONDS: Final = 10
 _NOT_FOUND: Final = 404
 _UNAUTHORIZED: Final = 401
 _BAD: Final = 400
+_EXISTS_ALREADY: Final = "user_already_exists"
+_TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QueueFigures:
-    """What waits in a queue: *ready* to be delivered, or *unacked* with one of its consumers (None: not known)."""
+class QueueStatistics:
+    """The messages in a queue: *ready* to be delivered, or *unacked* at one of its consumers (None: not known)."""
 
     name: str
     ready: int
@@ -32,8 +36,12 @@ class QueueFigures:
     consumers: int
 
 
+class _ExistsAlreadyError(BrokerUnavailableError):
+    """RabbitMQ refused to create a user that another request has created meanwhile."""
+
+
 class ManagementApi:
-    """The API in one virtual host, with the login that its address has."""
+    """The API in one virtual host, with the login of its address."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, *, vhost: str) -> None:
         self._url = url.rstrip("/")
@@ -50,26 +58,40 @@ class ManagementApi:
             yield cls(url, session, vhost=vhost)
 
     async def set_policy(self, name: str, *, pattern: str, apply_to: str, definition: dict[str, JsonValue]) -> None:
-        """Make the policy *name*, or change it."""
+        """Create the policy *name*, or change it."""
         body: JsonValue = {"pattern": pattern, "apply-to": apply_to, "priority": 10, "definition": definition}
         await self._call("PUT", f"policies/{self._vhost}/{quote(name, safe='')}", body)
 
     async def set_user(self, user: str, password: str) -> None:
-        """Make *user*, or change him; he has no tags, so this API has nothing for him."""
-        await self._call("PUT", f"users/{quote(user, safe='')}", {"password": password, "tags": ""})
+        """Create *user*, or change it; it gets no tags, so it cannot use this API.
+
+        RabbitMQ first looks whether the user exists, and then creates or changes it. When two requests create the same
+        user at once, both see none, and the second is refused although it only has to be repeated: another process may
+        migrate at the same time, and aiohttp repeats a request whose connection was lost while it was carried out.
+        """
+        body: JsonValue = {"password": password, "tags": ""}
+        backoff = Backoff()
+        for _ in range(_TRIES - 1):
+            try:
+                await self._call("PUT", f"users/{quote(user, safe='')}", body)
+            except _ExistsAlreadyError:
+                await asyncio.sleep(backoff.delay())
+            else:
+                return
+        await self._call("PUT", f"users/{quote(user, safe='')}", body)
 
     async def set_permissions(self, user: str, *, configure: str, write: str, read: str) -> None:
-        """Let *user* do in this virtual host what the three patterns match, and nothing else."""
+        """Permit *user* in this virtual host what the three patterns match, and nothing else."""
         body: JsonValue = {"configure": configure, "write": write, "read": read}
         await self._call("PUT", f"permissions/{self._vhost}/{quote(user, safe='')}", body)
 
-    async def figures(self, queue: str) -> QueueFigures | None:
-        """Return the figures of *queue*, a few seconds old; None when there is none."""
+    async def statistics(self, queue: str) -> QueueStatistics | None:
+        """Return the statistics of *queue*, a few seconds old; None if there is no such queue."""
         found = await self._call("GET", f"queues/{self._vhost}/{quote(queue, safe='')}", None)
         if not isinstance(found, dict):
             return None
         counts = {name: value for name, value in found.items() if isinstance(value, int)}
-        return QueueFigures(
+        return QueueStatistics(
             name=queue,
             ready=counts.get("messages_ready", 0),
             unacked=counts.get("messages_unacknowledged", 0),
@@ -91,17 +113,18 @@ class ManagementApi:
                     )
                 if response.status >= _BAD:
                     answer = (await response.text())[:300]
-                    raise BrokerUnavailableError(f"RabbitMQ's management API at {shown} refused {path}: {answer}")
+                    kind = _ExistsAlreadyError if _EXISTS_ALREADY in answer else BrokerUnavailableError
+                    raise kind(f"RabbitMQ's management API at {shown} refused {path}: {answer}")
                 return await response.json() if response.content_type == "application/json" else None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise BrokerUnavailableError(
                 f"RabbitMQ's management API at {shown} does not answer ({type(error).__name__}): enable it with "
-                "`rabbitmq-plugins enable rabbitmq_management`, or say in AMQP_MANAGEMENT_URL where it is"
+                "`rabbitmq-plugins enable rabbitmq_management`, or set AMQP_MANAGEMENT_URL to its address"
             ) from error
 
 
-async def figures(management_url: str, amqp_url: str, queues: Iterable[str]) -> tuple[QueueFigures, ...]:
-    """Return the figures of those of *queues* that exist; by AMQP, without unacknowledged, if the API does not answer.
+async def statistics(management_url: str, amqp_url: str, queues: Iterable[str]) -> tuple[QueueStatistics, ...]:
+    """Return the statistics of those of *queues* that exist; by AMQP, without *unacked*, if the API does not answer.
 
     Raises:
         BrokerUnavailableError: AMQP does not answer either.
@@ -109,21 +132,21 @@ async def figures(management_url: str, amqp_url: str, queues: Iterable[str]) -> 
     names = tuple(queues)
     try:
         async with ManagementApi.open(management_url, vhost=vhost_of(amqp_url)) as api:
-            found = [await api.figures(name) for name in names]
+            found = [await api.statistics(name) for name in names]
     except BrokerUnavailableError as error:
         log.info("management_api_not_used", reason=str(error))
         found = [await _declare_passively(amqp_url, name) for name in names]
     return tuple(each for each in found if each is not None)
 
 
-async def _declare_passively(amqp_url: str, queue: str) -> QueueFigures | None:
-    """Ask by a passive declaration; each on a connection of its own, as a queue that is missing closes the channel."""
-    async with open_session(amqp_url, name="certsmith figures") as session:
+async def _declare_passively(amqp_url: str, name: str) -> QueueStatistics | None:
+    """Ask by a passive declaration, each on a connection of its own: a queue that is missing closes the channel."""
+    async with open_session(amqp_url, name="certsmith queues") as session:
         try:
             async with session.asking() as channel:
-                found = (await channel.declare_queue(queue, passive=True)).declaration_result
+                found = (await channel.declare_queue(name, passive=True)).declaration_result
         except BrokerUnavailableError:
             if session.is_lost:
                 return None
             raise
-    return QueueFigures(name=queue, ready=found.message_count or 0, unacked=None, consumers=found.consumer_count or 0)
+    return QueueStatistics(name=name, ready=found.message_count or 0, unacked=None, consumers=found.consumer_count or 0)

@@ -80,7 +80,7 @@ async def declare(amqp_url: str, management_url: str, *, settle_seconds: float =
         BrokerUnavailableError: AMQP or the management API does not answer or refuses; the text says what to do.
     """
     async with ManagementApi.open(management_url, vhost=vhost_of(amqp_url)) as api:
-        is_new = any([await api.figures(name) is None for name in all_queues()])
+        is_new = any([await api.statistics(name) is None for name in all_queues()])
         await _set_policies(api)
     async with open_session(amqp_url, name="certsmith migrate") as session:
         await _declare_exchanges(session)

@@ -4,6 +4,14 @@ Call `publish` inside that transaction. `relay` sends the rows after the commit,
 `table` is the SQL.
 """
 
-from shared.messaging.outbox.table import OutboxFigures, PendingEvent, channel_of, delete, figures, pending, publish
+from shared.messaging.outbox.table import (
+    OutboxStatistics,
+    PendingEvent,
+    channel_of,
+    delete,
+    pending,
+    publish,
+    statistics,
+)
 
-__all__ = ["OutboxFigures", "PendingEvent", "channel_of", "delete", "figures", "pending", "publish"]
+__all__ = ["OutboxStatistics", "PendingEvent", "channel_of", "delete", "pending", "publish", "statistics"]

@@ -31,7 +31,7 @@ _PENDING: Final = """
     LIMIT $3
 """
 _DELETE: Final = "DELETE FROM messaging.outbox WHERE service = $1 AND id = ANY ($2::bigint[])"
-_FIGURES: Final = """
+_STATISTICS: Final = """
     SELECT service, count(*) AS waiting, min(created_at) AS oldest_at
     FROM messaging.outbox
     GROUP BY service
@@ -50,7 +50,7 @@ class PendingEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxFigures:
+class OutboxStatistics:
     """How many events of a service wait, and since when the oldest does."""
 
     service: str
@@ -102,11 +102,11 @@ async def delete(connection: Connection, service: str, ids: Collection[int]) -> 
     await connection.execute(_DELETE, service, list(ids))
 
 
-async def figures(connection: Connection) -> tuple[OutboxFigures, ...]:
+async def statistics(connection: Connection) -> tuple[OutboxStatistics, ...]:
     """Return what waits, service by service; services with nothing waiting are left out."""
-    rows = await connection.fetch(_FIGURES)
+    rows = await connection.fetch(_STATISTICS)
     return tuple(
-        OutboxFigures(service=row["service"], waiting=row["waiting"], oldest_at=row["oldest_at"]) for row in rows
+        OutboxStatistics(service=row["service"], waiting=row["waiting"], oldest_at=row["oldest_at"]) for row in rows
     )
 
 

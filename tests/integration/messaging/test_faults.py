@@ -173,5 +173,5 @@ async def test_nothing_is_lost_and_every_effect_happens_once(
     await until(lambda: world.effects.are(*world.published), "one effect for each request")
     await until(world.tells_all, "a fact for each request")
     async with world.pool.acquire() as connection:
-        assert await outbox.figures(connection) == ()
+        assert await outbox.statistics(connection) == ()
     assert len(world.published) == 5 * count * len(faults)

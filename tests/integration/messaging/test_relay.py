@@ -31,7 +31,7 @@ async def tell(pool: Pool, *events: Event) -> None:
 
 async def is_empty(pool: Pool) -> bool:
     async with pool.acquire() as connection:
-        return await outbox.figures(connection) == ()
+        return await outbox.statistics(connection) == ()
 
 
 class Heard:

@@ -128,9 +128,9 @@ async def test_what_waits_is_counted(pool: Pool, operator_pool: Pool) -> None:
     await tell(pool, "b.example")
 
     async with operator_pool.acquire() as connection:
-        (figures,) = await outbox.figures(connection)
+        (found,) = await outbox.statistics(connection)
 
-    assert (figures.service, figures.waiting) == ("provisioner", 2)
+    assert (found.service, found.waiting) == ("provisioner", 2)
 
 
 async def test_the_oldest_come_first_without_those_in_hand(pool: Pool) -> None:

@@ -20,7 +20,7 @@ from dev.ports import free_port
 from dev.servers.broker import Broker
 from shared.errors import BrokerUnavailableError
 from shared.messaging.broker import topology
-from shared.messaging.broker.management import QueueFigures, figures
+from shared.messaging.broker.management import QueueStatistics, statistics
 from shared.messaging.publisher import Publisher
 from tests.rig.messaging.support import a_request, manager_url, until
 
@@ -107,22 +107,22 @@ async def test_with_a_wrong_password_the_error_says_what_to_do(rabbitmq: Broker,
 # Figures -------------------------------------------------------------------------------------------------------------
 
 
-async def test_figures_come_from_the_management_api(rabbitmq: Broker, bus: str, publisher: Publisher) -> None:
+async def test_queue_statistics_come_from_the_management_api(rabbitmq: Broker, bus: str, publisher: Publisher) -> None:
     await publisher.publish(a_request())
 
     async def known() -> bool:
-        found = await figures(manager_url(rabbitmq), bus, ["provisioner.domain.created", "no.such.queue"])
-        return found == (QueueFigures(name="provisioner.domain.created", ready=1, unacked=0, consumers=0),)
+        found = await statistics(manager_url(rabbitmq), bus, ["provisioner.domain.created", "no.such.queue"])
+        return found == (QueueStatistics(name="provisioner.domain.created", ready=1, unacked=0, consumers=0),)
 
-    await until(known, "the figures to be known")
+    await until(known, "the statistics")
 
 
-async def test_without_the_management_api_figures_come_by_amqp(bus: str, publisher: Publisher) -> None:
+async def test_without_the_management_api_queue_statistics_come_by_amqp(bus: str, publisher: Publisher) -> None:
     await publisher.publish(a_request())
 
-    found = await figures(f"http://127.0.0.1:{free_port()}", bus, ["provisioner.domain.created", "no.such.queue"])
+    found = await statistics(f"http://127.0.0.1:{free_port()}", bus, ["provisioner.domain.created", "no.such.queue"])
 
-    assert found == (QueueFigures(name="provisioner.domain.created", ready=1, unacked=None, consumers=0),)
+    assert found == (QueueStatistics(name="provisioner.domain.created", ready=1, unacked=None, consumers=0),)
 
 
 # The outsider --------------------------------------------------------------------------------------------------------
