@@ -116,53 +116,71 @@ async def _worker(
     outside: Outside,
 ) -> AsyncIterator[LeasedWork[Run]]:
     """Yield the worker with everything it needs."""
-    length = timedelta(seconds=settings.lease_seconds)
-    lease = Lease(length=length, margin_seconds=min(_CA_MARGIN_SECONDS, settings.lease_seconds / 3))
-    allowances = Allowances(
-        new_orders_per_3_hours=settings.new_orders_per_3_hours,
-        certificates_per_week=settings.certificates_per_week,
-    )
+    lease = _lease(settings)
     async with outside.authorities(authority.trusted_ca_pem) as authorities, _dns_and_probe(settings) as (dns, probe):
+        accounts = Accounts(
+            pool=pool,
+            authorities=authorities,
+            box=sealing.account_key_box,
+            contact=authority.contact,
+            external_account=authority.external_account,
+        )
         runner = Runner(
             pool=pool,
-            accounts=Accounts(
-                pool=pool,
-                authorities=authorities,
-                box=sealing.account_key_box,
-                contact=authority.contact,
-                external_account=authority.external_account,
-            ),
+            accounts=accounts,
             registrations=PostgresRegistrations(pool),
             dns=dns,
             challenge=Http01(probe=probe),
             keys=sealing.key_writer,
             platform=settings.platform,
-            allowances=allowances,
+            allowances=_allowances(settings),
             lease=lease,
-            setbacks=Setbacks(
-                slow_seconds=settings.backoff_seconds,
-                dns_poll_seconds=settings.dns_poll_seconds,
-                allowances=allowances,
-                dice=random.random,
-                clock=_now,
-            ),
+            setbacks=_setbacks(settings),
             clock=_now,
         )
         worker = Worker(
             pool=pool,
-            claims=Claims(pool=pool, holder=settings.holder, lease=length),
+            claims=Claims(pool=pool, holder=settings.holder, lease=lease.length),
             runner=runner,
             max_in_flight=settings.max_orders_in_flight,
             lease=lease,
         )
+        yield _leased_work(worker, wake)
+
+
+def _lease(settings: ProvisionerSettings) -> Lease:
+    return Lease(
+        length=timedelta(seconds=settings.lease_seconds),
+        margin_seconds=min(_CA_MARGIN_SECONDS, settings.lease_seconds / 3),
+    )
+
+
+def _allowances(settings: ProvisionerSettings) -> Allowances:
+    return Allowances(
+        new_orders_per_3_hours=settings.new_orders_per_3_hours,
+        certificates_per_week=settings.certificates_per_week,
+    )
+
+
+def _setbacks(settings: ProvisionerSettings) -> Setbacks:
+    return Setbacks(
+        slow_seconds=settings.backoff_seconds,
+        dns_poll_seconds=settings.dns_poll_seconds,
+        allowances=_allowances(settings),
+        dice=random.random,
+        clock=_now,
+    )
+
+
+def _leased_work(worker: Worker, wake: asyncio.Event) -> LeasedWork[Run]:
+    return LeasedWork(
+        work=worker,
+        wake=wake,
+        lease=worker.lease.length,
         # The CA may still be working on the last request: the next worker should find it finished.
-        yield LeasedWork(
-            work=worker,
-            wake=wake,
-            lease=lease.length,
-            wait_after_cancel=timedelta(seconds=lease.margin_seconds),
-            in_hand=IN_HAND,
-        )
+        wait_after_cancel=timedelta(seconds=worker.lease.margin_seconds),
+        in_hand=IN_HAND,
+    )
 
 
 @asynccontextmanager

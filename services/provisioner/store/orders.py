@@ -92,26 +92,13 @@ async def _save(
     certificate_id: CertificateId | None = None,
     answers: Sequence[ChallengeAnswer] = (),
 ) -> datetime:
-    problem = dict(trouble.problem.document) if trouble is not None and trouble.problem is not None else None
     due: datetime | None = await connection.fetchval(
         _SAVE,
         before.id,
         before.lease_token,
         before.state,
-        after.state,
-        after.account_id,
-        after.attempt,
-        after.checks,
-        after.key_id,
-        after.csr,
-        after.order_url,
-        after.finalize_url,
-        after.authorization_urls,
-        after.order_expires_at,
-        after.failing_since,
-        trouble.error_code if trouble else None,
-        trouble.message if trouble else None,
-        problem,
+        *_columns(after),
+        *_trouble(trouble),
         certificate_id,
         wait,
         kept,
@@ -125,6 +112,31 @@ async def _save(
     if due is None:
         raise LostLeaseError(f"order {before.id} was cancelled, or its lease to this worker expired")
     return due
+
+
+def _columns(after: Order) -> tuple[object, ...]:
+    """Return the parameters 4 to 14 of `_SAVE`."""
+    return (
+        after.state,
+        after.account_id,
+        after.attempt,
+        after.checks,
+        after.key_id,
+        after.csr,
+        after.order_url,
+        after.finalize_url,
+        after.authorization_urls,
+        after.order_expires_at,
+        after.failing_since,
+    )
+
+
+def _trouble(trouble: Trouble | None) -> tuple[object, ...]:
+    """Return the parameters 15 to 17 of `_SAVE`."""
+    if trouble is None:
+        return None, None, None
+    problem = None if trouble.problem is None else dict(trouble.problem.document)
+    return trouble.error_code, trouble.message, problem
 
 
 _OPEN: Final = """

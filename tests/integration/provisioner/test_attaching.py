@@ -64,7 +64,7 @@ async def attached(owner: Connection) -> str | None:
     return certificate_id
 
 
-async def told(owner: Connection) -> list[str]:
+async def published(owner: Connection) -> list[str]:
     rows = await owner.fetch("SELECT type FROM messaging.outbox ORDER BY id")
     return [row["type"] for row in rows]
 
@@ -82,7 +82,7 @@ async def test_a_domain_is_hosted_with_a_customers_own_certificate_alone(pool: P
     await create(pool, attached_certificate_id=certificate_id, certificate_management_policy=None)
 
     assert await attached(owner) == certificate_id
-    assert await told(owner) == ["domain.changed"]
+    assert await published(owner) == ["domain.changed"]
     assert await open_orders(owner) == 0
 
 
@@ -110,7 +110,7 @@ async def test_attaching_and_detaching_are_published(pool: Pool, owner: Connecti
 
     assert while_attached == certificate_id
     assert await attached(owner) is None
-    assert await told(owner) == ["domain.changed"] * 3
+    assert await published(owner) == ["domain.changed"] * 3
 
 
 @pytest.mark.parametrize("has_automatic", [True, False])

@@ -109,7 +109,7 @@ async def test_a_wrong_answer_is_for_the_owner_to_fix(client: Client) -> None:
 
 
 async def test_a_closed_port_is_for_the_owner_to_fix(client: Client) -> None:
-    client.address = free_address()  # where nobody listens
+    client.address = free_address()  # a closed port
 
     order = await client.prove(await client.order("closed.example.com"))
 
