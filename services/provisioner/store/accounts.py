@@ -48,21 +48,21 @@ class Accounts:
     async def _open(self, ca: str, *, deadline: float) -> tuple[AccountId, AcmeAccount]:
         row = await self._row(ca)
         key = self.box.open(row["sealed_key"], key_id=row["sealing_key_id"], context=f"{row['id']}\n{ca}")
-        authority = self.authorities.account(directory_url=ca, key_pkcs8=key, url=None)
+        account = self.authorities.account(directory_url=ca, key_pkcs8=key, url=None)
         # Idempotent by key (RFC 8555 section 7.3.1). Done once in each process, which also discovers a lost account.
-        account = await authority.register(
+        registered = await account.register(
             contact=self.contact, external_account=self.external_account, deadline=deadline
         )
-        if row["url"] != account.url:
+        if row["url"] != registered.url:
             async with self.pool.acquire() as connection:
                 await connection.execute(
                     "UPDATE provisioner.accounts SET url = $2, contact = $3, registered_at = now() WHERE id = $1",
                     row["id"],
-                    account.url,
+                    registered.url,
                     self.contact,
                 )
-            log.info("account_registered", account_id=row["id"], ca=ca, url=account.url)
-        return AccountId(row["id"]), authority
+            log.info("account_registered", account_id=row["id"], ca=ca, url=registered.url)
+        return AccountId(row["id"]), account
 
     async def _row(self, ca: str) -> Row:
         async with self.pool.transaction() as connection:
@@ -72,13 +72,13 @@ class Accounts:
             account_id = new_account_id()
             key = self.authorities.new_key()
             sealed = self.box.seal(key, context=f"{account_id}\n{ca}")
-            authority = self.authorities.account(directory_url=ca, key_pkcs8=key, url=None)
+            account = self.authorities.account(directory_url=ca, key_pkcs8=key, url=None)
             await connection.execute(
                 "INSERT INTO provisioner.accounts (id, ca, thumbprint, sealed_key, sealing_key_id) "
                 "VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
                 account_id,
                 ca,
-                authority.thumbprint,
+                account.thumbprint,
                 sealed.ciphertext,
                 sealed.key_id,
             )

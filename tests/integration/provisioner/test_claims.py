@@ -8,7 +8,7 @@ import asyncpg
 from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
 from services.provisioner.rules.setbacks import Setbacks
 from services.provisioner.store import orders
-from services.provisioner.store.claims import Claims
+from services.provisioner.store.claims import _CLAIM_BY_TENANT, _CLAIM_OF_FEW, Claims
 from shared.store import Pool
 from tests.builders.stored_orders import store_orders
 
@@ -98,3 +98,18 @@ async def test_a_retry_asked_of_a_leased_order_makes_it_due_when_it_is_released(
     async with pool.transaction() as connection:
         await orders.release(connection, again, again, wait=timedelta(hours=1))
     assert not await claims(pool).claim(1)
+
+
+async def test_due_orders_are_found_by_their_index_however_many_are_finished(pool: Pool, database_url: str) -> None:
+    await store_orders(database_url, *[("acme", timedelta())] * 3000)
+    owner = await asyncpg.connect(database_url)
+    await owner.execute("UPDATE provisioner.orders SET state = 'issued' WHERE names[1] <> 'shop-0.example.com'")
+    await owner.execute("VACUUM ANALYZE provisioner.orders")
+    await owner.close()
+
+    async with pool.acquire() as connection:
+        few = await connection.fetch(f"EXPLAIN {_CLAIM_OF_FEW}", 10, "worker-1", LEASE, 1000)
+        many = await connection.fetch(f"EXPLAIN {_CLAIM_BY_TENANT}", 10, "worker-1", LEASE, None, 1000)
+
+    assert "using orders_unfinished on orders" in str(few)
+    assert "using orders_unfinished_by_tenant on orders" in str(many)
