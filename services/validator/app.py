@@ -10,16 +10,15 @@ from typing import Final
 
 from services.validator import expiring
 from services.validator.backlog import watch_backlog
-from services.validator.deletion import on_certificate_deletion_requested
 from services.validator.handlers import Handlers
 from services.validator.metrics import IN_HAND
 from services.validator.pruning import prune
-from services.validator.rules.uploads import Waiting
-from services.validator.sandbox.pool import Judges, open_judges
+from services.validator.rules.uploads import ClaimedUpload
+from services.validator.sandbox.pool import SandboxPool, open_sandbox_pool
 from services.validator.sandbox.process import COMMAND
 from services.validator.settings import ValidatorSettings
 from services.validator.store.claims import CHANNEL, Claims
-from services.validator.verdict import Judging
+from services.validator.verdict import Verdicts
 from services.validator.worker import QuickUploads, SlowUploads
 from shared.events import CertificateDeletionRequested, CertificateUploaded
 from shared.messaging.inbox.consumer import Consumer
@@ -34,21 +33,22 @@ from shared.store.waking import wake_on_notify
 from shared.vault import KeyFiles, KeyWriter, UploadReader
 
 _POOL_SIZE: Final = 12
-_IN_HAND_FOR_EACH: Final = 4  # so that one claim is for several, and judges find the next one opened
+_IN_HAND_FOR_EACH: Final = 4  # so that one claim is for several, and no sandbox process waits for an upload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outside:
-    """How the ways to the outside are made; tests put something in between."""
+    """How the service reaches the outside; tests replace it."""
 
     sender: Callable[[str], AbstractAsyncContextManager[Sender]]
     consumer: Callable[[str, Pool, Sequence[Subscription]], Consumer]
-    judge: Sequence[str] = COMMAND
+    sandbox: Sequence[str] = COMMAND
+    """The command that starts a sandbox process."""
 
 
 OUTSIDE: Final = Outside(
     sender=lambda url: Publisher(url, name="certsmith validator relay"),
-    # Few are in the hands of a process that may be killed: each such death counts as a failed delivery.
+    # Few deliveries are open at a time: each one open when the process is killed counts as a failed delivery.
     consumer=lambda url, pool, subscriptions: Consumer(
         url, pool, service="validator", subscriptions=subscriptions, prefetch=10, handlers=4
     ),
@@ -64,11 +64,11 @@ async def serve(
     amqp_url = settings.amqp_url.get_secret_value()
 
     async def compose(stack: AsyncExitStack, pool: Pool) -> Parts:
-        judges = await stack.enter_async_context(
-            open_judges(count=settings.judges, seconds=settings.judge_seconds, command=outside.judge)
+        sandbox = await stack.enter_async_context(
+            open_sandbox_pool(count=settings.judges, seconds=settings.judge_seconds, command=outside.sandbox)
         )
         wake, wake_slow = asyncio.Event(), asyncio.Event()
-        quick, slow = _workers(settings, rings, pool, judges, wake=wake, wake_slow=wake_slow)
+        quick, slow = _workers(settings, rings, pool, sandbox, wake=wake, wake_slow=wake_slow)
         sender = await stack.enter_async_context(outside.sender(amqp_url))
         return Parts(
             relay=Relay(database_url, pool, sender, service="validator"),
@@ -81,7 +81,7 @@ async def serve(
                 quick.run,
                 slow.run,
             ),
-            watched={"judges": judges},
+            watched={"judges": sandbox},
         )
 
     database = open_pool(database_url, role="validator", max_size=_POOL_SIZE)
@@ -91,7 +91,7 @@ async def serve(
 def _subscriptions(handlers: Handlers) -> tuple[Subscription, ...]:
     return (
         Subscription(CertificateUploaded.type, handlers.on_certificate_uploaded),
-        Subscription(CertificateDeletionRequested.type, on_certificate_deletion_requested),
+        Subscription(CertificateDeletionRequested.type, handlers.on_certificate_deletion_requested),
     )
 
 
@@ -99,17 +99,17 @@ def _workers(
     settings: ValidatorSettings,
     rings: "_Rings",
     pool: Pool,
-    judges: Judges,
+    sandbox: SandboxPool,
     *,
     wake: asyncio.Event,
     wake_slow: asyncio.Event,
-) -> tuple[LeasedWork[Waiting], LeasedWork[Waiting]]:
+) -> tuple[LeasedWork[ClaimedUpload], LeasedWork[ClaimedUpload]]:
     """Return the loops of ordinary and of slow uploads."""
     lease = timedelta(seconds=settings.lease_seconds)
     claims = Claims(pool=pool, holder=settings.holder, lease=lease)
-    judging = Judging(
+    verdicts = Verdicts(
         pool=pool,
-        judges=judges,
+        sandbox=sandbox,
         reader=rings.upload_reader,
         writer=rings.key_writer,
         judge_seconds=settings.judge_seconds,
@@ -118,12 +118,12 @@ def _workers(
     quick = QuickUploads(
         pool=pool,
         claims=claims,
-        judging=judging,
+        verdicts=verdicts,
         lease=lease,
         wake_slow=wake_slow,
         max_in_hand=_IN_HAND_FOR_EACH * settings.judges,
     )
-    slow = SlowUploads(pool=pool, claims=claims, judging=judging, lease=lease, wake_slow=wake_slow, judges=judges)
+    slow = SlowUploads(pool=pool, claims=claims, verdicts=verdicts, lease=lease, wake_slow=wake_slow, sandbox=sandbox)
     return (
         LeasedWork(work=quick, wake=wake, lease=lease, in_hand=IN_HAND),
         LeasedWork(work=slow, wake=wake_slow, lease=lease, in_hand=IN_HAND),
@@ -132,7 +132,7 @@ def _workers(
 
 @dataclass(frozen=True, slots=True)
 class _Rings:
-    """What opens uploads and seals keys; made first, so that a process without its key rings does not start."""
+    """The key rings; opened first, so that a process without them does not start."""
 
     upload_reader: UploadReader
     key_writer: KeyWriter

@@ -1,8 +1,9 @@
-"""Customers renew their own certificates, so they are told in time: `certificate.expiring`, and figures for operators.
+"""Warnings before an uploaded certificate expires: `certificate.expiring`, and metrics for the operator.
 
-A certificate is in use where a living domain that holds its name shows it: attached, or named in its `terminate_tls`.
-Of each use the nearest threshold that has passed is told, once: who attaches a certificate that ends in five days is
-told of 7 days, and later of 3 and 1. A last notice, 0, says that it has ended.
+Customers renew their own certificates, so they are warned in time. A certificate is in use where a domain that is not
+deleted and holds its name serves it: attached, or named in the domain's `terminate_tls`. Of each use the nearest
+threshold that has passed is published, once: a certificate that is attached five days before it expires causes a
+warning of 7 days, and later of 3 and 1. The last one, 0, says that it has expired.
 """
 
 import asyncio
@@ -10,27 +11,17 @@ from functools import partial
 from typing import Final
 
 import structlog
-from prometheus_client import Gauge
 
+from services.validator.metrics import EXPIRING, SOONEST_SECONDS
 from services.validator.store import events, expiry
-from services.validator.store.expiry import Figures, Notice
+from services.validator.store.expiry import ExpiryMetrics, Notice
 from shared.events import NO_CAUSE, CertificateExpiring
 from shared.process.periodic import every
 from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-EXPIRING: Final = Gauge(
-    "validator_expiring_certificates",
-    "Customers' certificates in use that end within so many days; 0: that have ended in the last 30.",
-    ["within_days"],
-)
-SOONEST_SECONDS: Final = Gauge(
-    "validator_soonest_expiry_seconds",
-    "Until the next of the customers' certificates in use ends; infinite: there is none.",
-)
-
-_BATCH: Final = 200  # notices in one transaction
+_BATCH: Final = 200  # warnings in one transaction
 
 
 async def watch(pool: Pool, stop: asyncio.Event, *, every_seconds: float) -> None:
@@ -39,14 +30,14 @@ async def watch(pool: Pool, stop: asyncio.Event, *, every_seconds: float) -> Non
 
 
 async def _look(pool: Pool, stop: asyncio.Event) -> None:
-    while await tell_due(pool, limit=_BATCH) == _BATCH and not stop.is_set():
+    while await publish_due(pool, limit=_BATCH) == _BATCH and not stop.is_set():
         pass
     async with pool.acquire() as connection:
-        _show(await expiry.figures(connection))
+        _show(await expiry.count(connection))
 
 
-async def tell_due(pool: Pool, *, limit: int) -> int:
-    """Tell up to *limit* notices that are due; return how many. Of several processes at once one tells each."""
+async def publish_due(pool: Pool, *, limit: int) -> int:
+    """Publish up to *limit* warnings that are due, and return how many. Each is published by one process only."""
     async with pool.transaction() as connection:
         notices = await expiry.note_due(connection, limit=limit)
         for notice in notices:
@@ -65,10 +56,10 @@ async def tell_due(pool: Pool, *, limit: int) -> int:
 
 
 def message_of(notice: Notice) -> str:
-    """Return what ends when, what follows, and what to do."""
+    """Return which certificate expires when, what happens then, and what to do."""
     what = f"the certificate {notice.certificate_id}, which the customer uploaded for {notice.domain},"
     end = f"{notice.not_after:%Y-%m-%d %H:%M} UTC"
-    when = f"ended on {end}" if notice.has_ended else f"ends on {end}, within {_days(notice.days)}"
+    when = f"expired on {end}" if notice.has_ended else f"expires on {end}, within {_days(notice.days)}"
     return f"{what} {when}; {_what_follows(notice)}; {_what_to_do(notice)}"
 
 
@@ -77,7 +68,7 @@ def _what_follows(notice: Notice) -> str:
     if notice.is_named:
         return f"{since} visitors' browsers refuse the domain, whose terminate_tls names it"
     if notice.has_successor:
-        return f"{since} the domain's automatic certificate is shown instead"
+        return f"{since} the domain's automatic certificate is served instead"
     return f"{since} visitors' browsers refuse the domain, which has no automatic certificate"
 
 
@@ -93,7 +84,7 @@ def _days(count: int) -> str:
     return "one day" if count == 1 else f"{count} days"
 
 
-def _show(figures: Figures) -> None:
-    for days, count in figures.within_days.items():
+def _show(metrics: ExpiryMetrics) -> None:
+    for days, count in metrics.within_days.items():
         EXPIRING.labels(str(days)).set(count)
-    SOONEST_SECONDS.set(figures.soonest_seconds)
+    SOONEST_SECONDS.set(metrics.soonest_seconds)

@@ -1,43 +1,57 @@
-"""What a message causes: a row to be judged, or an answer at once. Each handler works inside one transaction.
+"""The validator's reactions to events: store an upload to be judged, answer at once, or delete a certificate.
 
-It looks at nothing that takes long, and opens nothing: however often the process is killed, what waits is in the
-database, not in the queue. Idempotent by content: an identifier is used once, and the same upload again gets the same
-answer.
+Each handler runs inside one transaction, does nothing slow, and opens no envelope: however often the process is killed,
+uploads wait in the database, not in the queue. Handlers are idempotent by content: an identifier is used once, and the
+same upload again gets the same answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
 from services.validator.metrics import count_rejection
-from services.validator.rules import uploads
+from services.validator.rules import deletions, uploads
 from services.validator.rules.uploads import Upload
-from services.validator.store import events
+from services.validator.store import events, whereabouts
 from services.validator.store import uploads as stored_uploads
-from shared.events import CertificateUploaded, EventReason, Incoming
+from shared.errors import Reason, RefusedError
+from shared.events import (
+    CertificateDeleted,
+    CertificateDeletionRefused,
+    CertificateDeletionRequested,
+    CertificateUploaded,
+    EventReason,
+    Incoming,
+)
+from shared.identifiers import CertificateId, new_event_id
+from shared.names import Name
 from shared.registry import certificates, tenants
 from shared.store import Connection
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
+_UPLOADS_OFF: Final = EventReason(
+    code="uploads_off",
+    message="uploads are disabled for this tenant; ask the platform's operator to enable them",
+    where="tenant",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
-    """The validator's reactions. *uploads_allowed*: by tenants about whom nothing was said."""
+    """One method for each event. *uploads_allowed*: for tenants without a setting of their own."""
 
     uploads_allowed: bool
 
     async def on_certificate_uploaded(self, connection: Connection, event: Incoming) -> None:
-        """Store the upload to be judged; answer at once what needs no judging."""
+        """Store the upload to be judged, or answer at once if it needs no judging."""
         data = event.data
         assert isinstance(data, CertificateUploaded)
-        upload = uploads.read(
-            data,
-            requested_at=event.occurred_at,
-            cause=event.cause,
-        )
+        upload = uploads.read(data, requested_at=event.occurred_at, cause=event.cause)
         if not await tenants.uploads_allowed(connection, data.tenant, default=self.uploads_allowed):
-            # Nothing is remembered of it: it may be allowed the next time.
+            # Not stored, so that the same upload can be accepted once uploads are enabled.
             await _reject(connection, upload, _UPLOADS_OFF)
         elif upload.reasons:
             if await stored_uploads.refuse(connection, upload):
@@ -49,15 +63,34 @@ class Handlers:
         else:
             await _answer_again(connection, upload)
 
+    async def on_certificate_deletion_requested(self, connection: Connection, event: Incoming) -> None:
+        """Delete an uploaded certificate that no domain uses, erase its key, and publish `certificate.deleted`.
+
+        Raises:
+            RefusedError: domains use it, or the tenant uploaded no such certificate; `certificate.deletion_refused`
+                says which.
+        """
+        data = event.data
+        assert isinstance(data, CertificateDeletionRequested)
+        certificate_id = CertificateId(data.certificate_id)
+        users = await certificates.delete_uploaded(connection, certificate_id, tenant=data.tenant)
+        if users is None:
+            known = await whereabouts.of_certificate(connection, certificate_id, tenant=data.tenant)
+            raise _deletion_refused(event, data, deletions.not_deletable(certificate_id, known))
+        if users:
+            raise _deletion_refused(event, data, deletions.in_use(certificate_id, users), domains=users)
+        log.info("certificate_deleted", certificate_id=certificate_id)
+        await events.publish(connection, CertificateDeleted(certificate_id=certificate_id), cause=event.cause)
+
 
 async def _answer_again(connection: Connection, upload: Upload) -> None:
     """Answer an upload whose identifier was used before."""
     known = await stored_uploads.find(connection, upload.certificate_id)
     if known is None or (known.tenant, known.content_sha256) != (upload.tenant, upload.content_sha256):
-        await _reject(connection, upload, _taken(upload))
+        await _reject(connection, upload, uploads.identifier_used(upload.certificate_id))
         return
     log.info("upload_known", certificate_id=upload.certificate_id, state=known.state)
-    if known.state == "received":  # it will be answered
+    if known.state == "received":  # its verdict will be published
         return
     if known.state == "rejected":
         await _reject(connection, upload, *known.reasons, warnings=known.warnings)
@@ -65,7 +98,7 @@ async def _answer_again(connection: Connection, upload: Upload) -> None:
     stored_id = known.stored_certificate_id
     certificate = None if stored_id is None else await certificates.find(connection, stored_id)
     if certificate is None:
-        await _reject(connection, upload, _deleted(upload))
+        await _reject(connection, upload, uploads.deleted_since(upload.certificate_id))
         return
     ready = events.ready(
         certificate.id,
@@ -83,33 +116,17 @@ async def _reject(
 ) -> None:
     log.info("upload_rejected", certificate_id=upload.certificate_id, codes=sorted({reason.code for reason in reasons}))
     count_rejection(reasons)
-    await events.publish_rejected(
-        connection,
-        upload.certificate_id,
-        reasons,
-        warnings,
-        cause=upload.cause,
+    await events.publish_rejected(connection, upload.certificate_id, reasons, warnings, cause=upload.cause)
+
+
+def _deletion_refused(
+    event: Incoming, data: CertificateDeletionRequested, reason: Reason, *, domains: Sequence[Name] = ()
+) -> RefusedError:
+    """Return the refusal of *event*, with the fact `certificate.deletion_refused`."""
+    fact = CertificateDeletionRefused(
+        event_id=event.id or new_event_id(),
+        certificate_id=data.certificate_id,
+        domains=tuple(domains),
+        reasons=(EventReason(code=reason.code, message=reason.message),),
     )
-
-
-_UPLOADS_OFF = EventReason(
-    code="uploads_off",
-    message="this platform takes no certificates of this tenant's own; ask its operator to allow them",
-    where="tenant",
-)
-
-
-def _taken(upload: Upload) -> EventReason:
-    message = (
-        f"the identifier {upload.certificate_id} was used before, for something else; choose one that was never used, "
-        "and seal the key for it"
-    )
-    return EventReason(code="certificate_id_taken", message=message, where="certificate_id")
-
-
-def _deleted(upload: Upload) -> EventReason:
-    message = (
-        f"what was uploaded as {upload.certificate_id} was stored and then deleted; to have it back, upload it under "
-        "an identifier that was never used"
-    )
-    return EventReason(code="certificate_deleted", message=message, where="certificate_id")
+    return RefusedError(reason, fact=fact)

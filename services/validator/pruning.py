@@ -1,4 +1,4 @@
-"""Forgetting, after a while, the uploads of which nothing is stored: their identifiers can be used again."""
+"""Deleting old rows of uploads that have no stored certificate; their identifiers can be used again."""
 
 import asyncio
 from datetime import timedelta
@@ -9,7 +9,9 @@ from services.validator.store import uploads
 from shared.process.periodic import every
 from shared.store import Pool
 
-RECORDS_KEPT: Final = timedelta(days=30)  # longer than a sealed key lives, and than any copy of a message takes to come
+RECORDS_KEPT: Final = timedelta(
+    days=30
+)  # longer than a sealed key is valid, and than any copy of an event takes to arrive
 _EVERY_SECONDS: Final = 600.0
 _AT_ONCE: Final = 1000
 

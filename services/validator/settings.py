@@ -15,7 +15,7 @@ def _cores() -> int:
 
 
 class ValidatorSettings(ServiceSettings):
-    """How the validator works."""
+    """The validator's settings, except the ones that all services share."""
 
     service: ClassVar[str] = "validator"
     model_config = SettingsConfigDict(env_prefix="VALIDATOR_")
@@ -25,12 +25,12 @@ class ValidatorSettings(ServiceSettings):
         SecretStr(DEFAULT_DATABASE_URL), validation_alias=own_or_common("validator", "DATABASE_URL")
     )
     uploads: bool = Field(
-        default=True, description="whether tenants may upload for whom `certsmith uploads` says nothing"
+        default=True, description="whether tenants may upload for which `certsmith uploads` sets nothing"
     )
-    judges: int = Field(default_factory=_cores, ge=1, le=256, description="processes that judge at the same time")
-    judge_seconds: float = Field(5.0, gt=0, description="processor time that an upload may take to be judged")
-    lease_seconds: float = Field(10.0, ge=3, description="after this long a dead process's uploads are taken over")
-    expiry_poll_seconds: float = Field(60.0, gt=0, description="how often certificates are looked for that end soon")
+    judges: int = Field(default_factory=_cores, ge=1, le=256, description="uploads that are judged at the same time")
+    judge_seconds: float = Field(5.0, gt=0, description="processor time for judging one upload")
+    lease_seconds: float = Field(10.0, ge=3, description="after this long another process claims a dead one's uploads")
+    expiry_poll_seconds: float = Field(60.0, gt=0, description="how often to look for certificates that expire soon")
     holder: str = Field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}", description="this process's name in leases"
     )

@@ -1,7 +1,7 @@
-"""One upload in hand: from its envelope to its verdict.
+"""One upload, from its envelope to its verdict.
 
-The key is in the clear from the opening of the envelope until it is sealed to the vault, and nowhere but in the memory
-of this process and of the judge that looks at it.
+The key is in the clear from the opening of the envelope until it is sealed to the vault, and only in the memory of this
+process and of the sandbox process that judges it.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,9 +12,9 @@ from typing import assert_never
 import structlog
 
 from services.validator.metrics import VERDICTS, count_rejection
-from services.validator.rules.uploads import Waiting, uncovered
+from services.validator.rules.uploads import ClaimedUpload, uncovered
 from services.validator.sandbox import messages
-from services.validator.sandbox.pool import Judges
+from services.validator.sandbox.pool import SandboxPool
 from services.validator.sandbox.process import TookTooLongError
 from services.validator.store import verdicts
 from shared.certificates import parse
@@ -28,29 +28,29 @@ from shared.vault import KeyWriter, SealedUpload, SealedUploadError, UploadReade
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class NoOpinionError(ServiceError):
-    """An error of ours kept a judge from an opinion."""
+class JudgingFailedError(ServiceError):
+    """An error of our own in a sandbox process kept the upload from an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judging:
-    """Brings uploads to their verdict. *clock* tells the instant as of which they are judged."""
+class Verdicts:
+    """Brings uploads to their verdict. *clock* gives the instant as of which they are judged."""
 
     pool: Pool
-    judges: Judges
+    sandbox: SandboxPool
     reader: UploadReader
     writer: KeyWriter
     judge_seconds: float
     clock: Callable[[], datetime]
 
-    async def judge(self, upload: Waiting, *, on_slow: Callable[[float], None]) -> None:
-        """Judge *upload*, and return when its verdict is committed.
+    async def judge(self, upload: ClaimedUpload, *, on_slow: Callable[[float], None]) -> None:
+        """Judge *upload*, and return when its verdict is committed. *on_slow* is called as by `SandboxPool.judge`.
 
         Raises:
-            LostLeaseError: the lease ended before; nothing was written.
-            TooManySlowError: nothing is known yet, try again later.
-            JudgeEndedError: its judge died.
-            NoOpinionError: its judge failed.
+            LostLeaseError: the lease expired before; nothing was written.
+            TooManySlowError: the upload is slow, and there is no room for it now.
+            SandboxEndedError: the sandbox process died.
+            JudgingFailedError: the sandbox process failed by a fault of ours.
         """
         try:
             key = self._opened(upload)
@@ -60,24 +60,24 @@ class Judging:
         now = self.clock()
         assignment = messages.Assignment(bundle=upload.bundle.encode(), key=key.encode(), at=now.timestamp())
         try:
-            ask = self.judges.judge_slow if upload.is_slow else self.judges.judge
-            opinion = await ask(assignment, on_slow=on_slow)
+            ask = self.sandbox.judge_slow if upload.is_slow else self.sandbox.judge
+            answer = await ask(assignment, on_slow=on_slow)
         except TookTooLongError:
             await self._reject(upload, [_took_too_long(self.judge_seconds)])
             return
-        match opinion:
+        match answer:
             case messages.Accepted():
-                await self._accept(upload, opinion)
+                await self._accept(upload, answer)
             case messages.Rejected():
-                await self._reject(upload, _reasons(opinion.reasons), _reasons(opinion.warnings))
+                await self._reject(upload, _reasons(answer.reasons), _reasons(answer.warnings))
             case messages.Failed():
-                raise NoOpinionError(f"{opinion.error} at {' > '.join(opinion.places)}")
+                raise JudgingFailedError(f"{answer.error} at {' > '.join(answer.places)}")
             case _:
-                assert_never(opinion)
+                assert_never(answer)
 
-    def _opened(self, upload: Waiting) -> str:
+    def _opened(self, upload: ClaimedUpload) -> str:
         sealed = SealedUpload(intake_key_id=upload.intake_key_id, ciphertext=upload.sealed)
-        # As of its arrival: that it had to wait here is no fault of its publisher's.
+        # An envelope expires as of its arrival: the publisher is not to blame for the time that it waited here.
         return self.reader.open(
             sealed,
             certificate_id=upload.certificate_id,
@@ -86,26 +86,26 @@ class Judging:
             now=upload.received_at,
         )
 
-    async def _accept(self, upload: Waiting, opinion: messages.Accepted) -> None:
-        facts, warnings = parse(opinion.chain[0]), _reasons(opinion.warnings)
+    async def _accept(self, upload: ClaimedUpload, answer: messages.Accepted) -> None:
+        facts, warnings = parse(answer.chain[0]), _reasons(answer.warnings)
         if (missing := uncovered(upload.attach, facts.names)) is not None:
             await self._reject(upload, [missing], warnings)
             return
         sealed = self.writer.seal(
             key_id=new_key_id(),
             tenant=upload.tenant,
-            private_key_pkcs8=opinion.key,
+            private_key_pkcs8=answer.key,
             public_key_spki=facts.public_key_spki,
         )
-        judged = verdicts.Judged(
-            chain=opinion.chain,
+        bundle = verdicts.AcceptedBundle(
+            chain=answer.chain,
             facts=facts,
             key=sealed,
-            publicly_trusted=bool(opinion.publicly_trusted),
+            publicly_trusted=bool(answer.publicly_trusted),
             warnings=warnings,
         )
         try:
-            stored_id = await verdicts.accept(self.pool, upload, judged)
+            stored_id = await verdicts.accept(self.pool, upload, bundle)
         except UnfitCertificateError as error:
             await self._reject(upload, [EventReason(code="attach_unfit", message=str(error), where="attach")], warnings)
             return
@@ -114,7 +114,7 @@ class Judging:
 
     async def _reject(
         self,
-        upload: Waiting,
+        upload: ClaimedUpload,
         reasons: list[EventReason] | tuple[EventReason, ...],
         warnings: Iterable[EventReason] = (),
     ) -> None:
@@ -134,7 +134,7 @@ def _reasons(remarks: Iterable[messages.Remark]) -> tuple[EventReason, ...]:
 
 def _took_too_long(seconds: float) -> EventReason:
     message = (
-        f"bundle and key could not be judged in {seconds:g} s of processor time, which no ordinary ones need; upload "
-        "the certificate with its intermediates and nothing else, and a key of an ordinary size"
+        f"bundle and key could not be judged in {seconds:g} s of processor time, far more than ordinary ones need; "
+        "upload the certificate with its intermediates and nothing else, and a key of an ordinary size"
     )
     return EventReason(code="judging_timeout", message=message, where="bundle")

@@ -14,12 +14,13 @@ from typing import Final
 import structlog
 
 from services.validator.metrics import FAILURES, count_rejection
-from services.validator.rules.uploads import Waiting
-from services.validator.sandbox.pool import Judges, TooManySlowError
-from services.validator.sandbox.process import JudgeEndedError
-from services.validator.store import claims, verdicts
+from services.validator.rules.uploads import ClaimedUpload
+from services.validator.sandbox.pool import SandboxPool, TooManySlowError
+from services.validator.sandbox.process import SandboxEndedError
+from services.validator.store import claims
 from services.validator.store.claims import Claims
-from services.validator.verdict import Judging, NoOpinionError
+from services.validator.store.verdicts import reject
+from services.validator.verdict import JudgingFailedError, Verdicts
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.events import EventReason
 from shared.process.leased_work import write_while_leased
@@ -44,48 +45,48 @@ class _Uploads:
 
     pool: Pool
     claims: Claims
-    judging: Judging
+    verdicts: Verdicts
     lease: timedelta
     wake_slow: asyncio.Event
     _slow: int = field(default=0, init=False)  # uploads in hand that turned out to be slow
 
-    async def step(self, upload: Waiting) -> bool:
+    async def step(self, upload: ClaimedUpload) -> bool:
         """Have *upload* judged, which is its only step."""
         try:
             async with self._lease_extended(upload) as on_slow:
-                await self.judging.judge(upload, on_slow=on_slow)
+                await self.verdicts.judge(upload, on_slow=on_slow)
         except TooManySlowError as error:
             log.warning("upload_too_slow_for_now", certificate_id=upload.certificate_id, reason=str(error))
             await self._hand_back(upload, is_slow=True)
             self.wake_slow.set()
-        except (JudgeEndedError, NoOpinionError) as error:
+        except (SandboxEndedError, JudgingFailedError) as error:
             log.error("judging_failed", certificate_id=upload.certificate_id, reason=str(error))  # noqa: TRY400 - its text says where
             await self.set_aside(upload)
         return False
 
-    async def hand_back(self, upload: Waiting, *, wait: timedelta) -> None:
+    async def hand_back(self, upload: ClaimedUpload, *, wait: timedelta) -> None:
         """Make *upload* due after *wait*, instead of at the end of the lease."""
         async with self.pool.acquire() as connection:
             await claims.hand_back(connection, upload, wait=wait)
 
-    async def set_aside(self, upload: Waiting) -> None:
+    async def set_aside(self, upload: ClaimedUpload) -> None:
         """Count a fault of ours that kept *upload* from its verdict; try again, or reject it after `MAX_FAILURES`."""
         FAILURES.inc()
         if upload.attempt + 1 < MAX_FAILURES:
             await self._hand_back(upload, wait=_WAITS[upload.attempt], has_failed=True)
             return
         try:
-            await verdicts.reject(self.pool, upload, [_GIVEN_UP])
+            await reject(self.pool, upload, [_GIVEN_UP])
             count_rejection([_GIVEN_UP])
         except (LostLeaseError, StoreUnavailableError) as error:
             log.warning("upload_not_given_up", certificate_id=upload.certificate_id, reason=str(error))
 
-    def facts(self, upload: Waiting) -> dict[str, str]:
+    def facts(self, upload: ClaimedUpload) -> dict[str, str]:
         """Return what identifies *upload* in the log."""
         return {"certificate_id": upload.certificate_id}
 
     async def _hand_back(
-        self, upload: Waiting, *, wait: timedelta = timedelta(), has_failed: bool = False, is_slow: bool = False
+        self, upload: ClaimedUpload, *, wait: timedelta = timedelta(), has_failed: bool = False, is_slow: bool = False
     ) -> None:
         async def write() -> None:
             async with self.pool.acquire() as connection:
@@ -94,7 +95,7 @@ class _Uploads:
         await write_while_leased(write, lease=self.lease)
 
     @asynccontextmanager
-    async def _lease_extended(self, upload: Waiting) -> AsyncIterator[Callable[[float], None]]:
+    async def _lease_extended(self, upload: ClaimedUpload) -> AsyncIterator[Callable[[float], None]]:
         """Yield a callback for when *upload* turns out to be slow: from then on its lease is kept during the block."""
         extending: list[asyncio.Task[None]] = []
 
@@ -110,7 +111,7 @@ class _Uploads:
                 task.cancel()
             await asyncio.gather(*extending, return_exceptions=True)
 
-    async def _extend(self, upload: Waiting) -> None:
+    async def _extend(self, upload: ClaimedUpload) -> None:
         """Extend the lease again and again, each time by its length and no more: if this process dies, it expires soon.
 
         If the lease is lost, writing the verdict raises `LostLeaseError`.
@@ -134,21 +135,21 @@ class QuickUploads(_Uploads):
         free = self.max_in_hand - (in_hand - self._slow)
         return free if free >= self.max_in_hand / 2 else 0
 
-    async def claim(self, limit: int) -> tuple[Waiting, ...]:
+    async def claim(self, limit: int) -> tuple[ClaimedUpload, ...]:
         """Claim up to *limit* due uploads that are not known to be slow."""
-        return await self.claims.take(limit)
+        return await self.claims.claim(limit)
 
 
 @dataclass(slots=True, kw_only=True)
 class SlowUploads(_Uploads):
-    """Uploads that were tried and took long, as far as *judges* has room for them."""
+    """Uploads that were tried and took long, as far as *sandbox* has room for them."""
 
-    judges: Judges
+    sandbox: SandboxPool
 
-    def room(self, in_hand: int) -> int:  # noqa: ARG002 - the pool knows of all that are slow
+    def room(self, in_hand: int) -> int:  # noqa: ARG002 - the pool counts all slow ones
         """Return how many more slow uploads can be judged now."""
-        return max(0, self.judges.room_for_slow)
+        return max(0, self.sandbox.room_for_slow)
 
-    async def claim(self, limit: int) -> tuple[Waiting, ...]:
+    async def claim(self, limit: int) -> tuple[ClaimedUpload, ...]:
         """Claim up to *limit* due uploads that are known to be slow."""
-        return await self.claims.take(limit, slow=True)
+        return await self.claims.claim(limit, slow=True)

@@ -1,7 +1,7 @@
-"""What a process tells about itself over HTTP: `/metrics` for Prometheus, `/live` and `/ready` for whoever restarts it.
+"""A process's own pages over HTTP: `/metrics` for Prometheus, `/live` and `/ready` for its supervisor.
 
-`/live` answers 200 as long as the event loop turns. `/ready` answers 200 when nothing is missing, else 503 with one
-line for each thing that is; a process that was told to stop is not ready any more, so that nobody sends it new work.
+`/live` answers 200 as long as the event loop runs. `/ready` answers 200 when nothing is missing, else 503 with one line
+for each missing thing. From the request to stop a process is not ready, so that it gets no new work.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ from shared.errors import SettingsError
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-_FAREWELL_SECONDS: Final = 1.0  # for a page that is being answered when the process ends
+_FAREWELL_SECONDS: Final = 1.0  # for requests that are being answered when the process ends
 
 Missing = Callable[[], Awaitable[dict[str, str]]]
-"""Returns what keeps the process from its work: a name and a sentence for each; nothing when it is ready."""
+"""Returns what keeps the process from its work: a name and a sentence for each; empty when it is ready."""
 
 
 @asynccontextmanager
 async def health_server(
     host: str, port: int | None, missing: Missing, *, stop: asyncio.Event
 ) -> AsyncIterator[int | None]:
-    """Serve the three pages on *host* and *port* while the block runs; yield the port (*port* 0 takes a free one).
+    """Serve the three pages on *host* and *port* while the block runs; yield the port.
 
-    With None as *port* nothing is served.
+    Port 0 means any free port; with None nothing is served.
 
     Raises:
         SettingsError: *host* and *port* cannot be listened on.
@@ -69,7 +69,7 @@ def _application(missing: Missing, stop: asyncio.Event) -> web.Application:
         return web.Response(text="alive\n")
 
     async def ready(_request: web.Request) -> web.Response:
-        reasons = {"stopping": "what is in hand is being finished"} if stop.is_set() else await missing()
+        reasons = {"stopping": "the work in hand is being finished"} if stop.is_set() else await missing()
         lines = [f"{name}: {sentence}" for name, sentence in reasons.items()]
         if lines:
             return web.Response(status=503, text="\n".join(lines) + "\n")

@@ -1,7 +1,7 @@
 """`python -m shared.process.health_check URL`: exits with 0 if *URL* answers 200, with 1 and the reason otherwise.
 
-For the health checks of containers, whose image has no other HTTP client. Standard library only, so that a check costs
-little.
+For the health checks of containers, whose image has no other HTTP client. It imports the standard library only, so that
+a check is cheap.
 """
 
 import http.client
@@ -14,10 +14,10 @@ _SECONDS: Final = 4.0
 
 
 def probe(url: str) -> str | None:
-    """Return why *url* does not answer 200, None when it does."""
+    """Return why *url* does not answer 200; None when it does."""
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
-        return f"{url} is no http:// address"
+        return f"{url} is not an http:// address"
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=_SECONDS)
     try:
         connection.request("GET", parts.path or "/")

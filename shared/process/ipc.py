@@ -1,9 +1,9 @@
-"""Frames: how dataclasses travel between two processes that need not trust each other.
+"""Messages between two processes of one service that need not trust each other: dataclasses, sent as frames.
 
-A frame is four bytes of length, one byte of kind, and the fields in the order of its class. Integers and floats have
-eight bytes; texts and bytes stand behind four bytes of length, the items of a tuple behind four bytes of count, and a
-dataclass inside another as its fields. There are no other types, nothing is optional, and nothing in a frame can make
-its reader run code.
+A frame is four bytes of length, one byte of kind, and the fields in the order of the message's class. Integers and
+floats take eight bytes; four bytes of length precede texts and bytes, four bytes of count precede the items of a tuple,
+and a dataclass inside another is written as its fields. There are no other types, no field is optional, and no frame
+can make its reader run code.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ _LENGTH: Final = struct.Struct("!I")
 
 
 class FrameError(PermanentError):
-    """The other side sent what nobody should send."""
+    """The other side sent bytes that are no valid frame."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def encode(message: Message) -> bytes:
 
 
 def receive(connection: socket.socket, classes: Mapping[int, type[Message]]) -> Message | None:
-    """Wait for one message on *connection*, which blocks; return None when the other side has closed it.
+    """Wait for one message on the blocking socket *connection*; return None when the other side has closed it.
 
     Raises:
         FrameError: as for `Frames.feed`.
@@ -57,7 +57,7 @@ def receive(connection: socket.socket, classes: Mapping[int, type[Message]]) -> 
 
 
 class Frames:
-    """Cuts a stream of bytes into messages of the *classes* that may come, by kind."""
+    """Cuts a stream of bytes into messages; *classes* are the accepted ones, by kind."""
 
     __slots__ = ("_classes", "_rest", "missing")
 
@@ -70,7 +70,7 @@ class Frames:
         """Return the messages that *data* completes.
 
         Raises:
-            FrameError: a frame is of no kind that may come, too large, or not well-formed.
+            FrameError: a frame is of no accepted kind, too large, or malformed.
         """
         self._rest += data
         messages: list[Message] = []
@@ -105,7 +105,7 @@ _known: Final[dict[type, tuple[tuple[str, object], ...]]] = {}
 
 
 def _fields(cls: type[Any]) -> tuple[tuple[str, object], ...]:
-    """Return names and types of the fields of *cls*, in order."""
+    """Return the names and types of the fields of *cls*, in order."""
     if cls not in _known:
         hints = get_type_hints(cls)
         _known[cls] = tuple((field.name, hints[field.name]) for field in dataclasses.fields(cls))
@@ -124,7 +124,7 @@ def _unpack_fields(payload: bytes, at: int, cls: type[_D]) -> tuple[_D, int]:
     return cls(**values), at
 
 
-def _pack(parts: list[bytes], hint: object, value: Any) -> None:  # noqa: ANN401 - the hint says what it is
+def _pack(parts: list[bytes], hint: object, value: Any) -> None:  # noqa: ANN401 - the hint says its type
     if hint is int:
         parts.append(_INT.pack(value))
     elif hint is float:
@@ -141,7 +141,7 @@ def _pack(parts: list[bytes], hint: object, value: Any) -> None:  # noqa: ANN401
 
 
 def _unpack(payload: bytes, at: int, hint: Any) -> tuple[object, int]:  # noqa: ANN401 - a type, or a generic alias
-    """Return the value of type *hint* at *at*, and where it ends."""
+    """Return the value of type *hint* that begins at *at*, and where it ends."""
     if hint is int:
         return _INT.unpack_from(payload, at)[0], at + _INT.size
     if hint is float:
@@ -152,11 +152,11 @@ def _unpack(payload: bytes, at: int, hint: Any) -> tuple[object, int]:  # noqa: 
     at += _LENGTH.size
     if get_origin(hint) is tuple:
         items = []
-        for _ in range(length):  # each takes bytes of the payload, so a lie about the count ends early
+        for _ in range(length):  # each item uses bytes of the payload, so a false count ends early
             item, at = _unpack(payload, at, get_args(hint)[0])
             items.append(item)
         return tuple(items), at
     data = payload[at : at + length]
     if len(data) != length:
-        raise FrameError(f"{length} bytes were promised, {len(data)} came")
+        raise FrameError(f"{length} bytes were announced, {len(data)} arrived")
     return (data.decode() if hint is str else data), at + length

@@ -38,7 +38,7 @@ async def test_a_process_that_is_not_ready_lives() -> None:
 
 
 async def test_a_process_that_was_told_to_stop_wants_no_more_work() -> None:
-    assert await asked("/ready", {}, is_stopping=True) == "stopping: what is in hand is being finished"
+    assert await asked("/ready", {}, is_stopping=True) == "stopping: the work in hand is being finished"
     assert await asked("/live", {}, is_stopping=True) is None
 
 
@@ -83,7 +83,7 @@ def test_nobody_at_the_address_is_a_reason(capfd: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("text", ["https://localhost/", "localhost:80", ""])
 def test_only_addresses_of_plain_http_are_asked(text: str) -> None:
-    assert probe(text) == f"{text} is no http:// address"
+    assert probe(text) == f"{text} is not an http:// address"
 
 
 def test_it_takes_one_address() -> None:

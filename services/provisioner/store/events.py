@@ -1,22 +1,11 @@
 """Publishes the provisioner's events through the outbox, in the transaction of the change."""
 
+from functools import partial
 from typing import Final
 
-from shared.events import Cause, Data, DomainChanged, Event
-from shared.messaging import outbox
-from shared.registry.domains import Domain
-from shared.store import Connection
+from shared.registry import events
 
 SERVICE: Final = "provisioner"
 
-
-async def publish(connection: Connection, data: Data, *, cause: Cause) -> None:
-    """Publish *data* once this transaction is committed."""
-    event = Event(data=data, source=SERVICE, cause=cause)
-    await outbox.publish(connection, service=SERVICE, event=event)
-
-
-async def publish_changed(connection: Connection, domain: Domain, *, cause: Cause) -> None:
-    """Publish that the domain's row has changed."""
-    data = DomainChanged(domain=domain.name, version=domain.version, deleted=domain.is_deleted)
-    await publish(connection, data, cause=cause)
+publish = partial(events.publish, service=SERVICE)
+publish_changed = partial(events.publish_changed, service=SERVICE)

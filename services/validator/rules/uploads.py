@@ -1,4 +1,4 @@
-"""An upload, as its message told it and as it waits for its verdict; values and pure functions."""
+"""An upload as its event describes it, and as a worker claims it; values and pure functions."""
 
 import base64
 import binascii
@@ -13,13 +13,16 @@ from shared.events import Cause, CertificateUploaded, EventReason
 from shared.identifiers import CertificateId
 from shared.names import Name, NameRefusedError, normalize
 
-MAX_ATTACHED: Final = 100  # domains that one upload can be attached to
+MAX_ATTACHED: Final = 100  # domains to which one upload can be attached
 _MAX_SHOWN: Final = 20  # names in one sentence; a certificate may have thousands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """What a message asks to be judged, readable as far as it goes; *sealed* is None when it is not base64."""
+    """What `certificate.uploaded` asks to be judged, as far as it is readable.
+
+    *sealed* is None when it is not base64.
+    """
 
     certificate_id: CertificateId
     tenant: str
@@ -32,12 +35,12 @@ class Upload:
     metadata: str
     requested_at: datetime
     cause: Cause
-    reasons: tuple[EventReason, ...]  # against it, before anybody has looked at bundle and key
+    reasons: tuple[EventReason, ...]  # against it, found without opening bundle or key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """An upload in our hands, to be judged; *lease_token* says that it is in ours."""
+class ClaimedUpload:
+    """An upload that this process has claimed to judge; *lease_token* proves the claim."""
 
     certificate_id: CertificateId
     tenant: str
@@ -50,13 +53,13 @@ class Waiting:
     requested_at: datetime
     received_at: datetime
     cause: Cause
-    attempt: int  # tries that came to nothing by our own fault
-    is_slow: bool  # it was tried, and took long
+    attempt: int  # tries that failed by a fault of this program
+    is_slow: bool  # an earlier try took long
     lease_token: int
 
 
 def read(data: CertificateUploaded, *, requested_at: datetime, cause: Cause) -> Upload:
-    """Return what *data* asks for, with every reason against it that can be seen without opening anything."""
+    """Return what *data* asks for, with every reason against it that needs no look into bundle or key."""
     attach, reasons = _attached(data.attach)
     sealed: bytes | None = None
     try:
@@ -81,28 +84,52 @@ def read(data: CertificateUploaded, *, requested_at: datetime, cause: Cause) -> 
 
 
 def uncovered(attach: Sequence[Name], names: Sequence[str]) -> EventReason | None:
-    """Return the reason why a certificate for *names* cannot be attached to all of *attach*; None: it can."""
+    """Return why a certificate for *names* cannot be attached to all of *attach*; None when it can."""
     missing = [name for name in attach if not covers(names, name)]
     if not missing:
         return None
     message = (
-        f"the certificate is for {_listed(names)}, not for {_listed(missing)}; name only domains in `attach` that it "
+        f"the certificate is for {listed(names)}, not for {listed(missing)}; name only domains in `attach` that it "
         "covers (a wildcard covers one label), or upload one that covers all"
     )
     return EventReason(code="attach_not_covered", message=message, where="attach")
 
 
 def other_chain(stored_id: CertificateId) -> EventReason:
-    """Return the warning that the tenant has this certificate as *stored_id*, and other ones behind it."""
+    """Return the warning that the tenant already has this certificate as *stored_id*, with another chain."""
     message = (
-        f"this certificate is stored as {stored_id} with other certificates behind it, and those are shown; to have "
-        f"these instead, detach and delete {stored_id}, then upload it again under another identifier"
+        f"this certificate is stored as {stored_id} with other intermediates, and those are served; to have these "
+        f"served instead, detach and delete {stored_id}, then upload it again under another identifier"
     )
     return EventReason(code="chain_not_replaced", message=message, where="bundle")
 
 
+def identifier_used(certificate_id: CertificateId) -> EventReason:
+    """Return the reason that *certificate_id* was used for another upload."""
+    message = (
+        f"the identifier {certificate_id} was used before, for something else; choose one that was never used, and "
+        "seal the key for it"
+    )
+    return EventReason(code="certificate_id_taken", message=message, where="certificate_id")
+
+
+def deleted_since(certificate_id: CertificateId) -> EventReason:
+    """Return the reason that the certificate of this upload was stored, and deleted since."""
+    message = (
+        f"the certificate uploaded as {certificate_id} was stored and then deleted; to have it again, upload it under "
+        "an identifier that was never used"
+    )
+    return EventReason(code="certificate_deleted", message=message, where="certificate_id")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return *names* for a sentence, with their number instead of those beyond the first 20."""
+    shown = ", ".join(names[:_MAX_SHOWN])
+    return f"{shown} and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else shown or "no name"
+
+
 def _attached(texts: Sequence[str]) -> tuple[tuple[Name, ...], tuple[EventReason, ...]]:
-    """Return the names that *texts* say, each once, and what is wrong with those that say none."""
+    """Return the names in *texts*, each once, and a reason against each text that is no name."""
     if len(texts) > MAX_ATTACHED:
         message = f"`attach` names {len(texts)} domains; at most {MAX_ATTACHED} were expected: attach the others later"
         return (), (EventReason(code="attach_too_many", message=message, where="attach"),)
@@ -119,10 +146,8 @@ def _attached(texts: Sequence[str]) -> tuple[tuple[Name, ...], tuple[EventReason
 
 
 def _content_sha256(data: CertificateUploaded) -> bytes:
-    """Return what tells one upload from another under the same identifier; fields of a later release change nothing."""
+    """Return a digest of what the uploader sent; a field that is left at its default does not change it.
+
+    So a field that a later release adds leaves the digest of today's uploads as it is.
+    """
     return hashlib.sha256(data.model_dump_json(exclude_defaults=True).encode()).digest()
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MAX_SHOWN])
-    return f"{shown} and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else shown or "no name"

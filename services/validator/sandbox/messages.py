@@ -1,7 +1,7 @@
-"""What the validator and its judges say to each other.
+"""The messages between the validator and its sandbox processes.
 
-A judge looks at what strangers made, so nothing that it says is believed but its opinion: what is not a well-formed
-message of those here ends it.
+A sandbox process handles bytes that strangers made, so the validator trusts nothing in it except its answer on the
+upload that it was given. Anything but one well-formed message of the expected kind ends the process.
 """
 
 import signal
@@ -11,7 +11,7 @@ from typing import Final
 from shared.process.ipc import Message
 
 ABANDON: Final = signal.SIGUSR1
-"""The signal by which a judge is asked to give up what it has in hand: it is not reading meanwhile."""
+"""The signal that asks a sandbox process to give up its upload: while it judges it does not read its socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Begin(Message):
-    """The first that a judge is told: how much processor time each upload may take."""
+    """The first message to a sandbox process: how much processor time each upload may use."""
 
     KIND = 1
     seconds: float
@@ -33,7 +33,7 @@ class Begin(Message):
 
 @dataclass(frozen=True, slots=True)
 class Assignment(Message):
-    """Judge this bundle and this key, PEM both, as of the instant *at* (seconds since 1970, UTC)."""
+    """Judge this bundle and this key, both PEM, as of the instant *at* (seconds since 1970, UTC)."""
 
     KIND = 2
     bundle: bytes = field(repr=False)
@@ -42,15 +42,15 @@ class Assignment(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting(Message):
-    """The judge is ready for its first assignment."""
+class Ready(Message):
+    """The process is confined and ready for its first assignment."""
 
     KIND = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Message):
-    """Nothing speaks against it; *chain* (DER, leaf first) and *key* (PKCS #8 DER) are encoded anew."""
+    """The upload breaks no rule; *chain* (DER, leaf first) and *key* (PKCS #8 DER) are encoded again."""
 
     KIND = 4
     warnings: tuple[Remark, ...]
@@ -61,7 +61,7 @@ class Accepted(Message):
 
 @dataclass(frozen=True, slots=True)
 class Rejected(Message):
-    """These are the reasons against it."""
+    """The upload is rejected for *reasons*."""
 
     KIND = 5
     reasons: tuple[Remark, ...]
@@ -70,7 +70,7 @@ class Rejected(Message):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Message):
-    """The judge came to no opinion, by an *error* of ours; *places* in the code lead to it, and show nothing."""
+    """An *error* of our own kept the process from an answer; *places* are lines of code, and quote no data."""
 
     KIND = 6
     error: str
@@ -79,14 +79,14 @@ class Failed(Message):
 
 @dataclass(frozen=True, slots=True)
 class Abandoned(Message):
-    """The assignment was given up, as the validator asked."""
+    """The assignment was given up, as the validator asked by `ABANDON`."""
 
     KIND = 7
 
 
-Opinion = Accepted | Rejected | Failed
+Answer = Accepted | Rejected | Failed
 
 FROM_VALIDATOR: Final[dict[int, type[Message]]] = {each.KIND: each for each in (Begin, Assignment)}
-FROM_JUDGE: Final[dict[int, type[Message]]] = {
-    each.KIND: each for each in (Waiting, Accepted, Rejected, Failed, Abandoned)
+FROM_SANDBOX: Final[dict[int, type[Message]]] = {
+    each.KIND: each for each in (Ready, Accepted, Rejected, Failed, Abandoned)
 }

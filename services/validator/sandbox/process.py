@@ -1,4 +1,4 @@
-"""One judge, as the validator has it in hand: a process with a socket to it."""
+"""One sandbox process, seen from the validator: starting it, giving it uploads, killing it."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from typing import Final, Self, TypeVar
 import structlog
 
 import services
-from services.validator.sandbox import messages as wire
+from services.validator.sandbox import messages
 from shared.errors import ServiceError, TransientError
 from shared.process.ipc import FrameError, Frames, Message, encode
 
@@ -31,19 +31,19 @@ _CHUNK: Final = 262_144
 _LOW_PRIORITY: Final = 10
 
 
-class JudgeNotStartedError(TransientError):
-    """There is no process, no memory, or no time for another judge."""
+class SandboxNotStartedError(TransientError):
+    """Processes, memory or time did not suffice for another sandbox process."""
 
 
-class JudgeEndedError(ServiceError):
-    """The judge ended, or lost its mind, before it had said its opinion."""
+class SandboxEndedError(ServiceError):
+    """The sandbox process exited, or sent garbage, before it returned an answer."""
 
 
 class TookTooLongError(ServiceError):
-    """The judge was ended because it had used all the processor time that an upload may take."""
+    """The upload used all the processor time that it may use; its process was killed."""
 
 
-class Judge:
+class SandboxProcess:
     """A process that judges one upload at a time."""
 
     def __init__(self, process: asyncio.subprocess.Process, connection: "_Connection") -> None:
@@ -55,31 +55,31 @@ class Judge:
 
     @classmethod
     async def start(cls, *, seconds: float, command: Sequence[str] = COMMAND) -> Self:
-        """Start a judge by *command*, which gives each upload *seconds* of processor time; return it when it waits.
+        """Start a process by *command* that gives each upload *seconds* of processor time; return it once it is ready.
 
         Raises:
-            JudgeNotStartedError: it did not come so far.
+            SandboxNotStartedError: it did not become ready.
         """
         ours, theirs = socket.socketpair()
         with ours, theirs:
             try:
                 process = await _spawn(command, theirs)
             except OSError as error:
-                raise JudgeNotStartedError(f"a judge could not be started: {error}") from error
+                raise SandboxNotStartedError(f"no sandbox process could be started: {error}") from error
             theirs.close()
-            judge = cls(process, await _Connection.open(ours))
+            sandbox = cls(process, await _Connection.open(ours))
         try:
             async with asyncio.timeout(_START_SECONDS):
-                judge._connection.say(wire.Begin(seconds))
-                await judge._connection.hear(wire.Waiting)
-        except (JudgeEndedError, TimeoutError) as error:
-            await judge.end()
-            reason = str(error) or f"it takes more than {_START_SECONDS:g} s"
-            raise JudgeNotStartedError(f"a judge did not start: {reason}") from error
+                sandbox._connection.send(messages.Begin(seconds))
+                await sandbox._connection.receive(messages.Ready)
+        except (SandboxEndedError, TimeoutError) as error:
+            await sandbox.end()
+            reason = str(error) or f"it needs more than {_START_SECONDS:g} s"
+            raise SandboxNotStartedError(f"a sandbox process did not become ready: {reason}") from error
         except BaseException:
-            await judge.end()
+            await sandbox.end()
             raise
-        return judge
+        return sandbox
 
     @property
     def pid(self) -> int:
@@ -88,50 +88,52 @@ class Judge:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the process is gone, or can say nothing any more."""
+        """Whether the process is gone, or has closed its socket."""
         return self._connection.is_lost
 
-    async def ask(self, assignment: wire.Assignment) -> wire.Opinion | wire.Abandoned:
-        """Return the judge's opinion, or that it was told to `abandon` the assignment before it had one.
+    async def ask(self, assignment: messages.Assignment) -> messages.Answer | messages.Abandoned:
+        """Return the answer to *assignment*; `Abandoned` if `abandon` was called before there was one.
 
         Raises:
-            TookTooLongError: it took all the processor time that it was given.
-            JudgeEndedError: it ended for another reason.
+            TookTooLongError: it used all the processor time that it may use.
+            SandboxEndedError: the process ended for another reason.
         """
         try:
-            self._connection.say(assignment)
-            return await self._connection.hear(wire.Accepted, wire.Rejected, wire.Failed, wire.Abandoned)
-        except JudgeEndedError as error:
+            self._connection.send(assignment)
+            return await self._connection.receive(
+                messages.Accepted, messages.Rejected, messages.Failed, messages.Abandoned
+            )
+        except SandboxEndedError as error:
             code = await self._exit_code()
             if code == -signal.SIGPROF:
                 raise TookTooLongError from error
-            raise JudgeEndedError(f"{error}; its exit code was {code}") from error
+            raise SandboxEndedError(f"{error}; its exit code was {code}") from error
 
     def processor_seconds(self) -> float:
-        """Return how much processor time it has used; 0 when it is gone."""
+        """Return how many seconds of processor time the process has used; 0 when it is gone."""
         with suppress(OSError):
             return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3), as the C library makes it
         return 0.0
 
-    def step_back(self) -> None:
-        """Let what it has in hand go on at a low priority; its next assignment does not inherit that."""
+    def lower_priority(self) -> None:
+        """Continue the assignment in hand at a low priority; the next one does not inherit it."""
         with suppress(OSError):  # it has ended
             threads = [int(thread.name) for thread in Path(f"/proc/{self.pid}/task").iterdir()]
             for thread in threads:
-                if thread != self.pid:  # its main thread starts one for each assignment
+                if thread != self.pid:  # its main thread starts a thread for each assignment
                     os.setpriority(os.PRIO_PROCESS, thread, _LOW_PRIORITY)
 
     def abandon(self) -> None:
-        """Ask for what it has in hand to be given up, which it may be too busy to hear."""
-        self._send(wire.ABANDON)
+        """Ask the process to give up its assignment, for which it may be too busy."""
+        self._send(messages.ABANDON)
 
     async def end(self) -> None:
-        """End the process, whatever it does; return when it is gone."""
+        """Kill the process, whatever it does; return when it is gone."""
         self.kill()
         await self._process.wait()
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, whatever it does."""
         self._connection.close()
         self._send(signal.SIGKILL)
         if self._pidfd is not None:
@@ -139,12 +141,12 @@ class Judge:
             self._pidfd = None
 
     def _send(self, number: signal.Signals) -> None:
-        if self._pidfd is not None:  # not by its id: when it has ended, that may be another's
+        if self._pidfd is not None:  # not by its id, which may belong to another process by now
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
     async def _exit_code(self) -> int:
-        """Return the exit code of a judge that says nothing any more, negative for a signal; end it if it must be."""
+        """Return the exit code of a process that answers no longer, negative for a signal; kill it if it goes on."""
         self._connection.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
@@ -154,48 +156,49 @@ class Judge:
 
 
 class _Connection:
-    """Our end of the socket to a judge."""
+    """Our end of the socket to a sandbox process."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._frames = Frames(wire.FROM_JUDGE)
+        self._frames = Frames(messages.FROM_SANDBOX)
 
     @classmethod
     async def open(cls, connection: socket.socket) -> Self:
         connection.setblocking(False)  # noqa: FBT003 - the standard library's
-        # The transport closes what it is given, at some time; the caller closes his in his.
+        # The transport owns this duplicate; the caller still closes the original.
         return cls(*await asyncio.open_unix_connection(sock=connection.dup()))
 
     @property
     def is_lost(self) -> bool:
         return self._reader.at_eof() or self._writer.is_closing()
 
-    def say(self, message: Message) -> None:
+    def send(self, message: Message) -> None:
         self._writer.write(encode(message))
 
-    async def hear(self, *kinds: type[_M]) -> _M:
-        """Return what it says, which must be one message of these *kinds*."""
+    async def receive(self, *kinds: type[_M]) -> _M:
+        """Return the next message, which must be the only one and of one of these *kinds*."""
         while True:
             try:
                 data = await self._reader.read(_CHUNK)
-                messages = self._frames.feed(data)
+                received = self._frames.feed(data)
             except (OSError, FrameError) as error:
-                raise JudgeEndedError(f"it could not be understood: {error}") from error
-            match messages:
+                raise SandboxEndedError(f"the sandbox process sent no valid message: {error}") from error
+            match received:
                 case [message] if isinstance(message, kinds):
                     return message
                 case [] if data:
                     continue
                 case _:
-                    raise JudgeEndedError("it ended" if not data else "it said what it was not asked")
+                    reason = "sent a message that was not asked for" if data else "ended"
+                    raise SandboxEndedError(f"the sandbox process {reason}")
 
     def close(self) -> None:
         self._writer.transport.abort()
 
 
 async def _spawn(command: Sequence[str], connection: socket.socket) -> asyncio.subprocess.Process:
-    """Start a judge with its end of the *connection*, and nothing else of ours: no file, no environment."""
+    """Start a process that inherits its end of the *connection* and nothing else: no file, no environment."""
     return await asyncio.create_subprocess_exec(
         *command,
         str(connection.fileno()),

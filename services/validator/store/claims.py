@@ -1,7 +1,7 @@
-"""Who judges which upload: those that are due are claimed fairly, under a lease.
+"""Claims on uploads: due uploads are claimed under a lease, tenant by tenant.
 
 An upload is due when `next_attempt_at` has passed. Claiming it moves that instant to the end of the lease, so an upload
-whose validator died is simply due again; `lease_token` grows with each claim and fences the writes of the one before.
+whose validator died becomes due again. `lease_token` grows with each claim, and fences the writes of earlier claims.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from services.validator.rules.uploads import Waiting
+from services.validator.rules.uploads import ClaimedUpload
 from shared.errors import LostLeaseError
 from shared.events import Cause
 from shared.identifiers import CertificateId
@@ -20,12 +20,12 @@ from shared.store import Connection, Pool, Row
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 CHANNEL: Final = "certsmith_uploads"
-"""NOTIFY on this channel says that an upload may be due."""
+"""NOTIFY on this channel means that an upload may be due."""
 
-
-# `tenants` walks the index from tenant to tenant, the one after $4 first and at last round to it again, so one with
-# a million uploads costs no more than one with a single one, and starves nobody: each has its turn before any has its
-# second. Of one tenant those come first that have not failed. `chosen` locks one after another until it has enough.
+# `onward` and `around` walk the index from tenant to tenant, beginning after $4 and ending with it. So a tenant with a
+# million uploads costs no more than one with a single upload, and starves no other: each tenant gets one upload claimed
+# before any gets its second. Of one tenant, uploads that have not failed come first. `chosen` locks one row after
+# another until it has enough.
 _TENANTS_A_CLAIM: Final = 1000
 _COLUMNS: Final = (
     "{0}.certificate_id, {0}.tenant, {0}.bundle, {0}.sealed, {0}.intake_key_id, {0}.attach, {0}.description, "
@@ -88,48 +88,52 @@ WHERE certificate_id = $1 AND lease_token = $2 AND state = 'received' AND lease_
 
 @dataclass(slots=True)
 class Claims:
-    """Takes due uploads for one process, beginning each time with the tenant after the last one."""
+    """Claims due uploads for one process, each time beginning with the tenant after the last one."""
 
     pool: Pool
     holder: str
     lease: timedelta
     _after: dict[bool, str] = field(default_factory=lambda: {False: "", True: ""}, init=False)
 
-    async def take(self, limit: int, *, slow: bool = False) -> tuple[Waiting, ...]:
-        """Return up to *limit* due uploads, now leased to the holder: those known to be *slow*, or the others."""
+    async def claim(self, limit: int, *, slow: bool = False) -> tuple[ClaimedUpload, ...]:
+        """Claim up to *limit* due uploads and return them: those known to be *slow*, or the others."""
         async with self.pool.acquire() as connection:
             rows = await connection.fetch(
                 CLAIM, limit, self.holder, self.lease, self._after[slow], _TENANTS_A_CLAIM, slow
             )
         if rows:
             self._after[slow] = rows[-1]["tenant"]
-        return tuple(_waiting(row) for row in rows)
+        return tuple(_claimed(row) for row in rows)
 
 
-async def keep(connection: Connection, upload: Waiting, *, lease: timedelta) -> None:
-    """Extend the lease to *lease* from now.
+async def keep(connection: Connection, upload: ClaimedUpload, *, lease: timedelta) -> None:
+    """Extend the lease on *upload* to *lease* from now.
 
     Raises:
-        LostLeaseError: it has ended.
+        LostLeaseError: it has expired.
     """
     if not await connection.fetchval(_KEEP, upload.certificate_id, upload.lease_token, lease):
         raise lost(upload)
 
 
 async def hand_back(
-    connection: Connection, upload: Waiting, *, wait: timedelta, has_failed: bool = False, is_slow: bool = False
+    connection: Connection, upload: ClaimedUpload, *, wait: timedelta, has_failed: bool = False, is_slow: bool = False
 ) -> None:
-    """Give up the lease: the upload is due again after *wait*, with one more try that *has_failed*, or as *is_slow*."""
+    """Give up the lease on *upload*, and make it due again after *wait*.
+
+    *has_failed* counts one more try that failed by our fault; *is_slow* marks it as slow. Without the lease nothing
+    happens.
+    """
     await connection.execute(_HAND_BACK, upload.certificate_id, upload.lease_token, wait, int(has_failed), is_slow)
 
 
-def lost(upload: Waiting) -> LostLeaseError:
-    """Return the error that says that the upload is in other hands."""
-    return LostLeaseError(f"the upload {upload.certificate_id} is no longer in these hands: its lease ended")
+def lost(upload: ClaimedUpload) -> LostLeaseError:
+    """Return the error for a lease on *upload* that has expired."""
+    return LostLeaseError(f"the lease on upload {upload.certificate_id} has expired; another worker may have it")
 
 
-def _waiting(row: Row) -> Waiting:
-    return Waiting(
+def _claimed(row: Row) -> ClaimedUpload:
+    return ClaimedUpload(
         certificate_id=CertificateId(row["certificate_id"]),
         tenant=row["tenant"],
         bundle=row["bundle"],

@@ -1,37 +1,19 @@
-"""What the validator tells, written to the outbox in the transaction of the change."""
+"""The facts that the validator publishes, written to the outbox in the transaction of the change."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from shared.certificates import CertificateFacts
-from shared.events import (
-    Cause,
-    CertificateReady,
-    CertificateRejected,
-    Data,
-    DomainChanged,
-    DomainVersion,
-    Event,
-    EventReason,
-)
+from shared.events import Cause, CertificateReady, CertificateRejected, DomainVersion, EventReason
 from shared.identifiers import CertificateId
-from shared.messaging import outbox
-from shared.registry.domains import Domain
+from shared.registry import events
 from shared.store import Connection
 
 SERVICE: Final = "validator"
 
-
-async def publish(connection: Connection, data: Data, *, cause: Cause) -> None:
-    """Tell *data* once this transaction is committed."""
-    event = Event(data=data, source=SERVICE, cause=cause)
-    await outbox.publish(connection, service=SERVICE, event=event)
-
-
-async def publish_changed(connection: Connection, domain: Domain, *, cause: Cause) -> None:
-    """Tell that the domain's row has changed."""
-    data = DomainChanged(domain=domain.name, version=domain.version, deleted=domain.is_deleted)
-    await publish(connection, data, cause=cause)
+publish = partial(events.publish, service=SERVICE)
+publish_changed = partial(events.publish_changed, service=SERVICE)
 
 
 async def publish_rejected(
@@ -42,7 +24,7 @@ async def publish_rejected(
     *,
     cause: Cause,
 ) -> None:
-    """Tell that the upload is refused."""
+    """Publish that the upload is rejected, once this transaction commits."""
     data = CertificateRejected(certificate_id=certificate_id, reasons=tuple(reasons), warnings=tuple(warnings))
     await publish(connection, data, cause=cause)
 

@@ -1,7 +1,7 @@
-"""Which uploaded certificates in use end soon, and of which ends nobody was told yet.
+"""Uploaded certificates in use that expire soon, and the warnings about them that were not published yet.
 
-Certificates are found by their end, so that the work grows with what ends, not with what exists. One that ended longer
-ago than the longest threshold is looked at no more.
+Certificates are found by their end, so that the work grows with those that expire, not with all that exist. One that
+expired longer ago than the longest threshold is left out.
 """
 
 import math
@@ -14,9 +14,9 @@ from shared.identifiers import CertificateId
 from shared.names import Name
 from shared.store import Connection, Row
 
-THRESHOLDS: Final = (30, 14, 7, 3, 1, 0)  # days before the end
+THRESHOLDS: Final = (30, 14, 7, 3, 1, 0)  # days before the certificate expires
 
-# `due`: the nearest threshold that has passed. A certificate that terminate_tls names is shown whatever is attached.
+# `due`: the nearest threshold that has passed. A certificate that terminate_tls names is served whatever is attached.
 _USES: Final = """
 WITH ending AS (
     SELECT id, not_after,
@@ -42,8 +42,9 @@ NOTE_DUE: Final = f"""{_USES}, noted AS (
     INSERT INTO validator.expiry_notices (certificate_id, domain_id, days)
     SELECT certificate_id, domain_id, due FROM uses
     WHERE NOT EXISTS (
-        SELECT FROM validator.expiry_notices AS told
-        WHERE told.certificate_id = uses.certificate_id AND told.domain_id = uses.domain_id AND told.days <= uses.due)
+        SELECT FROM validator.expiry_notices AS earlier
+        WHERE earlier.certificate_id = uses.certificate_id AND earlier.domain_id = uses.domain_id
+            AND earlier.days <= uses.due)
     ORDER BY not_after, domain_id
     LIMIT $2
     ON CONFLICT DO NOTHING
@@ -56,7 +57,7 @@ FROM noted JOIN uses USING (certificate_id, domain_id)
 LEFT JOIN registry.certificates AS automatic ON automatic.id = uses.automatic_certificate_id
 ORDER BY uses.not_after, uses.name
 """  # noqa: S608 - constants only
-_FIGURES: Final = f"""{_USES}
+_COUNT: Final = f"""{_USES}
 SELECT days, (SELECT count(DISTINCT certificate_id) FROM uses WHERE due <= days AND (due = 0) = (days = 0)) AS ending
 FROM unnest($1::smallint[]) AS days
 """  # noqa: S608 - constants only
@@ -73,36 +74,36 @@ ORDER BY not_after LIMIT 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """That *domain* shows a certificate that ends within *days*; 0: it has ended."""
+    """A warning: *domain* serves a certificate that expires within *days*; 0: it has expired."""
 
     domain: Name
     certificate_id: CertificateId
     not_after: datetime
     days: int
     has_ended: bool
-    is_named: bool  # in the domain's terminate_tls, so nothing takes its place
+    is_named: bool  # in the domain's terminate_tls, so no other certificate takes its place
     has_successor: bool  # an automatic certificate that lasts longer, or a policy that obtains one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """How many certificates in use end within each threshold, or (0) have ended, and when the next one does."""
+class ExpiryMetrics:
+    """How many certificates in use expire within each threshold, or (0) have expired, and when the next one does."""
 
     within_days: Mapping[int, int]
     soonest_seconds: float  # infinite: none is in use
 
 
 async def note_due(connection: Connection, *, limit: int) -> tuple[Notice, ...]:
-    """Note up to *limit* ends that are due to be told, and return those that nobody noted before."""
+    """Note up to *limit* warnings that are due, each once, and return them to be published."""
     rows = await connection.fetch(NOTE_DUE, THRESHOLDS, limit)
     return tuple(_notice(row) for row in rows)
 
 
-async def figures(connection: Connection) -> Figures:
-    """Return how many certificates in use end soon."""
-    rows = await connection.fetch(_FIGURES, THRESHOLDS)
+async def count(connection: Connection) -> ExpiryMetrics:
+    """Return how many certificates in use expire soon."""
+    rows = await connection.fetch(_COUNT, THRESHOLDS)
     soonest: float | None = await connection.fetchval(_SOONEST)
-    return Figures(
+    return ExpiryMetrics(
         within_days={row["days"]: row["ending"] for row in rows},
         soonest_seconds=math.inf if soonest is None else soonest,
     )

@@ -1,4 +1,4 @@
-"""Uploads in PostgreSQL, from their arrival on; inside the caller's transaction."""
+"""The rows of uploads, read and written inside the caller's transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,18 +42,18 @@ SELECT count(*) FROM pruned
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What became of the upload that used an identifier first."""
+    """What is stored of the upload that used an identifier first."""
 
     tenant: str
     content_sha256: bytes
     state: str  # 'received', 'accepted', 'rejected'
-    stored_certificate_id: CertificateId | None  # None: nothing was stored, or it was deleted since
+    stored_certificate_id: CertificateId | None  # None: none was stored, or it was deleted since
     reasons: tuple[EventReason, ...]
     warnings: tuple[EventReason, ...]
 
 
 async def receive(connection: Connection, upload: Upload) -> bool:
-    """Store *upload*, due to be judged now, and wake the workers; False when its identifier was used before."""
+    """Store *upload*, due now, and wake the workers; return False when its identifier was used before."""
     received = await connection.fetchrow(
         _RECEIVE,
         upload.certificate_id,
@@ -74,7 +74,7 @@ async def receive(connection: Connection, upload: Upload) -> bool:
 
 
 async def refuse(connection: Connection, upload: Upload) -> bool:
-    """Store that *upload* was rejected for its reasons, and nothing of what it held; False as `receive` does."""
+    """Store that *upload* is rejected, without bundle and key; return False when its identifier was used before."""
     is_new = await connection.fetchval(
         _REFUSE,
         upload.certificate_id,
@@ -93,7 +93,7 @@ async def refuse(connection: Connection, upload: Upload) -> bool:
 
 
 async def find(connection: Connection, certificate_id: CertificateId) -> Known | None:
-    """Return what became of the upload *certificate_id*; None when there was none, or none that is remembered."""
+    """Return what is stored of the upload *certificate_id*; None when there is no row, or no longer."""
     row = await connection.fetchrow(
         "SELECT tenant, content_sha256, state, stored_certificate_id, reasons, warnings FROM validator.uploads "
         "WHERE certificate_id = $1",
@@ -112,7 +112,7 @@ async def find(connection: Connection, certificate_id: CertificateId) -> Known |
 
 
 async def serving(connection: Connection, certificate_id: CertificateId) -> tuple[DomainVersion, ...]:
-    """Return the living domains to which the certificate is attached."""
+    """Return the domains, except deleted ones, to which the certificate is attached."""
     rows = await connection.fetch(
         "SELECT name, version FROM registry.domains WHERE attached_certificate_id = $1 AND deleted_at IS NULL "
         "ORDER BY name",
@@ -122,10 +122,13 @@ async def serving(connection: Connection, certificate_id: CertificateId) -> tupl
 
 
 async def prune(connection: Connection, *, older_than: timedelta, limit: int) -> int:
-    """Forget at most *limit* uploads judged *older_than* that of which nothing is stored; return how many."""
+    """Delete up to *limit* rows that have no stored certificate and were judged longer ago than *older_than*.
+
+    Return how many were deleted.
+    """
     return int(await connection.fetchval(_PRUNE, older_than, limit))
 
 
 def remarks(reasons: Sequence[EventReason]) -> list[dict[str, Any]]:
-    """Return *reasons* as they are stored."""
+    """Return *reasons* as JSON values, as the table stores them."""
     return [reason.model_dump(mode="json") for reason in reasons]

@@ -1,10 +1,10 @@
-"""The last transaction of an upload: its verdict, what it leaves in the registry, and the news; the sealed key goes."""
+"""The last transaction of an upload: its verdict, its rows in the registry, and its facts. It erases the sealed key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.validator.rules.uploads import Waiting, other_chain
+from services.validator.rules.uploads import ClaimedUpload, other_chain
 from services.validator.store import events
 from services.validator.store.claims import lost
 from services.validator.store.uploads import remarks
@@ -15,8 +15,8 @@ from shared.registry import certificates, domains
 from shared.store import Connection, Pool
 from shared.vault import SealedKey
 
-# The row is locked, so that nobody else writes a verdict at the same time. If the tenant has the certificate already,
-# that is held, too, so that nobody deletes it before it is named here.
+# Locks the row, so that only one verdict is written. If the tenant has the certificate already, that row is held as
+# well, so that it is not deleted before this transaction refers to it.
 _HOLD: Final = """
 SELECT known.id, known.issuers
 FROM validator.uploads AS u LEFT JOIN LATERAL (
@@ -36,12 +36,12 @@ WHERE certificate_id = $1 AND lease_token = $2 AND state = 'received' AND lease_
 
 
 class _StoredMeanwhileError(Exception):
-    """Another upload of the same certificate was stored a moment ago."""
+    """Another upload of the same certificate was stored since this transaction looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """What an accepted upload leaves behind."""
+class AcceptedBundle:
+    """What is stored of an accepted upload."""
 
     chain: tuple[bytes, ...] = field(repr=False)  # DER, leaf first
     facts: CertificateFacts
@@ -50,13 +50,14 @@ class Judged:
     warnings: tuple[EventReason, ...]
 
 
-async def accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
-    """Store certificate and key, attach it as the upload asks, and tell; return the id under which it is stored.
+async def accept(pool: Pool, upload: ClaimedUpload, judged: AcceptedBundle) -> CertificateId:
+    """Store certificate and key, attach the certificate as the upload asks, and publish that.
 
-    That is another than the upload's when the tenant has this very certificate already; then its key is there, too.
+    Return the id under which it is stored. That is not the upload's own when the tenant has this certificate already;
+    then its key is stored already, too.
 
     Raises:
-        LostLeaseError: the lease ended; nothing was written.
+        LostLeaseError: the lease has expired; nothing was written.
         UnfitCertificateError: the tenant has this certificate, and not from an upload; nothing was written.
     """
     try:
@@ -66,25 +67,19 @@ async def accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
 
 
 async def reject(
-    pool: Pool, upload: Waiting, reasons: Sequence[EventReason], warnings: Sequence[EventReason] = ()
+    pool: Pool, upload: ClaimedUpload, reasons: Sequence[EventReason], warnings: Sequence[EventReason] = ()
 ) -> None:
-    """Write down, and tell, that the upload is rejected.
+    """Store that *upload* is rejected, and publish `certificate.rejected`.
 
     Raises:
-        LostLeaseError: the lease ended; nothing was written.
+        LostLeaseError: the lease has expired; nothing was written.
     """
     async with pool.transaction() as connection:
         await _close(connection, upload, "rejected", reasons=reasons, warnings=warnings)
-        await events.publish_rejected(
-            connection,
-            upload.certificate_id,
-            reasons,
-            warnings,
-            cause=upload.cause,
-        )
+        await events.publish_rejected(connection, upload.certificate_id, reasons, warnings, cause=upload.cause)
 
 
-async def _accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
+async def _accept(pool: Pool, upload: ClaimedUpload, judged: AcceptedBundle) -> CertificateId:
     async with pool.transaction() as connection:
         held = await connection.fetchrow(_HOLD, upload.certificate_id, upload.lease_token, judged.facts.fingerprint)
         if held is None:
@@ -107,7 +102,7 @@ async def _accept(pool: Pool, upload: Waiting, judged: Judged) -> CertificateId:
     return stored_id
 
 
-async def _store(connection: Connection, upload: Waiting, judged: Judged) -> CertificateId:
+async def _store(connection: Connection, upload: ClaimedUpload, judged: AcceptedBundle) -> CertificateId:
     await certificates.insert_key(connection, judged.key, tenant=upload.tenant)
     stored_id = await certificates.insert(
         connection,
@@ -121,13 +116,13 @@ async def _store(connection: Connection, upload: Waiting, judged: Judged) -> Cer
         description=upload.description,
         metadata=upload.metadata,
     )
-    if stored_id != upload.certificate_id:  # so the key is one too many
+    if stored_id != upload.certificate_id:  # this transaction rolls back, and its key with it
         raise _StoredMeanwhileError
     return stored_id
 
 
-async def _attach(connection: Connection, upload: Waiting, stored_id: CertificateId) -> tuple[DomainVersion, ...]:
-    """Attach the certificate to the domains that the upload names, and tell; return those that have it now."""
+async def _attach(connection: Connection, upload: ClaimedUpload, stored_id: CertificateId) -> tuple[DomainVersion, ...]:
+    """Attach the certificate to the domains that the upload names, and return those that have it now."""
     if not upload.attach:
         return ()
     done = await domains.attach_to_all(
@@ -140,11 +135,7 @@ async def _attach(connection: Connection, upload: Waiting, stored_id: Certificat
     having = []
     for attached in done:
         if attached.has_changed and attached.domain is not None:
-            await events.publish_changed(
-                connection,
-                attached.domain,
-                cause=upload.cause,
-            )
+            await events.publish_changed(connection, attached.domain, cause=upload.cause)
         if attached.outcome in _HAVE_IT and attached.domain is not None:
             having.append(DomainVersion(domain=attached.domain.name, version=attached.domain.version))
     return tuple(having)
@@ -155,7 +146,7 @@ _HAVE_IT: Final = (domains.Outcome.CHANGED, domains.Outcome.UNCHANGED)
 
 async def _close(
     connection: Connection,
-    upload: Waiting,
+    upload: ClaimedUpload,
     state: str,
     *,
     stored_id: CertificateId | None = None,

@@ -1,8 +1,8 @@
-"""Where a certificate is that is not among the tenant's uploaded ones."""
+"""What is stored under an id that is not among the tenant's uploaded certificates."""
 
-from dataclasses import dataclass
 from typing import Final
 
+from services.validator.rules.deletions import Whereabouts
 from shared.identifiers import CertificateId
 from shared.store import Connection
 
@@ -18,17 +18,8 @@ FROM (
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whereabouts:
-    """What is known of an id; nothing of all this: no such certificate is, or was, of the tenant."""
-
-    is_automatic: bool
-    waits_for_verdict: bool
-    stored_as: CertificateId | None  # the upload brought what the tenant had already, under this id
-
-
 async def of_certificate(connection: Connection, certificate_id: CertificateId, *, tenant: str) -> Whereabouts:
     """Return what is known of *tenant*'s *certificate_id*."""
     row = await connection.fetchrow(_SELECT, certificate_id, tenant)
-    assert row is not None  # an aggregate
+    assert row is not None  # an aggregate returns a row
     return Whereabouts(**row)

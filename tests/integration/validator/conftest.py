@@ -1,4 +1,4 @@
-"""A validator in this process, with real judges, between a real broker and a real database; or the database alone."""
+"""A validator in this process, with real sandbox processes, a real broker and a real database."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,20 +19,20 @@ from tests.rig.validator.surroundings import Rig
 
 @pytest.fixture(scope="session")
 def authority() -> Authority:
-    """Return a customer's own certification authority."""
+    """Return a CA that issues the customer's certificates."""
     return Authority()
 
 
 @pytest.fixture
 def key_files(tmp_path: Path) -> KeyFiles:
-    """Return key rings of this test's own."""
+    """Return key rings made for this test."""
     generation.generate(tmp_path / "keys")
     return KeyFiles(keys_dir=tmp_path / "keys")
 
 
 @pytest.fixture
 def uploader(key_files: KeyFiles) -> Uploader:
-    """Return a customer's program."""
+    """Return a customer's program that uploads."""
     return Uploader(key_files.keys_dir / "intake.public.json")
 
 
@@ -52,7 +52,7 @@ async def provisioner(database_url: str) -> AsyncIterator[Pool]:
 
 @pytest_asyncio.fixture
 async def owner(database_url: str) -> AsyncIterator[Connection]:
-    """Yield a connection of the tables' owner."""
+    """Yield a connection with the rights of the tables' owner."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
@@ -62,7 +62,7 @@ async def owner(database_url: str) -> AsyncIterator[Connection]:
 async def rig(
     amqp_url: str, rabbitmq: Any, database_url: str, key_files: KeyFiles, uploader: Uploader
 ) -> AsyncIterator[Rig]:
-    """Yield everything that a validator meets."""
+    """Yield what surrounds a validator, and records the facts that it publishes."""
     login = f"http://{rabbitmq.user}:{rabbitmq.password}@"
     await topology.declare(amqp_url, rabbitmq.management_url.replace("http://", login), settle_seconds=0)
     async with asyncpg.create_pool(database_url, min_size=0) as database:

@@ -1,4 +1,4 @@
-"""An upload that names domains: they serve it from its verdict on, or as soon as they are registered."""
+"""An upload that names domains is attached to them with its verdict, or as soon as they are registered."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,9 @@ async def register(rig: Rig, name: Name, *, tenant: str) -> domains.Domain:
     return applied.domain
 
 
-async def test_domains_that_are_registered_have_it_at_once_and_are_told(rig: Rig, authority: Authority) -> None:
+async def test_an_upload_is_attached_to_registered_domains_at_once_and_awaited_for_others(
+    rig: Rig, authority: Authority
+) -> None:
     before = await register(rig, SHOP, tenant="acme")
     upload = rig.uploader.upload(
         authority.issue("*.example.com"), certificate_id="cert_1", tenant="acme", attach=[SHOP, "later.example.com"]
@@ -41,7 +43,7 @@ async def test_domains_that_are_registered_have_it_at_once_and_are_told(rig: Rig
     assert [tuple(each) for each in awaited] == [("later.example.com", "cert_1")]
 
 
-async def test_another_tenants_domain_of_that_name_is_left_alone(rig: Rig, authority: Authority) -> None:
+async def test_an_upload_is_not_attached_to_another_tenants_domain_of_that_name(rig: Rig, authority: Authority) -> None:
     await register(rig, SHOP, tenant="acme")
 
     async with rig.validator():
@@ -52,7 +54,7 @@ async def test_another_tenants_domain_of_that_name_is_left_alone(rig: Rig, autho
     assert await rig.database.fetchval("SELECT attached_certificate_id FROM registry.domains") is None
 
 
-async def test_the_answer_to_a_second_copy_says_who_has_it_now(rig: Rig, authority: Authority) -> None:
+async def test_the_answer_to_a_second_copy_names_the_domains_that_serve_it_now(rig: Rig, authority: Authority) -> None:
     domain = await register(rig, SHOP, tenant="acme")
     upload = rig.uploader.upload(authority.issue(SHOP), tenant="acme", attach=[SHOP])
 
@@ -66,7 +68,7 @@ async def test_the_answer_to_a_second_copy_says_who_has_it_now(rig: Rig, authori
     assert again.data["domains"][0]["version"] > domain.version
 
 
-async def test_what_an_upload_causes_carries_its_correlation_and_its_trace(rig: Rig, authority: Authority) -> None:
+async def test_facts_about_an_upload_carry_its_correlation_id_and_traceparent(rig: Rig, authority: Authority) -> None:
     await register(rig, SHOP, tenant="acme")
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -1,4 +1,4 @@
-"""Which uploads a validator is given, and what one may still write whose lease has ended."""
+"""Claims are fair to tenants, exclusive, and fence the writes of a worker whose lease has expired."""
 
 import asyncio
 import re
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from services.validator.rules.uploads import Upload, Waiting
+from services.validator.rules.uploads import ClaimedUpload, Upload
 from services.validator.store import claims, uploads, verdicts
 from services.validator.store.claims import Claims
 from shared.errors import LostLeaseError
@@ -47,7 +47,7 @@ def a_worker(pool: Pool, name: str = "worker-1") -> Claims:
     return Claims(pool=pool, holder=name, lease=LEASE)
 
 
-async def end_leases(database_url: str) -> None:
+async def expire_leases(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute(
         "UPDATE validator.uploads SET lease_until = now() - interval '1s', next_attempt_at = now() - interval '1s'"
@@ -55,50 +55,50 @@ async def end_leases(database_url: str) -> None:
     await connection.close()
 
 
-async def test_each_tenant_has_a_turn_before_any_has_a_second(pool: Pool) -> None:
+async def test_each_tenant_gets_one_upload_claimed_before_any_gets_its_second(pool: Pool) -> None:
     await receive(pool, "aaa", "aaa", "aaa", "", "zzz", "aaa", "mmm")
 
-    taken = await a_worker(pool).take(5)
+    claimed = await a_worker(pool).claim(5)
 
-    assert sorted(upload.tenant for upload in taken[:4]) == ["", "aaa", "mmm", "zzz"]
-    assert taken[4].tenant == "aaa"
+    assert sorted(upload.tenant for upload in claimed[:4]) == ["", "aaa", "mmm", "zzz"]
+    assert claimed[4].tenant == "aaa"
 
 
-async def test_one_at_a_time_every_tenant_has_its_turn(pool: Pool) -> None:
+async def test_claims_of_one_upload_go_round_all_tenants(pool: Pool) -> None:
     await receive(pool, *["aaa"] * 5, "bbb", "zzz", "")
     worker = a_worker(pool)
 
-    taken = [upload.tenant for _ in range(5) for upload in await worker.take(1)]
+    claimed = [upload.tenant for _ in range(5) for upload in await worker.claim(1)]
 
-    assert taken == ["aaa", "bbb", "zzz", "", "aaa"]
+    assert claimed == ["aaa", "bbb", "zzz", "", "aaa"]
 
 
-async def test_of_one_tenant_the_oldest_comes_first(pool: Pool) -> None:
+async def test_the_oldest_upload_of_a_tenant_is_claimed_first(pool: Pool) -> None:
     await receive(pool, "aaa", "aaa", "aaa")
 
-    assert [upload.certificate_id for upload in await a_worker(pool).take(2)] == ["cert_aaa_0", "cert_aaa_1"]
+    assert [upload.certificate_id for upload in await a_worker(pool).claim(2)] == ["cert_aaa_0", "cert_aaa_1"]
 
 
-async def test_one_that_has_failed_comes_after_those_that_have_not(pool: Pool) -> None:
+async def test_an_upload_that_failed_is_claimed_after_those_that_did_not(pool: Pool) -> None:
     await receive(pool, "aaa", "aaa")
     worker = a_worker(pool)
-    (first,) = await worker.take(1)
+    (first,) = await worker.claim(1)
     async with pool.transaction() as connection:
         await claims.hand_back(connection, first, wait=timedelta(), has_failed=True)
 
-    assert [(each.certificate_id, each.attempt) for each in await worker.take(2)] == [
+    assert [(each.certificate_id, each.attempt) for each in await worker.claim(2)] == [
         ("cert_aaa_1", 0),
         ("cert_aaa_0", 1),
     ]
 
 
-async def test_those_who_take_at_once_never_take_the_same(pool: Pool) -> None:
+async def test_concurrent_claims_never_return_the_same_upload(pool: Pool) -> None:
     await receive(pool, *["aaa", "bbb", "ccc"] * 20)
     workers = [a_worker(pool, f"worker-{number}") for number in range(4)]
 
-    taken = [await asyncio.gather(*(worker.take(3) for worker in workers)) for _ in range(10)]
+    claimed = [await asyncio.gather(*(worker.claim(3) for worker in workers)) for _ in range(10)]
 
-    ids = [upload.certificate_id for batches in taken for batch in batches for upload in batch]
+    ids = [upload.certificate_id for batches in claimed for batch in batches for upload in batch]
     assert len(ids) == len(set(ids)) == 60
 
 
@@ -120,25 +120,25 @@ async def test_a_tenant_with_many_uploads_costs_no_more_than_another(pool: Pool,
     assert max(int(rows) for rows in re.findall(r'"Actual Rows": (\d+)', plan)) < 20
 
 
-async def test_what_is_slow_is_taken_apart(pool: Pool) -> None:
+async def test_slow_uploads_are_claimed_separately(pool: Pool) -> None:
     await receive(pool, "aaa", "aaa")
     worker = a_worker(pool)
-    (first,) = await worker.take(1)
+    (first,) = await worker.claim(1)
     async with pool.transaction() as connection:
         await claims.hand_back(connection, first, wait=timedelta(), is_slow=True)
 
-    assert [upload.certificate_id for upload in await worker.take(5)] == ["cert_aaa_1"]
-    assert [upload.certificate_id for upload in await worker.take(5, slow=True)] == ["cert_aaa_0"]
+    assert [upload.certificate_id for upload in await worker.claim(5)] == ["cert_aaa_1"]
+    assert [upload.certificate_id for upload in await worker.claim(5, slow=True)] == ["cert_aaa_0"]
 
 
-async def test_an_upload_is_in_one_workers_hands(pool: Pool, database_url: str) -> None:
+async def test_an_upload_is_claimed_by_one_worker_until_the_lease_expires(pool: Pool, database_url: str) -> None:
     await receive(pool, "aaa")
-    (first,) = await a_worker(pool).take(5)
+    (first,) = await a_worker(pool).claim(5)
     other = a_worker(pool, "worker-2")
 
-    assert await other.take(5) == ()
-    await end_leases(database_url)
-    (second,) = await other.take(5)
+    assert await other.claim(5) == ()
+    await expire_leases(database_url)
+    (second,) = await other.claim(5)
 
     assert second.lease_token > first.lease_token
     await reject(pool, second)
@@ -146,10 +146,12 @@ async def test_an_upload_is_in_one_workers_hands(pool: Pool, database_url: str) 
         await reject(pool, first)
 
 
-async def test_who_lost_the_lease_writes_nothing_though_nobody_took_it(pool: Pool, database_url: str) -> None:
+async def test_a_worker_with_an_expired_lease_writes_nothing_even_if_no_other_has_claimed_it(
+    pool: Pool, database_url: str
+) -> None:
     await receive(pool, "aaa")
-    (upload,) = await a_worker(pool).take(1)
-    await end_leases(database_url)
+    (upload,) = await a_worker(pool).claim(1)
+    await expire_leases(database_url)
 
     with pytest.raises(LostLeaseError):
         await reject(pool, upload)
@@ -160,9 +162,9 @@ async def test_who_lost_the_lease_writes_nothing_though_nobody_took_it(pool: Poo
         assert await connection.fetchval("SELECT count(*) FROM messaging.outbox WHERE service = 'validator'") == 0
 
 
-async def test_old_records_are_forgotten_if_nothing_of_them_is_stored(pool: Pool, database_url: str) -> None:
+async def test_old_rows_without_a_stored_certificate_are_deleted(pool: Pool, database_url: str) -> None:
     await receive(pool, "aaa", "aaa")
-    (upload,) = await a_worker(pool).take(1)
+    (upload,) = await a_worker(pool).claim(1)
     await reject(pool, upload)
     connection = await asyncpg.connect(database_url)
     await connection.execute("UPDATE validator.uploads SET judged_at = judged_at - interval '31 days'")
@@ -175,5 +177,5 @@ async def test_old_records_are_forgotten_if_nothing_of_them_is_stored(pool: Pool
     assert (pruned, left) == (1, ["cert_aaa_1"])
 
 
-async def reject(pool: Pool, upload: Waiting) -> None:
+async def reject(pool: Pool, upload: ClaimedUpload) -> None:
     await verdicts.reject(pool, upload, [REASON])

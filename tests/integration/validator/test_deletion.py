@@ -1,11 +1,11 @@
-"""Deleting a customer's certificate, as the validator, in the database."""
+"""Deleting an uploaded certificate, in the database and with the validator's rights."""
 
 import secrets
 from datetime import UTC, datetime
 
 import pytest
 
-from services.validator.deletion import on_certificate_deletion_requested
+from services.validator.handlers import Handlers
 from shared.errors import RefusedError
 from shared.events import Cause, CertificateDeletionRefused, CertificateDeletionRequested, Incoming, TerminateTls
 from shared.identifiers import CertificateId
@@ -57,7 +57,7 @@ async def ask(pool: Pool, certificate_id: str, *, tenant: str = TENANT) -> None:
         cause=Cause("c-1"),
     )
     async with pool.transaction() as connection:
-        await on_certificate_deletion_requested(connection, event)
+        await Handlers(uploads_allowed=True).on_certificate_deletion_requested(connection, event)
 
 
 async def refusal_of(pool: Pool, certificate_id: str, *, tenant: str = TENANT) -> CertificateDeletionRefused:
@@ -76,17 +76,21 @@ async def left(owner: Connection) -> tuple[int, int, int]:
     return row["certificates"], row["keys"], row["wraps"]
 
 
-async def test_what_nobody_uses_is_deleted_with_its_key_and_told(pool: Pool, owner: Connection) -> None:
+async def test_a_certificate_that_no_domain_uses_is_deleted_with_its_key_and_a_fact_published(
+    pool: Pool, owner: Connection
+) -> None:
     certificate_id = await store(owner)
 
     await ask(pool, certificate_id)
 
-    told = await owner.fetch("SELECT service, type, subject, correlation_id FROM messaging.outbox")
+    published = await owner.fetch("SELECT service, type, subject, correlation_id FROM messaging.outbox")
     assert await left(owner) == (0, 0, 0)
-    assert [tuple(row.values()) for row in told] == [("validator", "certificate.deleted", certificate_id, "c-1")]
+    assert [tuple(row.values()) for row in published] == [("validator", "certificate.deleted", certificate_id, "c-1")]
 
 
-async def test_what_domains_use_is_kept_and_they_are_listed(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+async def test_a_certificate_in_use_is_kept_and_its_domains_are_listed(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
     certificate_id = await store(owner)
     await register(provisioner, SHOP, attached=certificate_id)
     await register(provisioner, BLOG, named=certificate_id)
@@ -99,7 +103,7 @@ async def test_what_domains_use_is_kept_and_they_are_listed(pool: Pool, provisio
     assert await left(owner) == (1, 1, 1)
 
 
-async def test_domains_that_were_deleted_or_detached_use_nothing(
+async def test_a_deleted_or_detached_domain_does_not_keep_its_certificate(
     pool: Pool, provisioner: Pool, owner: Connection
 ) -> None:
     certificate_id = await store(owner)
@@ -116,7 +120,7 @@ async def test_domains_that_were_deleted_or_detached_use_nothing(
     assert await left(owner) == (0, 0, 0)
 
 
-async def test_what_was_deleted_is_unknown(pool: Pool, owner: Connection) -> None:
+async def test_a_deleted_certificate_is_unknown(pool: Pool, owner: Connection) -> None:
     certificate_id = await store(owner)
     await ask(pool, certificate_id)
 
@@ -143,7 +147,7 @@ async def test_an_automatic_certificate_cannot_be_deleted(pool: Pool, owner: Con
     assert await left(owner) == (1, 1, 1)
 
 
-async def test_who_uploaded_what_was_there_learns_under_which_id_it_is(pool: Pool, owner: Connection) -> None:
+async def test_the_refusal_names_the_id_under_which_the_certificate_is_stored(pool: Pool, owner: Connection) -> None:
     certificate_id = await store(owner)
     await owner.execute(
         "INSERT INTO validator.uploads (certificate_id, tenant, state, content_sha256, intake_key_id, attach, "

@@ -1,4 +1,4 @@
-"""Customers are told in time that their certificates end, each once, however many validators look."""
+"""Customers are warned once before a certificate expires, however many validators look."""
 
 import asyncio
 import math
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
-from services.validator.expiring import tell_due, watch
+from services.validator.expiring import publish_due, watch
 from services.validator.store import expiry
 from shared.events import CertificateManagementPolicy, TerminateTls
 from shared.identifiers import CertificateId
@@ -23,11 +23,11 @@ AUTOMATIC = CertificateManagementPolicy()
 
 async def store(owner: Connection, *, days: float) -> CertificateId:
     certificate_id = await stored_rows.store(owner, stored_rows.make("*.example.com"), source="uploaded")
-    await end_in(owner, certificate_id, days=days)
+    await expire_in(owner, certificate_id, days=days)
     return certificate_id
 
 
-async def end_in(owner: Connection, certificate_id: CertificateId, *, days: float) -> None:
+async def expire_in(owner: Connection, certificate_id: CertificateId, *, days: float) -> None:
     await owner.execute(
         "UPDATE registry.certificates SET not_after = now() + $2 WHERE id = $1", certificate_id, timedelta(days=days)
     )
@@ -58,7 +58,7 @@ async def register(
     return applied.domain
 
 
-async def told(owner: Connection) -> list[tuple[str, int]]:
+async def noted(owner: Connection) -> list[tuple[str, int]]:
     rows = await owner.fetch(
         "SELECT domain.name, notice.days FROM validator.expiry_notices AS notice "
         "JOIN registry.domains AS domain ON domain.id = notice.domain_id ORDER BY 1, 2 DESC"
@@ -71,7 +71,7 @@ async def messages(owner: Connection) -> list[str]:
     return [row["message"] for row in rows]
 
 
-async def test_each_threshold_is_told_once_as_the_end_comes_nearer(
+async def test_each_threshold_is_published_once_as_the_certificate_gets_older(
     pool: Pool, provisioner: Pool, owner: Connection
 ) -> None:
     certificate_id = await store(owner, days=31)
@@ -79,39 +79,43 @@ async def test_each_threshold_is_told_once_as_the_end_comes_nearer(
     counts = []
 
     for days in (31, 29.9, 20, 13.9, 6.9, 2.9, 0.9, 0.5, -0.1, -3):
-        await end_in(owner, certificate_id, days=days)
-        counts.append(await tell_due(pool, limit=10) + await tell_due(pool, limit=10))
+        await expire_in(owner, certificate_id, days=days)
+        counts.append(await publish_due(pool, limit=10) + await publish_due(pool, limit=10))
 
     assert counts == [0, 1, 0, 1, 1, 1, 1, 0, 1, 0]
-    assert await told(owner) == [(SHOP, days) for days in (30, 14, 7, 3, 1, 0)]
+    assert await noted(owner) == [(SHOP, days) for days in (30, 14, 7, 3, 1, 0)]
 
 
 @pytest.mark.parametrize(("days", "nearest"), [(13, 14), (5, 7), (0.2, 1), (-1, 0)])
-async def test_of_several_thresholds_that_have_passed_the_nearest_is_told(
+async def test_of_several_passed_thresholds_the_nearest_is_published(
     pool: Pool, provisioner: Pool, owner: Connection, days: float, nearest: int
 ) -> None:
     await register(provisioner, attached=await store(owner, days=days))
 
-    await tell_due(pool, limit=10)
+    await publish_due(pool, limit=10)
 
-    assert await told(owner) == [(SHOP, nearest)]
+    assert await noted(owner) == [(SHOP, nearest)]
 
 
-async def test_validators_at_once_tell_each_domain_once(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+async def test_concurrent_validators_publish_one_warning_for_each_domain(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
     certificate_id = await store(owner, days=5)
     for number in range(40):
         await register(provisioner, Name(f"s{number}.example.com"), attached=certificate_id)
 
-    async def tell() -> int:
-        return await tell_due(pool, limit=1000)
+    async def look() -> int:
+        return await publish_due(pool, limit=1000)
 
-    counts = await asyncio.gather(*(tell() for _ in range(5)))
+    counts = await asyncio.gather(*(look() for _ in range(5)))
 
     assert sum(counts) == 40
     assert len(await messages(owner)) == 40
 
 
-async def test_what_nobody_shows_ends_untold(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+async def test_no_warning_is_published_for_a_certificate_that_is_not_served(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
     detached, shadowed, old, of_tombstone, unheld = [await store(owner, days=days) for days in (5, 5, -31, 5, 5)]
     await register(provisioner, SHOP, attached=detached)
     await register(provisioner, SHOP, attached=shadowed, named=await store(owner, days=300))
@@ -125,42 +129,46 @@ async def test_what_nobody_shows_ends_untold(pool: Pool, provisioner: Pool, owne
         "UPDATE registry.domains SET attached_certificate_id = $1 WHERE name = 'held.example.com'", unheld
     )
 
-    assert await tell_due(pool, limit=10) == 0
+    assert await publish_due(pool, limit=10) == 0
 
 
-async def test_the_message_says_what_ends_when_what_follows_and_what_to_do(
+async def test_the_message_says_what_expires_when_what_happens_then_and_what_to_do(
     pool: Pool, provisioner: Pool, owner: Connection
 ) -> None:
     certificate_id = await store(owner, days=2.5)
     await register(provisioner, attached=certificate_id)
-    await tell_due(pool, limit=10)
+    await publish_due(pool, limit=10)
     await register(provisioner, BLOG, attached=certificate_id, policy=AUTOMATIC)
-    await tell_due(pool, limit=10)
+    await publish_due(pool, limit=10)
     await register(provisioner, Name("named.example.com"), named=certificate_id, policy=AUTOMATIC)
-    await tell_due(pool, limit=10)
+    await publish_due(pool, limit=10)
 
     alone, followed, named = await messages(owner)
-    assert f"{certificate_id}, which the customer uploaded for {SHOP}, ends on " in alone
+    assert f"{certificate_id}, which the customer uploaded for {SHOP}, expires on " in alone
     assert "UTC, within 3 days; after that visitors' browsers refuse the domain" in alone
     assert "give the domain a certificate_management_policy" in alone
-    assert "after that the domain's automatic certificate is shown instead; upload its successor" in followed
+    assert "after that the domain's automatic certificate is served instead; upload its successor" in followed
     assert "whose terminate_tls names it; upload its successor and name that in terminate_tls" in named
 
 
-async def test_figures_count_what_is_in_use_by_its_end(pool: Pool, provisioner: Pool, owner: Connection) -> None:
-    await store(owner, days=0.5)  # in nobody's use
+async def test_metrics_count_certificates_in_use_by_days_until_they_expire(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
+    await store(owner, days=0.5)  # no domain uses it
     await register(provisioner, SHOP, attached=await store(owner, days=2))
     await register(provisioner, BLOG, attached=await store(owner, days=-2))
     await register(provisioner, Name("far.example.com"), attached=await store(owner, days=300))
 
     async with pool.acquire() as connection:
-        found = await expiry.figures(connection)
+        found = await expiry.count(connection)
 
     assert found.within_days == {30: 1, 14: 1, 7: 1, 3: 1, 1: 0, 0: 1}
     assert found.soonest_seconds == pytest.approx(2 * 86400, abs=60)
 
 
-async def test_the_search_does_not_look_at_what_ends_later(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+async def test_the_search_leaves_out_certificates_that_expire_later(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
     certificate_id = await store(owner, days=5)
     await register(provisioner, SHOP, attached=certificate_id)
     await owner.execute(
@@ -176,10 +184,12 @@ async def test_the_search_does_not_look_at_what_ends_later(pool: Pool, provision
     plan = await owner.fetchval(f"EXPLAIN (FORMAT JSON) {expiry.NOTE_DUE}", expiry.THRESHOLDS, 10)
 
     assert "certificates_uploaded_by_not_after" in plan
-    assert await tell_due(pool, limit=10) == 1
+    assert await publish_due(pool, limit=10) == 1
 
 
-async def test_watching_tells_and_keeps_the_figures(pool: Pool, provisioner: Pool, owner: Connection) -> None:
+async def test_watching_publishes_warnings_and_updates_the_metrics(
+    pool: Pool, provisioner: Pool, owner: Connection
+) -> None:
     await register(provisioner, SHOP, attached=await store(owner, days=2))
     stop = asyncio.Event()
 
@@ -191,12 +201,12 @@ async def test_watching_tells_and_keeps_the_figures(pool: Pool, provisioner: Poo
 
     soonest = REGISTRY.get_sample_value("validator_soonest_expiry_seconds")
     assert soonest == pytest.approx(2 * 86400, abs=60)
-    assert await told(owner) == [(SHOP, 3)]
+    assert await noted(owner) == [(SHOP, 3)]
 
 
-async def test_without_customers_certificates_no_end_is_near(pool: Pool) -> None:
+async def test_without_uploaded_certificates_the_next_expiry_is_infinitely_far(pool: Pool) -> None:
     async with pool.acquire() as connection:
-        found = await expiry.figures(connection)
+        found = await expiry.count(connection)
 
     assert set(found.within_days.values()) == {0}
     assert found.soonest_seconds == math.inf

@@ -1,4 +1,4 @@
-"""Uploads that come twice, copies of what another uploaded, and identifiers that were used."""
+"""Uploads that arrive twice, copies of another tenant's upload, and identifiers that were used."""
 
 import base64
 from datetime import timedelta
@@ -13,7 +13,7 @@ from tests.rig.validator.surroundings import Rig
 EVENT = {"specversion": "1.0", "type": "certificate.uploaded", "source": "/shop"}
 
 
-async def test_an_upload_that_comes_again_gets_the_same_answer_and_is_stored_once(
+async def test_an_upload_that_arrives_again_gets_the_same_answer_and_is_stored_once(
     rig: Rig, authority: Authority
 ) -> None:
     upload = rig.uploader.upload(authority.issue("shop.example.com"), certificate_id="cert_1")
@@ -30,7 +30,7 @@ async def test_an_upload_that_comes_again_gets_the_same_answer_and_is_stored_onc
     assert await counts(rig) == {"certificates": 1, "keys": 1, "uploads": 1}
 
 
-async def test_a_rejected_upload_that_comes_again_is_rejected_for_the_same_reasons(
+async def test_a_rejected_upload_that_arrives_again_is_rejected_for_the_same_reasons(
     rig: Rig, authority: Authority
 ) -> None:
     mine, other = authority.issue("shop.example.com"), authority.issue("shop.example.com")
@@ -46,7 +46,7 @@ async def test_a_rejected_upload_that_comes_again_is_rejected_for_the_same_reaso
     assert await counts(rig) == {"certificates": 0, "keys": 0, "uploads": 1}
 
 
-async def test_an_identifier_is_for_one_upload(rig: Rig, authority: Authority) -> None:
+async def test_an_identifier_is_accepted_for_one_upload_only(rig: Rig, authority: Authority) -> None:
     mine, other = authority.issue("shop.example.com"), authority.issue("shop.example.com")
 
     async with rig.validator():
@@ -60,9 +60,7 @@ async def test_an_identifier_is_for_one_upload(rig: Rig, authority: Authority) -
     assert await counts(rig) == {"certificates": 1, "keys": 1, "uploads": 1}
 
 
-async def test_a_certificate_that_the_tenant_has_is_told_under_the_identifier_that_it_has(
-    rig: Rig, authority: Authority
-) -> None:
+async def test_a_certificate_that_the_tenant_has_keeps_its_first_identifier(rig: Rig, authority: Authority) -> None:
     issued = authority.issue("shop.example.com")
 
     async with rig.validator():
@@ -78,7 +76,9 @@ async def test_a_certificate_that_the_tenant_has_is_told_under_the_identifier_th
     assert await counts(rig) == {"certificates": 2, "keys": 2, "uploads": 3}
 
 
-async def test_who_brings_other_intermediates_is_told_that_those_before_stay(rig: Rig, authority: Authority) -> None:
+async def test_an_upload_with_other_intermediates_is_warned_that_the_stored_ones_stay(
+    rig: Rig, authority: Authority
+) -> None:
     issued = authority.issue("shop.example.com")
     leaf_alone = issued.bundle_pem[: issued.bundle_pem.index("-----END CERTIFICATE-----\n") + 26]
 
@@ -107,7 +107,7 @@ async def test_many_uploads_of_one_certificate_at_once_leave_one_key(rig: Rig, a
 
 
 @pytest.mark.parametrize("attach", [[], ["shop.example.com"]])
-async def test_a_certificate_that_is_deleted_while_it_is_uploaded_again_is_stored_anew(
+async def test_a_certificate_that_is_deleted_while_it_is_uploaded_again_is_stored_again(
     rig: Rig, authority: Authority, attach: list[str]
 ) -> None:
     issued = authority.issue("shop.example.com")
@@ -142,7 +142,7 @@ async def test_a_certificate_that_is_deleted_while_it_is_uploaded_again_is_store
         ({"attach": ["blog.example.com"]}, "attach_not_covered"),
     ],
 )
-async def test_a_sealed_key_is_worth_nothing_but_with_what_it_was_sealed_for(
+async def test_a_sealed_key_is_rejected_with_anything_but_the_upload_it_was_sealed_for(
     rig: Rig, authority: Authority, changed: dict[str, Any], code: str
 ) -> None:
     upload = rig.uploader.upload(authority.issue("shop.example.com"), certificate_id="cert_1", tenant="acme")
@@ -160,7 +160,7 @@ async def test_a_sealed_key_is_worth_nothing_but_with_what_it_was_sealed_for(
     ("expires_in", "code"),
     [(timedelta(seconds=-1), "sealed_expired"), (timedelta(days=7, minutes=5), "sealed_for_too_long")],
 )
-async def test_a_sealed_key_lives_for_some_days(
+async def test_a_sealed_key_is_rejected_when_expired_or_valid_for_too_long(
     rig: Rig, authority: Authority, expires_in: timedelta, code: str
 ) -> None:
     async with rig.validator():
@@ -168,7 +168,7 @@ async def test_a_sealed_key_lives_for_some_days(
         await rejected_for(rig, code, 1)
 
 
-async def test_a_tenant_that_may_not_upload_is_told_so_and_may_when_that_has_changed(
+async def test_an_upload_is_rejected_while_uploads_are_disabled_and_accepted_once_enabled(
     rig: Rig, authority: Authority
 ) -> None:
     upload = rig.uploader.upload(authority.issue("shop.example.com"), certificate_id="cert_1", tenant="acme")
@@ -183,7 +183,7 @@ async def test_a_tenant_that_may_not_upload_is_told_so_and_may_when_that_has_cha
     assert await counts(rig) == {"certificates": 1, "keys": 1, "uploads": 1}
 
 
-async def test_an_upload_that_the_broker_gave_up_is_answered_and_its_sealed_key_is_not_kept(
+async def test_a_dead_lettered_upload_is_rejected_and_its_sealed_key_is_not_kept(
     rig: Rig, authority: Authority
 ) -> None:
     upload = rig.uploader.upload(authority.issue("shop.example.com"), certificate_id="cert_1")

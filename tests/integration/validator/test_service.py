@@ -32,27 +32,29 @@ async def service(rig: Rig, tmp_path: Path) -> AsyncIterator[Service]:
     await service.end()
 
 
-async def test_it_starts_judges_and_stops(rig: Rig, service: Service, authority: Authority) -> None:
+async def test_a_validator_starts_judges_an_upload_and_stops_with_its_sandbox_processes(
+    rig: Rig, service: Service, authority: Authority
+) -> None:
     await service.start()
     await service.ready()
-    judges = service.children()
+    sandboxes = service.children()
     await rig.publish(rig.uploader.upload(authority.issue("shop.example.com")))
     await rig.fact("certificate.ready")
     metrics = await service.page("metrics")
 
     assert await service.stop() == 0
     assert 'validator_uploads_total{verdict="accepted"} 1.0' in metrics.text
-    assert judges
-    assert not [judge for judge in judges if Path(f"/proc/{judge}").exists()]
+    assert sandboxes
+    assert not [pid for pid in sandboxes if Path(f"/proc/{pid}").exists()]
 
 
-async def test_what_a_killed_one_had_in_hand_is_judged_by_the_next(
+async def test_uploads_of_a_killed_validator_are_judged_by_the_next(
     rig: Rig, service: Service, authority: Authority
 ) -> None:
     await service.start()
     await service.ready()
-    for judge in service.children():
-        os.kill(judge, signal.SIGSTOP)  # so that it has the upload in hand
+    for pid in service.children():
+        os.kill(pid, signal.SIGSTOP)  # so that the upload stays in hand
     await rig.publish(rig.uploader.upload(authority.issue("shop.example.com")))
     await rig.until("SELECT lease_holder IS NOT NULL FROM validator.uploads")
 
@@ -66,7 +68,7 @@ async def test_what_a_killed_one_had_in_hand_is_judged_by_the_next(
 
 
 @pytest.mark.parametrize("ring", ["intake.secret.json", "vault.public.json", "signing.validator.secret.json"])
-async def test_without_a_key_ring_it_says_which_and_does_not_start(rig: Rig, service: Service, ring: str) -> None:
+async def test_a_validator_without_a_key_ring_does_not_start(rig: Rig, service: Service, ring: str) -> None:
     (rig.keys.keys_dir / ring).unlink()
 
     await service.start()

@@ -1,4 +1,4 @@
-"""Uploads that harm whoever judges them, and validators that stop or are taken apart in the midst of it."""
+"""Uploads that harm the process that judges them, and validators that stop meanwhile."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Any
 
 from dev.platform.customer_ca import Authority
 from services.validator.app import OUTSIDE
-from tests.rig.validator.odd_judge import COMMAND
+from tests.rig.validator.odd_sandbox import COMMAND
 from tests.rig.validator.surroundings import Rig
 
-ODD = replace(OUTSIDE, judge=COMMAND)
+ODD = replace(OUTSIDE, sandbox=COMMAND)
 
 
 def an_odd_upload(rig: Rig, authority: Authority, says: str, **more: Any) -> dict[str, Any]:
@@ -21,7 +21,9 @@ async def codes_of(rig: Rig, certificate_id: str) -> list[str]:
     return [reason["code"] for reason in fact.data["reasons"]]
 
 
-async def test_one_that_takes_too_long_is_rejected_and_the_others_are_judged(rig: Rig, authority: Authority) -> None:
+async def test_an_upload_that_takes_too_long_is_rejected_and_the_others_are_judged(
+    rig: Rig, authority: Authority
+) -> None:
     async with rig.validator(outside=ODD, judge_seconds=0.3):
         await rig.publish(an_odd_upload(rig, authority, "spin 3600", certificate_id="cert_slow"))
         await rig.publish(rig.uploader.upload(authority.issue("shop.example.com"), certificate_id="cert_good"))
@@ -32,7 +34,7 @@ async def test_one_that_takes_too_long_is_rejected_and_the_others_are_judged(rig
     assert (row["state"], row["bundle"], row["sealed"]) == ("rejected", None, None)
 
 
-async def test_more_slow_ones_than_there_is_room_for_are_judged_all_the_same(rig: Rig, authority: Authority) -> None:
+async def test_more_slow_uploads_than_there_is_room_for_are_all_judged(rig: Rig, authority: Authority) -> None:
     async with rig.validator(outside=ODD, judge_seconds=0.3):
         for number in range(6):
             await rig.publish(an_odd_upload(rig, authority, "spin 3600", certificate_id=f"cert_{number}"))
@@ -41,7 +43,7 @@ async def test_more_slow_ones_than_there_is_room_for_are_judged_all_the_same(rig
     assert len(rig.facts("certificate.rejected")) == 6
 
 
-async def test_one_that_crashes_its_judge_each_time_is_given_up(rig: Rig, authority: Authority) -> None:
+async def test_an_upload_that_crashes_its_sandbox_each_time_is_rejected(rig: Rig, authority: Authority) -> None:
     async with rig.validator(outside=ODD):
         await rig.publish(an_odd_upload(rig, authority, "crash", certificate_id="cert_1"))
 
@@ -50,7 +52,7 @@ async def test_one_that_crashes_its_judge_each_time_is_given_up(rig: Rig, author
     assert (row["state"], row["bundle"], row["sealed"], row["attempt"]) == ("rejected", None, None, 2)
 
 
-async def test_reasons_that_cannot_be_stored_are_told_as_far_as_they_can(rig: Rig, authority: Authority) -> None:
+async def test_reasons_are_shortened_and_cleaned_so_that_they_can_be_stored(rig: Rig, authority: Authority) -> None:
     async with rig.validator(outside=ODD):
         await rig.publish(an_odd_upload(rig, authority, "say", certificate_id="cert_1"))
         fact = await rig.fact("certificate.rejected", certificate_id="cert_1")
@@ -61,7 +63,9 @@ async def test_reasons_that_cannot_be_stored_are_told_as_far_as_they_can(rig: Ri
     assert reason["where"] == "bundle?"
 
 
-async def test_one_whose_judge_was_lost_is_judged_by_another(rig: Rig, authority: Authority, tmp_path: Path) -> None:
+async def test_an_upload_whose_sandbox_crashed_once_is_judged_by_another(
+    rig: Rig, authority: Authority, tmp_path: Path
+) -> None:
     async with rig.validator(outside=ODD):
         await rig.publish(an_odd_upload(rig, authority, f"crash once {tmp_path / 'marker'}", certificate_id="cert_1"))
 
@@ -69,7 +73,7 @@ async def test_one_whose_judge_was_lost_is_judged_by_another(rig: Rig, authority
     assert (await rig.upload_row("cert_1"))["attempt"] == 1
 
 
-async def test_a_validator_that_stops_hands_back_what_it_has_not_finished(rig: Rig, authority: Authority) -> None:
+async def test_a_stopping_validator_hands_back_unfinished_uploads(rig: Rig, authority: Authority) -> None:
     async with rig.validator(outside=ODD, judge_seconds=3600, grace_seconds=1):
         await rig.publish(an_odd_upload(rig, authority, "spin 3600", certificate_id="cert_1"))
         await rig.until("SELECT lease_until > received_at + interval '12 seconds' FROM validator.uploads")  # kept

@@ -1,4 +1,4 @@
-"""What becomes of an upload: it is stored with its key sealed to the vault, or refused with every reason."""
+"""An upload is stored with its key sealed to the vault, or rejected with every reason."""
 
 from dev.platform.customer_ca import Authority, pkcs8
 from shared.certificates import parse
@@ -31,7 +31,7 @@ async def test_a_good_upload_is_stored_with_its_key_sealed_to_the_vault(rig: Rig
     assert (row["state"], row["bundle"], row["sealed"]) == ("accepted", None, None)
 
 
-async def test_an_upload_is_refused_with_every_reason(rig: Rig, authority: Authority) -> None:
+async def test_a_bad_upload_is_rejected_with_every_reason(rig: Rig, authority: Authority) -> None:
     issued, other = authority.issue("shop.example.com"), authority.issue("shop.example.com")
     upload = rig.uploader.upload_of(issued.bundle_pem, other.key_pem, certificate_id="cert_1")
 

@@ -1,4 +1,4 @@
-"""What a worker and its control process say to each other arrives as it was said, or ends the conversation."""
+"""A message arrives as it was sent, or its frame is refused."""
 
 import socket
 import struct
@@ -23,16 +23,16 @@ MESSAGES = st.one_of(
 
 
 @given(st.lists(MESSAGES, max_size=5), st.sets(st.integers(1, 600)))
-def test_messages_arrive_as_they_were_said_however_the_stream_is_cut(messages: list[Message], cuts: set[int]) -> None:
+def test_messages_arrive_as_they_were_sent_however_the_stream_is_cut(messages: list[Message], cuts: set[int]) -> None:
     stream = b"".join(map(encode, messages))
     frames = Frames(wire.FROM_CONTROL)
-    heard: list[Message] = []
+    received: list[Message] = []
     at = 0
     for cut in [*sorted(cut for cut in cuts if cut < len(stream)), len(stream)]:
-        heard += frames.feed(stream[at:cut])
+        received += frames.feed(stream[at:cut])
         at = cut
 
-    assert heard == messages
+    assert received == messages
 
 
 @given(st.binary(max_size=200))
@@ -66,27 +66,27 @@ def test_a_frame_with_any_byte_changed_is_a_message_or_refused(message: Message,
         struct.pack("!IBI", 4, wire.Counted.KIND, 0xFFFFFFFF),
     ],
 )
-def test_what_no_worker_says_is_refused(data: bytes) -> None:
+def test_bytes_that_no_worker_sends_are_refused(data: bytes) -> None:
     with pytest.raises(FrameError):
         Frames(wire.FROM_WORKER).feed(data)
 
 
-def test_a_key_is_in_no_repr() -> None:
+def test_no_repr_shows_a_key() -> None:
     serve = wire.Serve(number=1, domain="a.example", chain=(), key=b"secret", upstream="", lowest_version=0,
                        highest_version=0, seconds=1.0)  # fmt: skip
 
     assert "secret" not in repr(serve)
 
 
-def test_the_first_message_is_taken_alone_from_a_socket_that_blocks() -> None:
+def test_receive_reads_one_message_from_a_blocking_socket_and_leaves_the_next() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        said = encode(wire.Drop(1, "a.example")) + encode(wire.Drain(2.0))
-        speaking = threading.Thread(target=lambda: [ours.send(said[at : at + 1]) for at in range(len(said))])
-        speaking.start()
+        sent = encode(wire.Drop(1, "a.example")) + encode(wire.Drain(2.0))
+        sending = threading.Thread(target=lambda: [ours.send(sent[at : at + 1]) for at in range(len(sent))])
+        sending.start()
 
         first = receive(theirs, wire.FROM_CONTROL)
-        speaking.join()
+        sending.join()
 
         assert first == wire.Drop(1, "a.example")
         assert receive(theirs, wire.FROM_CONTROL) == wire.Drain(2.0)

@@ -1,4 +1,4 @@
-"""Reading an upload: what can be seen of it without opening anything."""
+"""Reading an upload without opening its bundle or key."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ def codes(upload: Upload) -> list[tuple[str, str | None]]:
     return [(reason.code, reason.where) for reason in upload.reasons]
 
 
-def test_a_good_one_has_nothing_against_it() -> None:
+def test_a_good_upload_has_no_reason_against_it() -> None:
     upload = an_upload(attach=["Shop.Example.com", "*.bücher.example"])
 
     assert codes(upload) == []
@@ -30,11 +30,11 @@ def test_a_good_one_has_nothing_against_it() -> None:
 
 
 @pytest.mark.parametrize("sealed", ["AAA", "AAAA\nAAAA", "AA-_", "ä", "A A A A", "===="])
-def test_a_sealed_key_that_is_not_base64_is_told(sealed: str) -> None:
+def test_a_sealed_key_that_is_not_base64_is_a_reason(sealed: str) -> None:
     assert codes(an_upload(sealed=sealed)) == [("sealed_not_base64", "sealed")]
 
 
-def test_every_name_that_is_none_is_told_with_its_place() -> None:
+def test_every_text_that_is_no_name_is_a_reason_with_its_place() -> None:
     upload = an_upload(attach=["shop.example.com", "10.0.0.1", "a..b", "blog.example.com"], sealed="?")
 
     assert codes(upload) == [
@@ -44,11 +44,11 @@ def test_every_name_that_is_none_is_told_with_its_place() -> None:
     ]
 
 
-def test_a_name_that_is_there_twice_counts_once() -> None:
+def test_a_repeated_name_counts_once() -> None:
     assert an_upload(attach=["shop.example.com", "SHOP.example.com."]).attach == ("shop.example.com",)
 
 
-def test_more_domains_than_one_upload_may_be_attached_to_are_refused() -> None:
+def test_too_many_domains_to_attach_to_are_a_reason() -> None:
     names = [f"shop-{number}.example.com" for number in range(MAX_ATTACHED + 1)]
 
     assert codes(an_upload(attach=names)) == [("attach_too_many", "attach")]
@@ -67,11 +67,11 @@ def test_more_domains_than_one_upload_may_be_attached_to_are_refused() -> None:
         {"metadata": "other"},
     ],
 )
-def test_whatever_differs_makes_another_content(fields: dict[str, Any]) -> None:
+def test_a_difference_in_any_field_makes_another_content(fields: dict[str, Any]) -> None:
     assert an_upload(**fields).content_sha256 != an_upload().content_sha256
 
 
-def test_the_same_told_twice_is_the_same_content() -> None:
+def test_defaults_do_not_change_the_content() -> None:
     assert an_upload(description="").content_sha256 == an_upload(attach=[]).content_sha256
 
 
@@ -82,7 +82,7 @@ def test_neither_bundle_nor_sealed_key_is_in_a_repr() -> None:
     assert "secret" not in repr(upload)
 
 
-def test_names_that_a_certificate_does_not_cover_are_shown_with_those_that_it_does() -> None:
+def test_the_reason_lists_the_covered_and_the_uncovered_names() -> None:
     attach = [Name("a.example.com"), Name("a.b.example.com"), Name("example.org")]
 
     reason = uncovered(attach, ["*.example.com", "example.com"])
@@ -93,6 +93,6 @@ def test_names_that_a_certificate_does_not_cover_are_shown_with_those_that_it_do
     assert "not for a.b.example.com, example.org;" in reason.message
 
 
-def test_names_that_a_certificate_covers_are_no_reason() -> None:
+def test_covered_names_are_no_reason() -> None:
     assert uncovered([Name("a.example.com"), Name("*.example.com")], ["*.example.com"]) is None
     assert uncovered([], ["example.com"]) is None

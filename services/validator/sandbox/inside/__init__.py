@@ -1,5 +1,8 @@
-"""A judge: a process that looks at strangers' bundles and keys, one at a time, and has nothing else.
+"""What runs in a sandbox process: it judges strangers' bundles and keys, one at a time, and has nothing else.
 
-No database, no broker, no key ring, no environment: what it has is the upload in hand, and its socket to the validator.
-If an upload should get the better of it, that is all there is to get. See `process`; `limits` is what it may use.
+No database, no broker, no key ring, no environment: it holds the upload in hand and its socket to the validator. An
+upload that takes the process over gains no more than that. `process` is its loop, `limits` is what it may use, and
+`abandoning` gives up an upload when the validator asks.
+
+It imports `messages`, `shared.judging` and helpers of `shared.process`, and nothing else of this project.
 """

@@ -1,15 +1,15 @@
-"""Starts a judge: only the validator does, with its end of a socket as the argument."""
+"""Starts a sandbox process. Only the validator does, with the process's end of a socket as the argument."""
 
 import signal
 import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Judge what comes on the socket with the file descriptor that *arguments* name."""
-    # The validator decides when a judge ends; a signal to the whole process group reaches it too.
+    """Judge the uploads that arrive on the socket whose file descriptor is the first of *arguments*."""
+    # The validator decides when this process ends; a signal to the whole process group must not.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    from services.validator.sandbox.inside import abandoning  # noqa: PLC0415 - see above
+    from services.validator.sandbox.inside import abandoning  # noqa: PLC0415 - imports take long, signals come first
     from services.validator.sandbox.inside.process import run  # noqa: PLC0415
 
     abandoning.listen()

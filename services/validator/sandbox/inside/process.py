@@ -1,4 +1,7 @@
-"""A judge's process: it is told how long it may take, then one assignment after another until its socket is closed."""
+"""The loop of a sandbox process: `Begin` confines it, then it judges one assignment after another.
+
+It ends when the validator closes the socket or dies.
+"""
 
 import os
 import socket
@@ -11,41 +14,42 @@ from typing import Final
 
 from services.validator.sandbox import messages
 from services.validator.sandbox.inside import abandoning, limits
-from shared.judging import Finding, Judgement, warm_up
-from shared.judging import judge as judge_upload
+from shared.judging import Finding, Judgement, judge, warm_up
 from shared.process import confinement
 from shared.process.ipc import Message, encode, receive
 
-_MAX_SAID: Final = 2000  # characters of one sentence
-Judge = Callable[[bytes, bytes, datetime], Judgement]
+_MAX_TEXT: Final = 2000  # characters of one sentence
+
+JudgeUpload = Callable[[bytes, bytes, datetime], Judgement]
+"""Judges a bundle and a key, both PEM, as of an instant."""
 
 
-def ordinary(bundle: bytes, key: bytes, at: datetime) -> Judgement:
-    """Return what there is to say of *bundle* and *key* at the instant *at*."""
-    return judge_upload(bundle, key, at=at)
+def by_the_rules(bundle: bytes, key: bytes, at: datetime) -> Judgement:
+    """Judge *bundle* and *key* by the rules, as of the instant *at*."""
+    return judge(bundle, key, at=at)
 
 
-def run(descriptor: int, judge: Judge = ordinary) -> None:
-    """Have *judge* judge what comes on the socket *descriptor* until the other side closes it."""
+def run(descriptor: int, judge_upload: JudgeUpload = by_the_rules) -> None:
+    """Judge the uploads that arrive on the socket *descriptor* with *judge_upload*, until the socket is closed."""
     confinement.die_with_parent()
     with socket.socket(fileno=descriptor) as validator:
         begin = receive(validator, messages.FROM_VALIDATOR)
         if not isinstance(begin, messages.Begin):  # the validator has ended already
             return
-        _close_standard_error()
+        _silence_standard_streams()
         limits.confine()
         warm_up()
-        validator.sendall(encode(messages.Waiting()))
+        validator.sendall(encode(messages.Ready()))
         while isinstance(assignment := receive(validator, messages.FROM_VALIDATOR), messages.Assignment):
             limits.limit_processor_time(begin.seconds)
-            said = abandoning.in_a_thread(partial(_opinion, judge, assignment)) or messages.Abandoned()
+            answer = abandoning.in_a_thread(partial(_answer, judge_upload, assignment)) or messages.Abandoned()
             limits.limit_processor_time(0)
-            validator.sendall(encode(said))
+            validator.sendall(encode(answer))
 
 
-def _opinion(judge: Judge, assignment: messages.Assignment) -> Message:
+def _answer(judge_upload: JudgeUpload, assignment: messages.Assignment) -> Message:
     try:
-        judgement = judge(assignment.bundle, assignment.key, datetime.fromtimestamp(assignment.at, tz=UTC))
+        judgement = judge_upload(assignment.bundle, assignment.key, datetime.fromtimestamp(assignment.at, tz=UTC))
         if not judgement.is_accepted:
             return messages.Rejected(_remarks(judgement.reasons), _remarks(judgement.warnings))
         assert judgement.private_key is not None  # it is accepted
@@ -57,8 +61,8 @@ def _opinion(judge: Judge, assignment: messages.Assignment) -> Message:
         )
     except abandoning.AbandonedError:
         raise
-    except BaseException as error:  # noqa: BLE001 - told to whoever asked; a panic in cryptography's core is no Exception
-        # Not its text, which may quote a secret.
+    except BaseException as error:  # noqa: BLE001 - the validator logs it; a panic in cryptography's core is no Exception
+        # The error's own text is left out: it may quote a secret.
         frames = traceback.extract_tb(error.__traceback__)
         return messages.Failed(
             error=type(error).__name__, places=tuple(f"{Path(each.filename).name}:{each.lineno}" for each in frames)
@@ -73,13 +77,13 @@ def _remarks(findings: tuple[Finding, ...]) -> tuple[messages.Remark, ...]:
 
 
 def _storable(text: str) -> str:
-    """Return *text* as it can be stored and sent: it may quote strangers, and no rule is the only guard."""
-    cut = text if len(text) <= _MAX_SAID else f"{text[:_MAX_SAID]}…"
+    """Return *text* fit for JSON and PostgreSQL: it may quote strangers, and no single rule is the only guard."""
+    cut = text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
     return cut.encode(errors="replace").decode().replace("\x00", "?")
 
 
-def _close_standard_error() -> None:
-    """Write no logs any more: what a library says there may quote a secret."""
+def _silence_standard_streams() -> None:
+    """Discard what is written to standard output and standard error: a library may quote a secret there."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for standard in (1, 2):
         os.dup2(nowhere, standard)

@@ -17,23 +17,22 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-import uvloop
-
 from services.validator.app import OUTSIDE, Outside, serve
 from services.validator.settings import ValidatorSettings
-from shared import logs
 from shared.messaging.inbox.consumer import Consumer
 from shared.messaging.message import Message
 from shared.messaging.outbox.dispatch import Sender
-from shared.process import lifecycle
-from shared.settings import LogSettings, load
+from shared.process.lifecycle import Serve
+from shared.process.running import run_program
+from shared.settings import ServiceSettings, load
 from shared.store import Connection, Pool
 from shared.vault import KeyFiles
 
-_DEADLY_JUDGE: Final = (sys.executable, "-m", "tests.rig.chaos.launchers.deadly_judge")
+_DEADLY_SANDBOX: Final = (sys.executable, "-m", "tests.rig.chaos.launchers.deadly_sandbox")
 
 
 class CrashPoint(StrEnum):
@@ -42,9 +41,9 @@ class CrashPoint(StrEnum):
     RECEIVED = "received"
     """The upload is committed; its message is not acknowledged."""
     ASSIGNED = "assigned"
-    """The upload is claimed and opened; a judge has it."""
+    """The upload is claimed and opened; a sandbox process has it."""
     ANSWERED = "answered"
-    """The judge has given its opinion; the verdict may or may not be committed."""
+    """The sandbox process has answered; the verdict may or may not be committed."""
     BEFORE_PUBLISH = "before_publish"
     """The verdict is committed; it is about to be published."""
     AFTER_PUBLISH = "after_publish"
@@ -52,14 +51,14 @@ class CrashPoint(StrEnum):
 
 
 class Fate:
-    """Counts how often the point was reached; ends the process when it is enough."""
+    """Counts passages of the point; kills the process at the right one."""
 
     def __init__(self, number: int, seconds: float) -> None:
         self._left = number
         self._seconds: Final = seconds
 
     async def strike(self) -> None:
-        """Die, if it is time to."""
+        """Count one passage; kill the process if it is the right one."""
         self._left -= 1
         if self._left == 0:
             await asyncio.sleep(self._seconds)
@@ -128,7 +127,7 @@ class _DyingPool(Pool):
 
 
 def outside_until(point: CrashPoint, fate: Fate) -> Outside:
-    """Return the ways to the outside that lead to *point* and no further."""
+    """Return an `Outside` with which the process gets to *point* and no further."""
 
     def consumer(url: str, pool: Pool, *more: Any) -> Consumer:
         return OUTSIDE.consumer(url, _DyingPool(pool, fate), *more)
@@ -138,7 +137,7 @@ def outside_until(point: CrashPoint, fate: Fate) -> Outside:
             return replace(OUTSIDE, consumer=consumer)
         case CrashPoint.ASSIGNED | CrashPoint.ANSWERED:
             how = (point, os.environ["CRASH_NUMBER"], os.environ["CRASH_SECONDS"])
-            return replace(OUTSIDE, judge=(*_DEADLY_JUDGE, *how))
+            return replace(OUTSIDE, sandbox=(*_DEADLY_SANDBOX, *how))
         case CrashPoint.BEFORE_PUBLISH | CrashPoint.AFTER_PUBLISH:
             raise ValueError(f"{point} has tokens")
 
@@ -156,18 +155,17 @@ def with_tokens(outside: Outside, tokens: Tokens) -> Outside:
 
 def main() -> int:
     """Serve until the point is reached."""
-    logs.configure(load(LogSettings), service="validator")
+    return run_program("validator", _prepare)
+
+
+def _prepare() -> tuple[ServiceSettings, Serve]:
     settings, keys = load(ValidatorSettings), load(KeyFiles)
     outside = OUTSIDE
     if point := os.environ["CRASH_POINT"]:
         fate = Fate(int(os.environ["CRASH_NUMBER"]), float(os.environ["CRASH_SECONDS"]))
         outside = outside_until(CrashPoint(point), fate)
     outside = with_tokens(outside, Tokens(Path(os.environ["CRASH_TOKENS"])))
-
-    async def serving(stop: asyncio.Event) -> None:
-        await serve(settings, keys, stop, outside=outside)
-
-    return lifecycle.run(serving, grace_seconds=settings.grace_seconds, loop_factory=uvloop.new_event_loop)
+    return settings, partial(serve, settings, keys, outside=outside)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""A judge that kills its validator: `python -m tests.rig.chaos.launchers.deadly_judge MOMENT NUMBER SECONDS FD`.
+"""A sandbox process that kills its validator.
 
-It is the product's judge, behind a relay that counts what goes by: with assignment NUMBER it ends both, some SECONDS
-after it came (MOMENT `assigned`) or after the opinion on it was given (`answered`).
+    python -m tests.rig.chaos.launchers.deadly_sandbox MOMENT NUMBER SECONDS FD
+
+It is the product's own, behind a relay that counts the assignments. At assignment NUMBER it kills both processes,
+SECONDS after the assignment arrived (MOMENT `assigned`) or after it was answered (`answered`).
 """
 
 import os
@@ -23,12 +25,12 @@ def main(moment: str, number: int, seconds: float, descriptor: int) -> None:
     """Relay until one side closes; kill the validator on the way."""
     abandoning.listen()
     validator = socket.socket(fileno=descriptor)
-    ours, judges = socket.socketpair()
-    threading.Thread(target=run, args=(judges.detach(),), daemon=True).start()
+    ours, sandbox = socket.socketpair()
+    threading.Thread(target=run, args=(sandbox.detach(),), daemon=True).start()
     waiting = selectors.DefaultSelector()
     waiting.register(validator, selectors.EVENT_READ)
     waiting.register(ours, selectors.EVENT_READ)
-    count, is_judging = 0, True  # what is said before the judge waits is no assignment
+    count, is_judging = 0, True  # messages before the process is ready are no assignment
     while True:
         for ready, _ in waiting.select():
             data = ready.fileobj.recv(_CHUNK)  # type: ignore[union-attr] # both are sockets
@@ -39,16 +41,16 @@ def main(moment: str, number: int, seconds: float, descriptor: int) -> None:
                 is_judging = True
                 count += 1
                 if (moment, number) == ("assigned", count):
-                    _die(seconds)
+                    _kill_validator(seconds)
             (ours if is_from_validator else validator).sendall(data)
             if not is_from_validator and is_judging:
                 is_judging = False
                 if (moment, number) == ("answered", count):
-                    _die(seconds)
+                    _kill_validator(seconds)
 
 
-def _die(seconds: float) -> None:
-    """Kill the validator after *seconds*, and with it this process."""
+def _kill_validator(seconds: float) -> None:
+    """Kill the validator after *seconds*; this process dies with it."""
     time.sleep(seconds)
     os.kill(os.getppid(), signal.SIGKILL)
 

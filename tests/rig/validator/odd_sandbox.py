@@ -1,6 +1,6 @@
-"""A judge that does what the bundle says: `python -m tests.rig.validator.odd_judge FD`.
+"""A sandbox process that does what the bundle says: `python -m tests.rig.validator.odd_sandbox FD`.
 
-Everything about it is the product's but its opinion of these few bundles.
+It is the product's own, except for its answer on these few bundles.
 """
 
 import os
@@ -10,17 +10,16 @@ import time
 from datetime import datetime
 
 from services.validator.sandbox.inside import abandoning
-from services.validator.sandbox.inside.process import ordinary, run
+from services.validator.sandbox.inside.process import by_the_rules, run
 from shared.judging import Judgement, Rule
 
-COMMAND = (sys.executable, "-m", "tests.rig.validator.odd_judge")
-
+COMMAND = (sys.executable, "-m", "tests.rig.validator.odd_sandbox")
 
 _failed: list[bool] = []
 
 
 def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
-    """Do what *bundle* says, or judge it."""
+    """Do what *bundle* says, or judge it by the rules."""
     match bundle.split():
         case [b"spin", seconds]:
             until = time.thread_time() + float(seconds)
@@ -45,11 +44,11 @@ def judge(bundle: bytes, key: bytes, at: datetime) -> Judgement:
         case [b"write", path]:
             with open(path, "wb") as file:  # noqa: PTH123 - bytes
                 file.write(key)
-    return ordinary(bundle, key, at)
+    return by_the_rules(bundle, key, at)
 
 
 def judge_until_failed(bundle: bytes, key: bytes, at: datetime) -> Judgement:
-    """Do what `judge` does, but after a failure nothing but fail."""
+    """Do what `judge` does, but fail at every upload after the first failure."""
     if _failed:
         raise MemoryError
     return judge(bundle, key, at)
