@@ -7,13 +7,14 @@ import re
 import pytest
 
 from services.terminator.app import HINTS
-from shared.events import FACTS, TYPES, JsonObject
+from shared.events import FACTS, TYPES, DomainChanged, JsonObject
 from shared.messaging.broker.topology import SUBSCRIPTIONS
 from shared.messaging.codec.rejections import rejection_of
 from tests.unit.maps.source import modules, tables
 
 SERVICES = ("provisioner", "validator", "terminator")
 FACT_CLASSES = {cls.__name__: event_type for event_type, cls in FACTS.items()}
+MADE_FOR_SERVICES = {"publish_changed": DomainChanged.type}  # functions of `shared.registry.events`
 
 
 def said(service: str, word: str) -> str:
@@ -59,6 +60,12 @@ def published(service: str) -> set[str]:
         for tree in trees(service)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FACT_CLASSES
+    }
+    made |= {
+        MADE_FOR_SERVICES[node.attr]
+        for tree in trees(service)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in MADE_FOR_SERVICES
     }
     data: JsonObject = {"domain": "shop.example.com", "certificate_id": "cert_1"}
     refusals = [rejection_of(each, data, event_id=None, reasons=()) for each in SUBSCRIPTIONS.get(service, ())]

@@ -1,4 +1,4 @@
-"""Giving up the upload in hand when the validator asks: a judge that goes on is cheaper than a new one."""
+"""Giving up the upload in hand when the validator asks: keeping the process is cheaper than starting another."""
 
 import ctypes
 import signal
@@ -11,33 +11,34 @@ from services.validator.sandbox import messages
 T = TypeVar("T")
 
 # Python runs a signal's handler in the main thread between two bytecodes. A signal that comes just before the main
-# thread blocks in `join` does not interrupt it, so a `join` without end would never run the handler.
+# thread blocks in `join`, or that the kernel delivers to another thread, does not interrupt it, so a `join` without end
+# would never run the handler. The validator gives a process half a second to abandon.
 _LOOK_SECONDS: Final = 0.05
 
 _at_work: set[threading.Thread] = set()
-_given_up: set[threading.Thread] = set()
+_abandoned: set[threading.Thread] = set()
 
 
 class AbandonedError(BaseException):
-    """What is in hand is to be given up. No `Exception`, so that nobody takes it for a fault of the upload."""
+    """The upload in hand is given up. No `Exception`, so that no handler reports it as a fault of the upload."""
 
 
 def listen() -> None:
-    """Give up what is in hand at each `wire.ABANDON` from now on; only a process's main thread can say so."""
+    """Give up the upload in hand at each `messages.ABANDON` from now on. Call it in the main thread."""
     signal.signal(messages.ABANDON, lambda _number, _frame: _abandon())
 
 
 def in_a_thread(act: Callable[[], T]) -> T | None:
-    """Return what *act* returns, after running it in a thread of its own; None when it was abandoned.
+    """Run *act* in a thread of its own and return its result; None when it was abandoned.
 
-    A priority can be lowered and not raised again. It is a thread's own, so the next upload does not inherit it.
-    What was abandoned says nothing even if it comes to an end: cryptography's verifier takes whatever is raised while
-    it checks a signature for a wrong signature.
+    A priority can be lowered and not raised again. It belongs to the thread, so the next upload does not inherit it.
+    The result of an abandoned *act* is dropped even if there is one: cryptography's verifier takes any exception that
+    is raised while it checks a signature for a wrong signature.
     """
     results: list[T] = []
 
     def run() -> None:
-        if thread in _given_up:  # before there was a thread to raise the error in
+        if thread in _abandoned:  # the signal came before there was a thread to raise the error in
             return
         try:
             results.append(act())
@@ -50,14 +51,14 @@ def in_a_thread(act: Callable[[], T]) -> T | None:
     while thread.is_alive():
         thread.join(_LOOK_SECONDS)
     _at_work.discard(thread)
-    if thread in _given_up:
-        _given_up.discard(thread)
+    if thread in _abandoned:
+        _abandoned.discard(thread)
         return None
     return results[0] if results else None
 
 
 def _abandon() -> None:
     for thread in _at_work:
-        _given_up.add(thread)
+        _abandoned.add(thread)
         if thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(AbandonedError))
