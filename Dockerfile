@@ -1,10 +1,11 @@
-# One image for every part of Certsmith; the command says which:
+# One image for every part of Certsmith; the command selects the part:
 #
 #     python -m services.provisioner | … .validator | … .terminator | certsmith migrate | certsmith …
 #
-# Nothing in it is secret, nothing in it is written at run time: it runs with a read-only root, without capabilities, as
-# a user that owns nothing. Ports below 1024 are opened to that user by the kernel's net.ipv4.ip_unprivileged_port_start
-# (docker-compose.yml sets it), not by a capability. Health checks belong to whoever runs it: python -m shared.process.health_check URL.
+# It contains no secret, and nothing writes to it at run time: it runs with a read-only root, without capabilities, as a
+# user that owns no files. Ports below 1024 are allowed by the kernel's net.ipv4.ip_unprivileged_port_start
+# (docker-compose.yml sets it), not by a capability. Define health checks where you run it:
+# python -m shared.process.health_check URL.
 
 ARG PYTHON=python:3.13-slim-trixie
 
@@ -17,11 +18,11 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 
 WORKDIR /source
 
-# The build backend is pinned like everything else, so nothing is downloaded while the wheel is built.
+# The build backend is pinned like everything else, so building the wheel downloads nothing.
 COPY deploy/requirements-build.txt deploy/
 RUN pip install --require-hashes --only-binary=:all: -r deploy/requirements-build.txt
 
-# Dependencies change rarely: a layer of their own.
+# Dependencies change rarely, so they are a separate layer.
 COPY requirements.txt ./
 RUN python -m venv --without-pip /opt/certsmith \
     && pip --python /opt/certsmith/bin/python install --require-hashes --only-binary=:all: -r requirements.txt
@@ -36,7 +37,7 @@ RUN pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels . \
 
 FROM ${PYTHON}
 
-# No installer in what runs.
+# The final image has no installer.
 RUN pip uninstall --yes --root-user-action=ignore pip \
     && rm -rf /usr/local/lib/python3*/ensurepip \
     && groupadd --gid 10001 certsmith \

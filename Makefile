@@ -1,11 +1,11 @@
-# `make` alone lists what there is. Every target first does what this machine lacks (dev/bootstrap).
+# `make` alone lists the targets. Every target first installs what this machine lacks (dev/bootstrap).
 #
-#   PYTHON   the interpreter to use, as PYTHON=python3.13; each has a virtual environment of its own
-#   JOBS     how many tests run side by side; the tests wait a lot, so one more than the machine has cores
+#   PYTHON   the interpreter to use, as PYTHON=python3.13; each has its own virtual environment
+#   JOBS     how many tests run side by side; they wait much, so one more than the machine has cores
 #   ARGS     more options for pytest, as ARGS='-k outbox -x'
 #   FUZZ_RUNS  how many inputs each target of `make fuzz` gets
 #   PREVIOUS_RELEASE  the revision from which `make soak` upgrades; otherwise the newest tag, or HEAD's parent
-#   KEEP     KEEP=1 lets the demo run on
+#   KEEP     KEEP=1 keeps the demo running
 #   AMQP_URL, DATABASE_URL, AUTOCERT_CA   servers to use instead of private ones
 
 PYTHON ?= python3
@@ -21,11 +21,11 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 	--custom-compile-command 'make requirements'
 
 .PHONY: help
-help: ## list what there is
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## issue and serve certificates on private servers, in one terminal; KEEP=1 goes on running
+demo: ## issue and serve certificates on private servers, in one terminal; KEEP=1 keeps them running
 	@$(BOOTSTRAP) demo
 	@$(BIN)/python -m dev.demo $(if $(KEEP),--keep)
 
@@ -50,7 +50,7 @@ lint: ## check style, types, imports and generated files
 	$(BIN)/python -m dev.asyncapi | diff docs/asyncapi.yaml - || { echo 'run `make docs`' >&2; exit 1; }
 
 .PHONY: format
-format: ## mend what can be mended without thinking
+format: ## fix formatting, and what ruff can fix by itself
 	@$(BOOTSTRAP) lint
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -62,7 +62,7 @@ docs: ## generate docs/asyncapi.yaml, docs/schemas and the diagram in docs/issua
 	$(BIN)/python -m dev.order_states docs
 
 .PHONY: bench
-bench: ## measure, and write bench/results.json
+bench: ## run the benchmarks, and write bench/results.json
 	@$(BOOTSTRAP) test
 	@$(BIN)/python -m bench
 
@@ -72,7 +72,7 @@ soak: fuzz ## run the tests that take many minutes, fuzzing too
 	@$(BIN)/python -m pytest -m soak --timeout 7200 $(ARGS)
 
 .PHONY: fuzz
-fuzz: ## fuzz scanner, key loader and judgement, FUZZ_RUNS inputs each
+fuzz: ## fuzz PEM scanner, key loader and judgement, FUZZ_RUNS inputs each
 	@$(BOOTSTRAP) lint
 	@for target in scanner key_loader whole_judge; do \
 		$(BIN)/python -m tests.fuzz $$target -runs=$(FUZZ_RUNS) || exit 1; done

@@ -117,7 +117,7 @@ def test_without_docker_compose_it_says_what_is_missing(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert done.stderr == (
-        "no keys were made: install Docker Compose, or name a certsmith of this machine in CERTSMITH\n"
+        "no key rings: install Docker Compose, or set CERTSMITH to a certsmith command on this machine\n"
     )
 
 
