@@ -1,7 +1,9 @@
-"""The workshop: what development and tests need, and no service imports.
+"""Development and test tooling. No service imports it.
 
-* `dev/bootstrap`: makes a fresh machine able to run everything; `make` calls it first.
-* `dev.guard`, `dev.program`: run a program so that nothing of it outlives whoever started it.
-* `dev.ports`, `dev.folders`: free ports, loopback addresses and folders that no other run has.
+* `dev/bootstrap`: installs everything that a fresh machine lacks; `make` calls it first.
+* `dev.guard`, `dev.program`: run a program so that none of its processes outlives the process that started it.
+* `dev.ports`, `dev.folders`: free ports, loopback addresses and folders that no other run uses.
 * `dev.servers`: private RabbitMQ, PostgreSQL and Pebble instances, and a gate in front of Pebble.
+* `dev.platform`: all services as processes on these servers, for tests and benchmarks; `dev.waiting`: waits for them.
+* `dev.demo`: `make demo`. `dev.asyncapi`, `dev.order_states`: generate parts of the documentation.
 """

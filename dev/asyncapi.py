@@ -1,4 +1,4 @@
-"""The events as an AsyncAPI 3 document and as JSON Schemas, made from the models and the subscriptions.
+"""Generates an AsyncAPI 3 document and JSON Schemas of the events, from the models and the subscriptions.
 
 `python -m dev.asyncapi` prints the document; `python -m dev.asyncapi docs` writes it and the schemas into that
 folder. A test holds the committed files to what is made here.
@@ -16,7 +16,7 @@ from shared.events import FACTS, PUBLIC, TYPES, Data, JsonObject
 from shared.messaging.broker.names import EVENTS_EXCHANGE, PUBLIC_EXCHANGE, queue_of
 from shared.messaging.broker.topology import SUBSCRIPTIONS
 
-_CONTRACT_VERSION: Final = "1.0.0"  # of the events, not of the program
+_CONTRACT_VERSION: Final = "1.0.0"  # the version of the events, not of the program
 _ABOUT: Final = (
     "Requests go to the exchange `certsmith.public`, facts come from `certsmith.events`; the routing key is the type. "
     "Messages are CloudEvents 1.0 over AMQP 0-9-1 in binary mode. Requests are also accepted in structured mode "
@@ -71,7 +71,7 @@ def document() -> JsonObject:
 
 
 def schema_of(model: type[Data]) -> JsonObject:
-    """Return the JSON Schema of the data of one type of event."""
+    """Return the JSON Schema of the data of one event type."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
 
 
@@ -87,7 +87,7 @@ def schema_texts() -> dict[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write the document and the schemas into *folder*, and delete schemas of types that there are no more."""
+    """Write the document and the schemas into *folder*, and delete schemas of types that no longer exist."""
     (folder / "asyncapi.yaml").write_text(document_text())
     schemas = folder / "schemas"
     schemas.mkdir(exist_ok=True)
@@ -131,7 +131,7 @@ def _trait() -> JsonObject:
 def _receiving() -> JsonObject:
     return {
         f"{service}.{event_type}": _operation(
-            "receive", event_type, f"{service} takes it from the queue `{queue_of(service, event_type)}`"
+            "receive", event_type, f"{service} receives it from the queue `{queue_of(service, event_type)}`"
         )
         for service, types in SUBSCRIPTIONS.items()
         for event_type in types
@@ -165,7 +165,7 @@ def _schemas() -> JsonObject:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the document, or write everything into the folder that is the argument."""
+    """Print the document, or write all files into the folder named by the argument."""
     if arguments:
         write(Path(arguments[0]))
     else:

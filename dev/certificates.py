@@ -1,6 +1,6 @@
-"""A certificate authority of our own for the servers' own TLS: nobody trusts it but who is given its certificate.
+"""A private certificate authority for the servers' own TLS; only clients that are given its certificate trust it.
 
-Extensions are as RFC 5280 section 4.2.1 asks, for Python 3.13 verifies strictly by default.
+Extensions follow RFC 5280 section 4.2.1, because Python 3.13 verifies strictly by default.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ CLOCK_SKEW: Final = dt.timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """An authority: its certificate, and its key, which never leaves this object."""
+    """A certificate authority; its key never leaves this object."""
 
     certificate: x509.Certificate
     _key: ec.EllipticCurvePrivateKey
@@ -43,7 +43,7 @@ class Authority:
         return self.certificate.public_bytes(Encoding.PEM)
 
     def issue(self, *names: str) -> tuple[bytes, bytes]:
-        """Return certificate and key, both PEM, of a server called *names* (host names and addresses)."""
+        """Return certificate and key, both PEM, for a server with *names* (host names and addresses)."""
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             _builder(_named(names[0]), self.certificate.subject, key.public_key(), self._key.public_key())
@@ -67,7 +67,7 @@ class Authority:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, issuer_key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    """Return what authorities' and servers' certificates have in common."""
+    """Return a builder with the fields that the certificates of authorities and servers share."""
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()

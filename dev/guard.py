@@ -1,20 +1,21 @@
-"""Runs one program so that nothing of it outlives whoever started it.
+"""Runs one program so that none of its processes outlives the process that started the guard.
 
     python -I -S guard.py [--user NAME] [--farewell SIGNAL SECONDS] -- PROGRAM [ARGUMENT]...
 
 The rules:
 
-* Standard input is a pipe whose other end the starter holds. Each byte is the number of a signal to pass on to the
-  program. End of file means that the starter has closed it or is dead, however it died: then all ends here.
-* The program's process id is written to standard output, which is then closed. What the program writes goes to our
-  standard error.
-* We are a *subreaper*: what the program starts and abandons (Erlang's `epmd` daemon) becomes our child, not init's, and
-  is killed with the rest. When the program ends by itself, what it left behind ends too, and we exit as it did.
-* Should we be killed ourselves, the kernel tells the program (PR_SET_PDEATHSIG).
+* Standard input is a pipe from the starter. Each byte is the number of a signal to pass on to the program. End of file
+  means that the starter has closed the pipe or has died in any way: then the guard ends everything.
+* The program's process id is written to standard output, which is then closed. The program's own output goes to the
+  guard's standard error.
+* The guard is a *subreaper*: processes that the program starts and abandons (Erlang's `epmd` daemon) become the guard's
+  children, not init's, and are killed with the rest. When the program ends by itself, its remaining processes are
+  killed too, and the guard exits with the program's status.
+* If the guard itself is killed, the kernel signals the program (PR_SET_PDEATHSIG).
 * `--farewell` names the signal that lets the program clean up outside its folder (PostgreSQL's shared memory), and how
-  long it may take; without it the end is SIGKILL.
+  long that may take; without it the program is killed.
 
-It imports little and starts in about 20 ms, for every private server has one.
+It imports little and starts in about 20 ms, because every private server has one.
 """
 
 import contextlib
@@ -32,11 +33,11 @@ from typing import Final, NamedTuple
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
 
-NOT_STARTED: Final = 127  # what shells answer when a command cannot be run
+NOT_STARTED: Final = 127  # the status that shells return when a command cannot be run
 
 
 class Order(NamedTuple):
-    """What to run, as whom, and how it is told to end."""
+    """The program to run, its user, and the signal that asks it to end."""
 
     argv: Sequence[str]
     user: str | None = None
@@ -76,9 +77,9 @@ def main() -> int:
 
 
 def start(order: Order) -> int:
-    """Return the process id of the program, which has begun: signals reach it, not this file's handlers in a fork."""
+    """Return the process id of the program, after its exec: signals reach it, not this file's handlers in a fork."""
     guard = os.getpid()
-    waiting, begun = os.pipe()  # closed by exec, or by an early end
+    waiting, begun = os.pipe()  # closed by exec, or by an early exit
     program = os.fork()
     if program:
         os.close(begun)
@@ -100,7 +101,7 @@ def start(order: Order) -> int:
 
 
 def become(user: str) -> None:
-    """Go on as *user*, with its groups."""
+    """Change to *user*, with its groups."""
     entry = pwd.getpwnam(user)
     os.initgroups(user, entry.pw_gid)
     os.setgid(entry.pw_gid)
@@ -108,7 +109,7 @@ def become(user: str) -> None:
 
 
 def watch(program: int, wakeups: int) -> int | None:
-    """Return the exit status of *program* once it has ended, or None when we are to end it."""
+    """Return the exit status of *program* once it has ended, or None when the guard must end it."""
     while True:
         ready, _, _ = select.select([0, wakeups], [], [])
         if wakeups in ready:
@@ -121,7 +122,7 @@ def watch(program: int, wakeups: int) -> int | None:
             if not signals:
                 return None
             for number in signals:
-                os.kill(program, number)  # we alone reap it, so the id is still its own
+                os.kill(program, number)  # only this process reaps it, so the id is still its own
 
 
 def take_leave(program: int, order: Order) -> int:
@@ -134,7 +135,7 @@ def take_leave(program: int, order: Order) -> int:
 
 
 def reap(program: int) -> int | None:
-    """Collect what has ended; return the exit status of *program* if it is among them."""
+    """Reap all exited children; return the exit status of *program* if it is among them."""
     found = None
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -148,7 +149,7 @@ def reap(program: int) -> int | None:
 
 
 def kill_children() -> None:
-    """Kill all that is left below us: the orphans of each one killed become our children."""
+    """Kill all remaining descendants: the orphans of each killed process become children of this one."""
     with contextlib.suppress(ChildProcessError):
         while True:
             for pid in children():
@@ -158,7 +159,7 @@ def kill_children() -> None:
 
 
 def children() -> Iterator[int]:
-    """Yield the process ids of our children, by /proc: `ps` may be missing."""
+    """Yield the process ids of this process's children, from /proc: `ps` may be missing."""
     for entry in os.listdir("/proc"):  # noqa: PTH208 - as below
         if not entry.isdigit():
             continue
@@ -168,7 +169,7 @@ def children() -> Iterator[int]:
 
 
 def wake_on(*signals: int) -> int:
-    """Return a descriptor from which the numbers of *signals* can be read as they come."""
+    """Return a descriptor from which the numbers of *signals* can be read as they arrive."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)

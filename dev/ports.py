@@ -1,9 +1,9 @@
-"""Ports and loopback addresses that are free, and stay ours until this process ends.
+"""Free ports and loopback addresses, reserved until this process ends.
 
-A port that was free a moment ago may be anybody's by the time a server binds it. So ports come from below the range
-that the kernel gives to outgoing connections, and each is claimed: other runs on this machine pass over it, also while
-our server is down between a stop and a start. The claim is an abstract Unix socket's name, which the kernel gives to
-one process only and takes back when that process ends.
+A port that was free a moment ago may be in use when a server binds it. So ports come from below the range that the
+kernel uses for outgoing connections, and each is reserved: other runs on this machine skip it, even while the server is
+down between a stop and a start. The reservation is the name of an abstract Unix socket, which the kernel gives to only
+one process and frees when that process ends.
 """
 
 import random
@@ -20,7 +20,7 @@ _random: Final = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, at any address, by TCP or UDP, and that no other run gets while we live."""
+    """Return a port that is free at every address, for TCP and UDP, and reserved while this process lives."""
     ceiling = min(int(_EPHEMERAL.read_text().split()[0]), 32_768)
     for _ in range(TRIES):
         port = _random.randrange(LOWEST_PORT, ceiling)
@@ -30,7 +30,7 @@ def free_port() -> int:
 
 
 def free_address() -> str:
-    """Return a loopback address that no other run gets while we live.
+    """Return a loopback address that is reserved while this process lives.
 
     A CA connects to one port for all its validations. Responders that run side by side listen on that port, each at
     an address of its own.
@@ -43,7 +43,7 @@ def free_address() -> str:
 
 
 def _claim(name: str) -> bool:
-    """Whether *name* is now ours."""
+    """Reserve *name*; return False if another process has it."""
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(f"\0certsmith {name}")
@@ -58,7 +58,7 @@ def _is_free(port: int) -> bool:
     """Whether *port* can be bound at every address."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:
-            # What a server does too: connections in TIME_WAIT are no hindrance to it.
+            # As servers do: connections in TIME_WAIT do not prevent the bind.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
             try:
                 probe.bind(("", port))

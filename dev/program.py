@@ -1,8 +1,9 @@
-"""A program that ends when we end, however we end.
+"""A program that ends when this process ends, in whatever way.
 
-Each one runs under a guard of its own (`dev.guard`), in a session of its own, so a terminal's Ctrl-C reaches us and
-not it: we end it, in our order. If we cannot (SIGKILL), the guard sees our end of its pipe close and kills the program
-with all that it started. Nothing here belongs to an event loop: what was started in one may be stopped in another.
+Each program runs under its own guard (`dev.guard`), in its own session, so a terminal's Ctrl-C reaches only this
+process, which then ends its programs in the right order. If it cannot (SIGKILL), the guard sees its pipe close and
+kills the program with all descendants. A program belongs to no event loop: it may be started in one and stopped in
+another.
 """
 
 import asyncio
@@ -19,27 +20,27 @@ from dev.waiting import Patience
 GUARD: Final = Path(__file__).with_name("guard.py")
 
 POLL_SECONDS: Final = 0.01
-FAREWELL_SECONDS: Final = 5.0  # how long a program with a farewell may take to clean up
+FAREWELL_SECONDS: Final = 5.0  # how long a program with a farewell signal may clean up
 
 
 class ProgramError(Exception):
-    """A program did not start, or did not do in time what it was told; the message ends with the tail of its log."""
+    """A program did not start, or did not end in time; the message ends with the tail of its log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run."""
+    """A program to run."""
 
     argv: Sequence[str | Path]
     log: Path
-    """What the program writes is appended here."""
+    """The program's output is appended to this file."""
     env: Mapping[str, str] | None = None
-    """The whole environment; None: ours."""
+    """The whole environment; None: that of this process."""
     cwd: Path | None = None
     user: str | None = None
-    """Whom to run it as; None: as ourselves."""
+    """The user to run it as; None: the user of this process."""
     farewell: signal.Signals = signal.SIGKILL
-    """The signal by which it is told to end for good; it is killed a little later if it does not."""
+    """The signal that asks it to end for good; it is killed a little later if it has not ended."""
 
     @property
     def guarded(self) -> list[str]:
@@ -61,7 +62,7 @@ class Program:
 
     @classmethod
     async def start(cls, command: Command) -> Self:
-        """Return the program, which has been started but need not be ready for anything yet.
+        """Return the started program, which may not be ready yet.
 
         A start that is cancelled ends when all of it is gone.
         """
@@ -90,7 +91,7 @@ class Program:
         return self._guard.poll()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the program; nothing happens when it has ended."""
+        """Send a signal to the program, unless it has ended."""
         assert self._guard.stdin is not None
         if self.returncode is None:
             try:
@@ -118,12 +119,12 @@ class Program:
         return await self.wait(patience)
 
     async def kill(self) -> None:
-        """SIGKILL the program; return when it and all that it started are gone."""
+        """SIGKILL the program; return when it and all its descendants are gone."""
         self.send(signal.SIGKILL)
         await self.end()
 
     async def end(self) -> None:
-        """End the program for good, by its farewell; return when it and all that it started are gone."""
+        """End the program for good, by its farewell signal; return when it and all its descendants are gone."""
         _close(self._guard)
         await self.wait(FAREWELL_SECONDS + 5)
 
@@ -148,6 +149,6 @@ def _read_line(guard: subprocess.Popen[bytes]) -> bytes:
 
 
 def _close(guard: subprocess.Popen[bytes]) -> None:
-    """Tell *guard* that its starter is done."""
+    """Close the pipe to *guard*, which then ends the program."""
     assert guard.stdin is not None
     guard.stdin.close()

@@ -1,7 +1,7 @@
-"""Private servers on loopback, with ports and data of their own, which end when whoever started them ends.
+"""Private servers on loopback, with their own ports and data, which end when the process that started them ends.
 
-`start` of each class returns a server that serves; `together` starts all that are wanted side by side, in the time of
-the slowest, which is RabbitMQ.
+`start` of each class returns a server that is ready; `together` starts all requested servers at the same time, which
+takes as long as the slowest, RabbitMQ.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ S = TypeVar("S", bound=Server)
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """The servers that were wanted."""
+    """The requested servers."""
 
     rabbitmq: RabbitMQ | None
     postgresql: PostgreSQL | None
@@ -39,7 +39,7 @@ async def together(
     pebble: bool = True,
     behaviour: Behaviour | None = None,
 ) -> AsyncIterator[Servers]:
-    """Start the wanted servers side by side, and end them when the block is left or one does not start."""
+    """Start the requested servers at the same time, and end them when the block ends or one does not start."""
     async with AsyncExitStack() as stack:
 
         async def begin(starting: Coroutine[Any, Any, S]) -> S:

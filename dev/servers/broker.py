@@ -1,4 +1,4 @@
-"""A RabbitMQ broker that is already there, by its AMQP address and its management API."""
+"""A running RabbitMQ broker, reached by its AMQP address and its management API."""
 
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote, urlsplit
@@ -11,7 +11,7 @@ _ALL: Final = ".*"
 
 
 class Broker:
-    """A broker with an administrator's login: what tests do to it beside AMQP."""
+    """A broker with an administrator's login, and the operations that tests need besides AMQP."""
 
     def __init__(self, *, user: str, password: str, host: str, port: int, management_url: str) -> None:
         self.user: Final = user
@@ -50,11 +50,11 @@ class Broker:
         return self.url_for(self.user, self.password, vhost=name)
 
     async def delete_vhost(self, name: str) -> None:
-        """Delete the virtual host *name* with all that is in it."""
+        """Delete the virtual host *name* with everything in it."""
         await self.manage("DELETE", f"vhosts/{quote(name, safe='')}")
 
     async def add_user(self, user: str, password: str, *, tags: str = "") -> None:
-        """Create *user*, or change its password; it may do nothing until `permit` says what."""
+        """Create *user*, or change its password; it has no permissions until `permit` gives it some."""
         await self.manage("PUT", f"users/{quote(user, safe='')}", {"password": password, "tags": tags})
 
     async def delete_user(self, user: str) -> None:
@@ -64,7 +64,7 @@ class Broker:
     async def permit(
         self, user: str, *, vhost: str = "/", configure: str = _ALL, write: str = _ALL, read: str = _ALL
     ) -> None:
-        """Let *user* configure, write to and read from what the three patterns match in *vhost*."""
+        """Let *user* configure, write to and read from the names that the three patterns match in *vhost*."""
         patterns = {"configure": configure, "write": write, "read": read}
         await self.manage("PUT", f"permissions/{quote(vhost, safe='')}/{quote(user, safe='')}", patterns)
 
@@ -77,7 +77,7 @@ class Broker:
         return True
 
     async def manage(self, method: str, path: str, body: object = None) -> Any:
-        """Return the answer of the management API, as JSON; raise aiohttp.ClientResponseError when it refuses."""
+        """Return the JSON answer of the management API; raise aiohttp.ClientResponseError when it refuses."""
         login = {"Authorization": aiohttp.encode_basic_auth(self.user, self.password)}
         async with (
             aiohttp.ClientSession(headers=login, raise_for_status=True) as session,

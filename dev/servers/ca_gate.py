@@ -2,13 +2,13 @@
 
 It keeps stock Pebble alive under load. Pebble deadlocks for good when newOrder and fetches of authorizations overlap
 with a write to its memory: one holds an authorization's lock and wants the store's, the other the reverse, and the
-waiting writer closes the ring. Seen in 4 of 4 runs at 128 orders in flight; rare at 16. So newOrder has the authority
-for itself, as far as authorizations are concerned.
+waiting writer closes the ring. Seen in 4 of 4 runs at 128 orders in flight; rare at 16. So no authorization is
+fetched while newOrder runs.
 
-It also does to chosen requests what the network and real authorities do now and then (`dev.servers.faults`).
+It also injects faults of networks and real authorities into chosen requests (`dev.servers.faults`).
 
-Requests pass with their Host header, from which Pebble makes all URLs: so clients come back to the gate, and the `url`
-that their signatures cover is right.
+Requests keep their Host header, from which Pebble makes all URLs: so clients come back to the gate, and the signed
+`url` is right.
 """
 
 import asyncio
@@ -28,25 +28,25 @@ from dev.ports import LOOPBACK, free_port
 from dev.servers.faults import Answer, Delay, DropAnswer, Endpoint, Fault, HoldAnswer, Reset
 from dev.servers.pebble import Pebble
 
-# RFC 9110 section 7.6.1, and what belongs to one connection's way of framing a body.
+# RFC 9110 section 7.6.1, and the headers that frame a body on one connection.
 HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 CONNECTIONS: Final = 64  # to Pebble
-_AT_ONCE_SECONDS: Final = 0.001  # aiohttp takes 0 for forever
+_AT_ONCE_SECONDS: Final = 0.001  # 0 means for ever to aiohttp
 ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends a reset
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A request that came, and what became of it."""
+    """A received request, and its result."""
 
     endpoint: Endpoint
     method: str
     status: int | None
-    """What the client was answered; None: its connection was reset."""
+    """The status that the client got; None: its connection was reset."""
 
 
 class CaGate:
-    """A gate that stands open in front of *pebble*; leave the block, or `close`, to make the authority go away."""
+    """An open gate in front of *pebble*; leave the block, or `close` it, to make the authority unreachable."""
 
     def __init__(self, pebble: Pebble) -> None:
         self._pebble: Final = pebble
@@ -60,15 +60,15 @@ class CaGate:
         self.seen: Final[list[Seen]] = []
 
     def inject(self, endpoint: Endpoint, *faults: Fault) -> None:
-        """Let the next requests for *endpoint* meet *faults*, one each, after those injected before."""
+        """Apply *faults* to the next requests for *endpoint*, one each, after those injected before."""
         self._faults[endpoint].extend(faults)
 
     def clear(self) -> None:
-        """Forget the faults that no request has met yet."""
+        """Remove the faults that were not applied yet."""
         self._faults.clear()
 
     def count(self, endpoint: Endpoint) -> int:
-        """Return how many requests for *endpoint* have come and are over."""
+        """Return how many requests for *endpoint* have finished."""
         return sum(seen.endpoint is endpoint for seen in self.seen)
 
     async def open(self) -> None:
@@ -84,7 +84,7 @@ class CaGate:
         await web.TCPSite(self._runner, LOOPBACK, self._port, ssl_context=self._identity()).start()
 
     async def close(self) -> None:
-        """Go away: nobody listens, open connections end."""
+        """Stop listening and close open connections."""
         if self._runner and self._session:
             await self._runner.cleanup()
             await self._session.close()
@@ -99,7 +99,7 @@ class CaGate:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         endpoint = Endpoint.of(request.path)
         try:
-            await request.read()  # now: a client that dies while its request is delayed has asked all the same
+            await request.read()  # now: a client that dies while its request is delayed has still sent it
         except ConnectionResetError:
             return _reset(request)
         waiting = self._faults[endpoint]
@@ -112,7 +112,7 @@ class CaGate:
         return _reset(request) if response is None else response
 
     async def _answer(self, request: web.Request, endpoint: Endpoint, fault: Fault | None) -> web.Response | None:
-        """Return what the client shall get; None: a reset."""
+        """Return the response for the client; None: reset its connection."""
         match fault:
             case None:
                 return await self._forward(request, endpoint)
@@ -152,7 +152,7 @@ class CaGate:
 
 
 class _Room:
-    """Where authorizations are looked at by many, and newOrder is alone; first come, first served."""
+    """A lock that many fetches of authorizations share and newOrder has alone; first come, first served."""
 
     def __init__(self) -> None:
         self._door: Final = asyncio.Lock()
@@ -161,7 +161,7 @@ class _Room:
         self._empty.set()
 
     def entered(self, endpoint: Endpoint) -> AbstractAsyncContextManager[None]:
-        """Return the context in which a request for *endpoint* may go on."""
+        """Return the context in which a request for *endpoint* may proceed."""
         match endpoint:
             case Endpoint.NEW_ORDER:
                 return self._alone()
@@ -190,12 +190,12 @@ class _Room:
 
 
 def _end_to_end(headers: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return *headers* without those that are between two neighbours only."""
+    """Return *headers* without the hop-by-hop ones."""
     return [(name, value) for name, value in headers.items() if name.lower() not in HOP_BY_HOP]
 
 
 def _reset(request: web.Request) -> web.Response:
-    """Reset the connection of *request*; the response returned reaches nobody."""
+    """Reset the connection of *request*; the returned response is never sent."""
     if (transport := request.transport) is not None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
         transport.abort()

@@ -1,4 +1,4 @@
-"""The files of a new PostgreSQL server: what `initdb` makes, made once, then copied in a tenth of the time."""
+"""The files of a new PostgreSQL server: `initdb` creates them once, and copies take a tenth of the time."""
 
 import os
 import secrets
@@ -20,7 +20,7 @@ INITDB: Final = ("--username", SUPERUSER, "--auth=scram-sha-256", "--encoding=UT
 
 
 def owner() -> str | None:
-    """Return the user that must own the files and run the server, when it cannot be ourselves."""
+    """Return the user that must own the files and run the server, when this process's user cannot."""
     return "postgres" if os.getuid() == 0 else None
 
 
@@ -37,7 +37,7 @@ def copy_to(folder: Path) -> str:
 
 
 def _kept() -> Path:
-    """Return the folder with the files, made now if this PostgreSQL has not made them yet."""
+    """Return the folder with the files; create them if this version of PostgreSQL has not yet done so."""
     binaries = programs.postgresql_bin()
     kept = KEPT / str(binaries).strip("/").replace("/", "-")
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _kept() -> Path:
 
 
 def _initialize(folder: Path, initdb: Path) -> None:
-    """Let *initdb* make the files in *folder*, and keep the superuser's password beside them."""
+    """Let *initdb* create the files in *folder*, and store the superuser's password next to them."""
     password = folder / PASSWORD
     password.touch(mode=0o600)
     password.write_text(secrets.token_urlsafe(16))
@@ -72,4 +72,4 @@ def _initialize(folder: Path, initdb: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise ProgramError(f"initdb ended with status {done.returncode}\n{done.stdout}{done.stderr}")
+        raise ProgramError(f"initdb exited with status {done.returncode}\n{done.stdout}{done.stderr}")

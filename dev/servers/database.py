@@ -1,4 +1,4 @@
-"""A PostgreSQL server that is already there, by the address of a role that may create databases."""
+"""A running PostgreSQL server, reached by the address of a role that may create databases."""
 
 import secrets
 from typing import Final
@@ -8,7 +8,7 @@ import asyncpg
 
 
 class DatabaseServer:
-    """A server with an administrator's login: what tests do to it beside their own work."""
+    """A server with an administrator's login, and the operations that tests need."""
 
     def __init__(self, url: str) -> None:
         self.url: Final = url
@@ -29,7 +29,7 @@ class DatabaseServer:
         return self.url_of(name)
 
     async def drop_database(self, url: str) -> None:
-        """Drop the database at *url*, whoever is still connected to it."""
+        """Drop the database at *url*, even if clients are still connected to it."""
         await self.execute(f'DROP DATABASE IF EXISTS "{urlsplit(url).path[1:]}" WITH (FORCE)')
 
     async def execute(self, statement: str) -> None:
@@ -41,7 +41,7 @@ class DatabaseServer:
             await connection.close()
 
     async def answers(self) -> bool:
-        """Whether the server lets us in."""
+        """Whether the administrator can log in."""
         try:
             await self.execute("SELECT 1")
         except (TimeoutError, OSError, asyncpg.PostgresError):

@@ -1,4 +1,4 @@
-"""What a gate in front of a certificate authority can do to one request instead of passing it on."""
+"""The faults that a gate in front of a certificate authority can apply to one request."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ ERRORS: Final = "urn:ietf:params:acme:error:"  # RFC 8555 section 6.7
 
 
 class Endpoint(StrEnum):
-    """What a request is for, by the paths that Pebble gives to its resources."""
+    """The ACME resource of a request, recognised by the paths that Pebble uses."""
 
     DIRECTORY = "dir"
     NONCE = "nonce-plz"
@@ -34,24 +34,24 @@ class Endpoint(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The connection is reset, and the authority has not seen the request."""
+    """The connection is reset, and the authority never sees the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class DropAnswer:
-    """The authority does what it was asked, and the connection is reset in place of its answer."""
+    """The authority carries out the request, and the connection is reset instead of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """The request goes on to the authority later."""
+    """The request reaches the authority later."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HoldAnswer:
-    """The authority does what it was asked; its answer waits for `release`."""
+    """The authority carries out the request; its answer waits for `release`."""
 
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the authority has answered."""
@@ -60,7 +60,7 @@ class HoldAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """This is answered, and the authority has not seen the request."""
+    """The client gets this answer, and the authority never sees the request."""
 
     status: int
     body: str = ""
@@ -85,10 +85,10 @@ def problem(kind: str, *, status: int, detail: str = "", retry_after: str | None
 
 
 def unavailable(retry_after: str | None = None) -> Answer:
-    """Return what a load balancer answers when the authority behind it is away: no problem document."""
+    """Return the answer of a load balancer whose authority is down: no problem document."""
     return Answer(status=503, body="Service Unavailable", retry_after=retry_after)
 
 
 def rate_limited(detail: str, *, retry_after: str | None = None) -> Answer:
-    """Return the refusal of a request beyond a limit."""
+    """Return the refusal of a request beyond a rate limit."""
     return problem("rateLimited", status=429, detail=detail, retry_after=retry_after)

@@ -1,7 +1,7 @@
-"""A private DNS server that says what it is told to say: pebble-challtestsrv.
+"""A private DNS server with configurable answers: pebble-challtestsrv.
 
-What is not set gets an empty answer, never NXDOMAIN. TTLs are 0. An address of an alias is answered with the alias, one
-step deep; who asks must follow further steps himself.
+A record that is not set gets an empty answer, never NXDOMAIN. TTLs are 0. A query for the address of an alias is
+answered with the alias and its target's address, one step deep; the client must follow further steps itself.
 """
 
 from collections.abc import Sequence
@@ -29,41 +29,41 @@ class Names(Server):
 
     @classmethod
     async def start(cls, folder: Path, *, default_address: str = "") -> Self:
-        """Return a new server; *default_address* is the A record of every name that has none set."""
+        """Return a new server; *default_address* is the A record of every name for which none was set."""
         folder.mkdir(parents=True, exist_ok=True)
         self = cls(folder, default_address=default_address)
         await self.resume()
         return self
 
     async def set_a(self, host: str, *addresses: str) -> None:
-        """Let *host* have these IPv4 addresses and no others."""
-        await self._tell("clear-a", host=host)
-        await self._tell("add-a", host=host, addresses=addresses)
+        """Replace the IPv4 addresses of *host*."""
+        await self._set("clear-a", host=host)
+        await self._set("add-a", host=host, addresses=addresses)
 
     async def set_aaaa(self, host: str, *addresses: str) -> None:
-        """Let *host* have these IPv6 addresses and no others."""
-        await self._tell("clear-aaaa", host=host)
-        await self._tell("add-aaaa", host=host, addresses=addresses)
+        """Replace the IPv6 addresses of *host*."""
+        await self._set("clear-aaaa", host=host)
+        await self._set("add-aaaa", host=host, addresses=addresses)
 
     async def set_cname(self, host: str, target: str) -> None:
-        """Let *host* be an alias of *target*."""
-        await self._tell("set-cname", host=host, target=target)
+        """Make *host* an alias of *target*."""
+        await self._set("set-cname", host=host, target=target)
 
     async def set_txt(self, host: str, value: str) -> None:
-        """Let *host* have this text (and those set before)."""
-        await self._tell("set-txt", host=f"{host}.", value=value)
+        """Add a TXT record to *host*."""
+        await self._set("set-txt", host=f"{host}.", value=value)
 
     async def servfail(self, host: str) -> None:
-        """Let every query for *host* fail."""
-        await self._tell("set-servfail", host=host)
+        """Make every query for *host* fail."""
+        await self._set("set-servfail", host=host)
 
     async def clear(self, host: str) -> None:
-        """Forget all that was set for *host*."""
+        """Remove everything that was set for *host*."""
         for kind in ("a", "aaaa", "cname", "servfail", "caa"):
-            await self._tell(f"clear-{kind}", host=host)
-        await self._tell("clear-txt", host=f"{host}.")
+            await self._set(f"clear-{kind}", host=host)
+        await self._set("clear-txt", host=f"{host}.")
 
-    async def _tell(self, path: str, **body: str | Sequence[str]) -> None:
+    async def _set(self, path: str, **body: str | Sequence[str]) -> None:
         async with (
             aiohttp.ClientSession(raise_for_status=True) as session,
             session.post(f"http://{self._management}/{path}", json=body),
@@ -84,9 +84,9 @@ class Names(Server):
         return Command(argv=[programs.challtestsrv(), *words], log=self.log)
 
     async def _is_ready(self) -> bool:
-        """Whether it takes orders; it listens for queries before."""
+        """Whether its management API answers; it answers queries before that."""
         try:
-            await self._tell("clear-a", host="ready.invalid")
+            await self._set("clear-a", host="ready.invalid")
         except aiohttp.ClientConnectionError:
             return False
         return True

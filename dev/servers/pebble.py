@@ -1,7 +1,7 @@
-"""A private ACME certificate authority: Pebble, with a DNS server of its own that says what it is told to.
+"""A private ACME certificate authority: Pebble, with its own DNS server, whose answers can be configured.
 
-Pebble keeps everything in memory: a restart forgets accounts, orders and its own root. Its validations go to one port
-for HTTP-01 and one for TLS-ALPN-01, at whatever address its DNS server names (`dev.ports.free_address` has addresses).
+Pebble keeps everything in memory: a restart forgets accounts, orders and its own root. It validates at one port for
+HTTP-01 and one for TLS-ALPN-01, at the addresses that its DNS server returns (`dev.ports.free_address` has free ones).
 """
 
 import json
@@ -29,26 +29,26 @@ ISSUED: Final = re.compile(r"Issued certificate serial ([0-9a-f]+) for order ")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How this Pebble differs from its defaults."""
+    """Options of a Pebble, with their defaults here."""
 
     http_port: int = field(default_factory=free_port)
     """Where HTTP-01 validations connect to."""
     tls_port: int = field(default_factory=free_port)
     """Where TLS-ALPN-01 validations connect to."""
     nonce_reject_percent: int = 5
-    """How many good nonces are refused as bad: 5 is Pebble's own choice, to teach clients."""
+    """The percentage of good nonces that are refused; Pebble's own default is 5, as a test of clients."""
     authorization_reuse_percent: int = 0
-    """How many new orders find the name valid already: Pebble's own choice is 50."""
+    """The percentage of new orders that re-use a valid authorization; Pebble's own default is 50."""
     sleeps: bool = False
     """Whether a validation waits up to 15 seconds first, as Pebble does by default."""
     validity_seconds: int = 90 * 86_400
-    """How long certificates are valid: Pebble's own choice is five years."""
+    """How long certificates are valid: Pebble's own default is five years."""
     default_address: str = ""
-    """The IPv4 address of every name that has none set; none by default."""
+    """The IPv4 address of every name for which none was set; none by default."""
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables that say so."""
+        """The environment variables with these options."""
         return {
             "PATH": os.environ["PATH"],
             "PEBBLE_WFE_NONCEREJECT": str(self.nonce_reject_percent),
@@ -98,7 +98,7 @@ class Pebble(Server):
 
     @property
     def trust(self) -> ssl.SSLContext:
-        """What a client needs to trust Pebble's own TLS."""
+        """The PEM file that a client must trust for Pebble's own TLS."""
         return ssl.create_default_context(cafile=str(self.ca_file))
 
     async def roots(self) -> bytes:
@@ -126,7 +126,7 @@ class Pebble(Server):
         return tuple(self._certificates[serial] for serial in serials)
 
     def _text_of_this_run(self) -> str:
-        """Return the log since the last start: what was issued before, Pebble does not know any more."""
+        """Return the log since the last start: Pebble has forgotten everything that it issued before."""
         return self.log_text().rpartition("Starting Pebble ACME server")[2]
 
     def _command(self) -> Command:

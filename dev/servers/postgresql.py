@@ -1,7 +1,7 @@
 """A private PostgreSQL server: TCP on loopback only, its own data, one superuser with a random password.
 
-PostgreSQL refuses to run as root: then it runs as the user `postgres`, and its folder must be one that this user can
-reach (`dev.folders` makes such).
+PostgreSQL refuses to run as root. Started by root, it runs as the user `postgres`, who must be able to reach its folder
+(`dev.folders` makes such folders).
 """
 
 import asyncio
@@ -26,7 +26,7 @@ max_connections = 500
 shared_buffers = 64MB
 # Shared memory as files of the data folder: those in /dev/shm outlive a SIGKILL.
 dynamic_shared_memory_type = mmap
-# A killed process loses nothing by this, as the kernel has what it wrote; only a power cut would.
+# A killed process loses nothing by this, because the kernel has its writes; only a power cut would.
 fsync = {fsync}
 full_page_writes = {fsync}
 log_line_prefix = '%m %u@%d '
@@ -36,12 +36,12 @@ max_wal_size = 256MB
 
 
 class StopMode(Enum):
-    """How the server is told to stop."""
+    """How to stop the server."""
 
     FAST = signal.SIGINT
     """Sessions are ended, data is checkpointed."""
     IMMEDIATE = signal.SIGQUIT
-    """As a crash: the next start recovers from the write-ahead log."""
+    """Like a crash: the next start recovers from the write-ahead log."""
 
 
 class PostgreSQL(Server, DatabaseServer):
@@ -77,7 +77,7 @@ class PostgreSQL(Server, DatabaseServer):
 
     @property
     def data(self) -> Path:
-        """The data folder: everything that the server keeps, the write-ahead log included."""
+        """The data folder: everything that the server stores, the write-ahead log included."""
         return self.folder / cluster.DATA
 
     def _command(self) -> Command:

@@ -1,4 +1,4 @@
-"""Where the programs are that tests start: as Debian's packages install them, or where the environment says."""
+"""Finds the programs that tests start: where Debian's packages install them, or where the environment says."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from typing import Final
 
 from dev.program import ProgramError
 
-# Debian's /usr/sbin/rabbitmq-server changes to the user rabbitmq; the package's own script runs as whoever calls it.
+# Debian's /usr/sbin/rabbitmq-server changes to the user rabbitmq; the package's own script runs as its caller.
 _RABBITMQ: Final = ("/usr/lib/rabbitmq/lib", "rabbitmq_server-*/sbin")
 _POSTGRESQL: Final = ("/usr/lib/postgresql", "*/bin")
 
@@ -34,7 +34,7 @@ def challtestsrv() -> Path:
 
 
 def openssl() -> Path:
-    """Return the program `openssl`, with which most people make their keys and certificates."""
+    """Return the program `openssl`, which most people use to make keys and certificates."""
     return _program("OPENSSL", "openssl", "openssl")
 
 

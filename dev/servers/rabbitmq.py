@@ -1,7 +1,7 @@
 """A private RabbitMQ node: loopback only, its own data, cookie and epmd, one administrator with a random password.
 
-It runs as whoever starts it. The management API keeps its figures for a second, not for five as by default, so that who
-waits for a queue to be empty does not wait for the figures.
+It runs as the user that starts it. The management API refreshes its statistics every second instead of every five, so
+that waiting for an empty queue does not take longer than necessary.
 """
 
 import asyncio
@@ -64,11 +64,11 @@ class RabbitMQ(Server, Broker):
         return self
 
     async def stop(self) -> None:
-        """Stop the node in good order; return when it and its epmd are gone."""
+        """Stop the node cleanly; return when it and its epmd are gone."""
         await self.program.stop(signal.SIGTERM, STOP_SECONDS)
 
     async def restart(self) -> None:
-        """Stop the node in good order and start it again."""
+        """Stop the node cleanly and start it again."""
         await self.stop()
         await self.resume()
 
@@ -76,7 +76,7 @@ class RabbitMQ(Server, Broker):
         return Command(argv=[programs.rabbitmq_sbin() / "rabbitmq-server"], log=self.log, env=self._environment())
 
     async def _is_ready(self) -> bool:
-        """Whether clients are served: the listener for them is the last thing that a node starts."""
+        """Whether clients are served: a node starts the listener for them last."""
         try:
             _, writer = await asyncio.open_connection(self.host, self.port)
         except OSError:
@@ -94,7 +94,7 @@ class RabbitMQ(Server, Broker):
         (self.folder / "enabled_plugins").write_text("[rabbitmq_management,rabbitmq_prometheus].\n")
 
     def _environment(self) -> dict[str, str]:
-        """Return what keeps the node off everything that another one on this machine may use."""
+        """Return variables that separate the node from every other one on this machine."""
         folder = str(self.folder)
         return {
             "PATH": os.environ["PATH"],
@@ -112,6 +112,6 @@ class RabbitMQ(Server, Broker):
             "RABBITMQ_PID_FILE": f"{folder}/pid",
             "RABBITMQ_DIST_PORT": str(self._port["dist"]),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-            # The script then becomes the Erlang machine instead of waiting for it, so signals reach the node itself.
+            # With it the script becomes the Erlang machine instead of waiting for it, so signals reach the node itself.
             "RUNNING_UNDER_SYSTEMD": "true",
         }

@@ -1,4 +1,4 @@
-"""What all private servers have in common: a folder, a program, a start that waits until it serves, an end."""
+"""The common part of all private servers: a folder, a program, a start that waits until it serves, an end."""
 
 import asyncio
 import os
@@ -16,27 +16,27 @@ START_SECONDS: Final = 60.0  # RabbitMQ takes 5 on a quiet machine, the others a
 
 
 class Server(ABC):
-    """A server of our own, which may be stopped and started again on its ports."""
+    """A private server, which may be stopped and started again on its ports."""
 
     name: str
     ports: tuple[int, ...]
-    """Every port that it listens on, at 127.0.0.1 only."""
+    """All ports that it listens on, at 127.0.0.1 only."""
 
     def __init__(self, folder: Path) -> None:
         self.folder: Final = folder
-        """All that it keeps."""
+        """The folder of its data."""
         self._program: Program | None = None
 
     @abstractmethod
     def _command(self) -> Command:
-        """Return what to run."""
+        """Return the command that runs it."""
 
     @abstractmethod
     async def _is_ready(self) -> bool:
         """Whether clients are served."""
 
     async def resume(self) -> None:
-        """Start the server on the ports and data that it had; return when it serves clients."""
+        """Start the server on its previous ports and data; return when it serves clients."""
         self._program = await Program.start(self._command())
         try:
             await self._until_ready(self._program)
@@ -58,15 +58,15 @@ class Server(ABC):
         await self.program.kill()
 
     def freeze(self) -> None:
-        """Let the server hang: the kernel still accepts connections for it, and nobody answers."""
+        """Make the server hang: the kernel still accepts connections for it, and they get no answer."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Let a frozen server continue."""
         self._signal(signal.SIGCONT)
 
     async def end(self) -> None:
-        """End the server for good, in whatever way is fast: its data is not needed any more."""
+        """End the server for good in the quickest way: its data is no longer needed."""
         if self._program is not None:
             await self._program.end()
 
@@ -78,17 +78,17 @@ class Server(ABC):
 
     @property
     def program(self) -> Program:
-        """The process that runs now, or ran last."""
+        """The running process, or the last one."""
         assert self._program is not None
         return self._program
 
     @property
     def log(self) -> Path:
-        """Where all that it has logged is, from its first start on."""
+        """The file with its log since its first start."""
         return self.folder / f"{self.name}.log"
 
     def log_text(self) -> str:
-        """Return what it has logged since its first start."""
+        """Return its log since its first start."""
         return self.log.read_text(errors="replace")
 
     def _signal(self, number: signal.Signals) -> None:
@@ -99,7 +99,7 @@ class Server(ABC):
 
 
 def _family(pid: int) -> Iterator[int]:
-    """Yield *pid* and the process ids of all its descendants, parents first: one that is stopped starts no more."""
+    """Yield *pid* and the ids of all its descendants, parents first: a stopped process starts no children."""
     yield pid
     with suppress(FileNotFoundError):
         for thread in Path(f"/proc/{pid}/task").iterdir():

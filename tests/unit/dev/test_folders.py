@@ -58,5 +58,5 @@ def test_a_folder_that_somebody_put_in_our_place_is_refused(tmp_path: Path) -> N
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"certsmith-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(PermissionError, match="set TMPDIR to a folder of your own"):
+    with pytest.raises(PermissionError, match="set TMPDIR to your own folder"):
         folders.home()
