@@ -37,9 +37,9 @@ _DEADLINE_SECONDS: Final = 300
 
 
 async def measure(platform: Platform, other_tree: Path | None = None) -> list[Result]:
-    """Return the results for the main path; with *other_tree*, only the CPU of an order, beside that tree's."""
+    """Return the results for the main path; with *other_tree*, only the CPU of an order compared with that tree's."""
     if other_tree is not None:
-        return await _beside(platform, other_tree)
+        return await _compare(platform, other_tree)
     node = platform.terminator("node", TERMINATOR_WORKERS="2")
     provisioner = platform.provisioner("provisioner", LOG_LEVEL="warning")
     await platform.run(node, provisioner)
@@ -86,7 +86,7 @@ async def measure(platform: Platform, other_tree: Path | None = None) -> list[Re
     ]
 
 
-async def _beside(platform: Platform, other_tree: Path) -> list[Result]:
+async def _compare(platform: Platform, other_tree: Path) -> list[Result]:
     await platform.run(platform.terminator("node", TERMINATOR_WORKERS="2"))
     trust = ssl.create_default_context(cadata=(await platform.pebble.roots()).decode())
     async with _listening(platform) as ready:

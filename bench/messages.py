@@ -1,6 +1,6 @@
 """The CPU that a message costs the provisioner: consumed from a queue, and published from the outbox.
 
-Consumed: `domain.deleted` for names that nobody has registered, so that a message costs its inbox row, a look at the
+Consumed: `domain.deleted` for names that are not registered, so that a message costs its inbox row, a query for the
 domain, and the acknowledgement. Published: rows that another process has put into the outbox, which the relay reads,
 sends with confirmation, and deletes. CPU is the user and system time of the provisioner's process, its database and
 broker work included.
@@ -37,7 +37,7 @@ _DEADLINE_SECONDS: Final = 120.0
 
 
 async def measure(platform: Platform, other_tree: Path | None = None) -> list[Result]:
-    """Return the CPU seconds for each message, beside those of the provisioner in *other_tree*."""
+    """Return the CPU seconds for each message, compared with the provisioner in *other_tree*."""
 
     async def run(service: Service) -> dict[str, float]:
         names = [f"{secrets.token_hex(5)}.example.com" for _ in range(_NAMES)]

@@ -20,7 +20,7 @@ async def compare(
     other_tree: Path | None,
     rounds: int,
 ) -> list[Result]:
-    """Return the median of each cost that *run* returns, in CPU seconds, beside the other tree's if there is one.
+    """Return the median of each cost that *run* returns, in CPU seconds, compared with the other tree's, if any.
 
     *make* returns the service of the given name; *run* is called in each round with the running service.
     """

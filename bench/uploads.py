@@ -42,9 +42,9 @@ Data = dict[str, Any]
 
 
 async def measure(platform: Platform, other_tree: Path | None = None) -> list[Result]:
-    """Return the results for uploads; with *other_tree*, only the CPU of an upload, beside that tree's."""
+    """Return the results for uploads; with *other_tree*, only the CPU of an upload compared with that tree's."""
     if other_tree is not None:
-        return await _beside(platform, other_tree)
+        return await _compare(platform, other_tree)
     validator = platform.validator("validator", LOG_LEVEL="warning")
     await platform.run(validator)
     bench = _Bench(platform, validator.pid)
@@ -56,7 +56,7 @@ async def measure(platform: Platform, other_tree: Path | None = None) -> list[Re
     return results
 
 
-async def _beside(platform: Platform, other_tree: Path) -> list[Result]:
+async def _compare(platform: Platform, other_tree: Path) -> list[Result]:
     async with _published(platform) as requests:
 
         async def run(service: Service) -> dict[str, float]:
@@ -158,18 +158,20 @@ class _Bench:
 
     async def waits(self, requests: _Requests) -> list[Result]:
         """Return how long good uploads wait, alone and next to bad ones that are slow to judge."""
-        alone, beside = [], []
+        alone, with_slow = [], []
         for number in range(ROUNDS):
             alone.append(percentile(await self._steadily(requests), 0.99))
             async with asyncio.timeout(_DEADLINE_SECONDS), asyncio.TaskGroup() as tasks:
                 slow = tasks.create_task(self._slowly(requests))
-                beside.append(percentile(await self._steadily(requests), 0.99))
+                with_slow.append(percentile(await self._steadily(requests), 0.99))
                 slow.cancel()
-            print(f"  round {number + 1}: p99 {alone[-1] * 1000:.0f} ms alone, {beside[-1] * 1000:.0f} ms next to slow")
-        ratios = [with_slow / without for with_slow, without in zip(beside, alone, strict=True)]
+            print(
+                f"  round {number + 1}: p99 {alone[-1] * 1000:.0f} ms alone, {with_slow[-1] * 1000:.0f} ms next to slow"
+            )
+        ratios = [one / other for one, other in zip(with_slow, alone, strict=True)]
         return [
             of_rounds("upload_to_ready_p99_seconds", alone, unit="s"),
-            of_rounds("upload_to_ready_p99_seconds_beside_slow_ones", beside, unit="s"),
+            of_rounds("upload_to_ready_p99_seconds_beside_slow_ones", with_slow, unit="s"),
             of_rounds("upload_to_ready_p99_beside_slow_ones_over_alone", ratios, unit="", goal=2.0),
         ]
 

@@ -1,4 +1,4 @@
-"""A backup of the database and its way back, as docs/operations.md has them."""
+"""A backup of the database, and restoring it, as docs/operations.md describes them."""
 
 import os
 import subprocess
@@ -14,13 +14,13 @@ _KEYED = ("\\restrict ", "\\unrestrict ")
 
 
 def tool(name: str, *arguments: str) -> bytes:
-    """Return what one of PostgreSQL's programs writes."""
+    """Return the output of one of PostgreSQL's programs."""
     command = [str(postgresql_bin() / name), *arguments]
     return subprocess.run(command, check=True, capture_output=True, env={"PATH": os.environ["PATH"]}).stdout
 
 
 def what_it_is(url: str) -> list[str]:
-    """Return all that a database consists of: tables, rights, policies, triggers, and what has been migrated."""
+    """Return the whole schema of a database: tables, rights, policies, triggers, and the applied migrations."""
     return [line for line in tool("pg_dump", url).decode().splitlines() if not line.startswith(_KEYED)]
 
 

@@ -1,4 +1,4 @@
-"""The gate in front of Pebble: it keeps Pebble alive under load, and makes the troubles that tests ask for."""
+"""The gate in front of Pebble keeps Pebble alive under load, and injects faults."""
 
 import asyncio
 import ssl
@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 600.0  # of the client, which is what is not tested here
 
 @pytest_asyncio.fixture
 async def ca(server_folder: Path) -> AsyncIterator[Pebble]:
-    """Yield a Pebble for which every name has the same address, where nobody needs to answer yet."""
+    """Yield a Pebble for which every name has the same address."""
     behaviour = Behaviour(default_address=free_address())
     async with await Pebble.start(server_folder / "pebble", behaviour) as pebble:
         yield pebble
@@ -77,7 +77,7 @@ async def test_urls_lead_back_through_the_gate(gate: CaGate, client: aiohttp.Cli
     assert directory["newOrder"] == gate.directory_url.replace("/dir", "/order-plz")
 
 
-async def test_each_fault_meets_one_request(gate: CaGate, client: aiohttp.ClientSession) -> None:
+async def test_each_fault_is_applied_to_one_request(gate: CaGate, client: aiohttp.ClientSession) -> None:
     gate.inject(
         Endpoint.DIRECTORY,
         unavailable(retry_after="120"),
@@ -108,7 +108,7 @@ async def test_a_reset_request_does_not_reach_the_authority(
     assert gate.seen[-1].status is None
 
 
-async def test_a_dropped_answer_was_given_by_the_authority(
+async def test_the_authority_carries_out_a_request_whose_answer_is_dropped(
     ca: Pebble, gate: CaGate, client: aiohttp.ClientSession
 ) -> None:
     before = ca.log_text().count("/nonce-plz")
@@ -141,7 +141,9 @@ async def test_a_delayed_request_is_answered_later(gate: CaGate, client: aiohttp
     assert time.monotonic() - started >= 0.2
 
 
-async def test_a_closed_gate_is_away_and_comes_back(gate: CaGate, client: aiohttp.ClientSession) -> None:
+async def test_a_closed_gate_is_unreachable_until_it_is_opened_again(
+    gate: CaGate, client: aiohttp.ClientSession
+) -> None:
     await gate.close()
     with pytest.raises(aiohttp.ClientConnectionError):
         await client.get(gate.directory_url)
@@ -171,7 +173,7 @@ async def _account(stack: AsyncExitStack, gate: CaGate) -> HttpAcmeAccount:
 
 
 async def _serve_answers(stack: AsyncExitStack, ca: Pebble, accounts: list[HttpAcmeAccount]) -> None:
-    """Answer HTTP-01 validations: the name says whose order it is."""
+    """Answer HTTP-01 validations; the name identifies the order."""
 
     async def answer(request: web.Request) -> web.Response:
         number = int(request.host.removeprefix("name-").partition(".")[0])

@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises, read off the file: who sees which secret, what is reachable, what is limited."""
+"""The promises of docker-compose.yml, read from the file: secrets of each service, reachable ports, limits."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -64,16 +64,16 @@ def test_variables_mean_what_the_specification_says(text: str, expected: str) ->
 @pytest.mark.parametrize(
     ("text", "message"), [("${UNSET:?say why}", "UNSET must be set: say why"), ("${SET", "not closed"), ("${}", "no v")]
 )
-def test_a_variable_that_must_be_set_is_missed(text: str, message: str) -> None:
+def test_a_missing_required_variable_is_an_error(text: str, message: str) -> None:
     with pytest.raises(InterpolationError, match=message):
         interpolate([text], VARIABLES)
 
 
-def test_nobody_has_to_set_a_variable() -> None:
+def test_no_variable_must_be_set() -> None:
     assert ":?" not in FILE.read_text()
 
 
-def test_every_service_is_contained() -> None:
+def test_every_container_is_restricted() -> None:
     for name, service in SERVICES.items():
         definition = service.definition
         assert definition["read_only"] is True, name
@@ -86,7 +86,7 @@ def test_every_service_is_contained() -> None:
 
 
 def test_no_service_runs_as_root() -> None:
-    images_own = {"prometheus"}  # its image says nobody
+    images_own = {"prometheus"}  # its image sets the user nobody
 
     users = {name: each.definition.get("user", "root") for name, each in SERVICES.items() if name not in images_own}
 
@@ -100,7 +100,7 @@ def test_images_are_pinned_to_a_release() -> None:
         assert "build" in service.definition or re.match(r"v?\d+", tag), name
 
 
-def test_what_lasts_is_restarted_and_checked() -> None:
+def test_every_lasting_service_is_restarted_and_has_a_health_check() -> None:
     assert LASTING == ["hello", "provisioner", "second-terminator", "terminator", "validator"]
     for name in LASTING:
         assert OURS[name].definition["restart"] == "unless-stopped", name
@@ -116,7 +116,7 @@ def test_migration_waits_for_the_servers_and_services_wait_for_migration() -> No
         assert SERVICES[name].depends_on == {"migrate": "service_completed_successfully"}
 
 
-def test_dependencies_are_there_whenever_a_service_is() -> None:
+def test_the_dependencies_of_a_service_are_in_all_its_profiles() -> None:
     for service in SERVICES.values():
         for other in service.depends_on:
             assert not SERVICES[other].profiles or SERVICES[other].profiles >= service.profiles, (service.name, other)
@@ -143,20 +143,20 @@ def test_only_the_terminator_is_reachable_from_outside() -> None:
     }
 
 
-def test_the_servers_are_in_networks_without_a_way_out() -> None:
+def test_the_servers_networks_are_internal() -> None:
     assert SERVICES["rabbitmq"].definition["networks"] == ["bus"]
     assert SERVICES["postgres"].definition["networks"] == ["store"]
     for name in ("bus", "store"):
         assert COMPOSE.document["networks"][name]["internal"] is True
 
 
-def test_who_opens_keys_is_never_swapped_to_a_disk() -> None:
+def test_containers_that_open_keys_are_never_swapped_to_disk() -> None:
     for name in ("validator", "terminator", "second-terminator", "keeper"):
         assert SERVICES[name].definition["memswap_limit"] == SERVICES[name].definition["mem_limit"], name
         assert SERVICES[name].definition["ulimits"]["core"] == 0, name
 
 
-def test_who_judges_uploads_reaches_nobody_outside() -> None:
+def test_the_validator_reaches_no_address_outside() -> None:
     networks = SERVICES["validator"].definition["networks"]
 
     assert networks == ["bus", "store"]
@@ -173,7 +173,7 @@ def test_no_upstream_leads_into_the_networks_of_the_servers() -> None:
         assert compose.services[name].environment["TERMINATOR_UPSTREAM_DENY"].split(",") == subnets
 
 
-def test_everybody_sees_his_own_secrets_only() -> None:
+def test_every_service_sees_only_its_own_secrets() -> None:
     holders: dict[str, set[str]] = {}
     for name, service in SERVICES.items():
         for secret in service.secrets.values():
@@ -245,7 +245,7 @@ def test_every_variable_of_an_example_is_a_setting(name: str) -> None:
     assert read_settings(ROOT / "deploy" / name).items() <= dict(offered).items()
 
 
-def test_what_is_mounted_is_there() -> None:
+def test_every_mounted_file_exists() -> None:
     for service in SERVICES.values():
         for target, path in service.files.items():
             assert target in service.secrets or service.name in ("keys", "keeper") or path.exists(), path
@@ -263,7 +263,7 @@ def _names(cls: type[Settings]) -> list[str]:
 
 
 def _repeated(node: yaml.Node) -> Iterator[str]:
-    """Yield the keys that *node* and what is in it have more than once: a parser takes the last without a word."""
+    """Yield the keys that *node* or a node in it has more than once: a parser silently takes the last one."""
     match node:
         case yaml.MappingNode():
             keys = [key.value for key, _ in node.value]

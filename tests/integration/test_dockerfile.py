@@ -1,4 +1,4 @@
-"""What the image promises, read off its recipe; there need be no Docker where the tests run."""
+"""The promises of the image, read from its Dockerfile; the tests need no Docker."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def _named(stage: list[Instruction], name: str) -> list[Instruction]:
     return [each for each in stage if each.name == name]
 
 
-def test_what_is_copied_is_there_and_sent_to_the_builder() -> None:
+def test_every_copied_file_exists_and_is_in_the_build_context() -> None:
     sources = [word for each in _named(BUILD, "COPY") for word in each.words[:-1]]
     sent = (ROOT / ".dockerignore").read_text().splitlines()
 
@@ -28,7 +28,7 @@ def test_what_is_copied_is_there_and_sent_to_the_builder() -> None:
     assert {line.removeprefix("!") for line in sent if line.startswith("!")} == {*sources}
 
 
-def test_everything_else_stays_outside() -> None:
+def test_the_build_context_has_no_other_files() -> None:
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
 
     assert rules[0] == "*"
@@ -39,7 +39,7 @@ def test_the_base_is_a_release_and_the_same_for_both_stages() -> None:
     assert [BUILD[0].words[0], FINAL[0].words[0]] == ["${PYTHON}", "${PYTHON}"]
 
 
-def test_nothing_is_installed_without_its_hash_or_from_outside() -> None:
+def test_every_package_is_installed_by_hash_or_from_the_build_context() -> None:
     commands = [part for each in _named(BUILD, "RUN") for part in each.text.split("&&")]
     installing = [each for each in commands if re.search(r"\bpip\b.*\b(install|wheel)\b", each)]
 
@@ -58,20 +58,20 @@ def test_every_requirement_is_pinned_with_hashes(name: str) -> None:
         assert re.match(r"[\w.\[\]-]+==\S+ .*--hash=sha256:", each), each
 
 
-def test_the_final_stage_has_no_installer_and_takes_the_installation_only() -> None:
+def test_the_final_stage_has_no_installer_and_copies_only_the_installation() -> None:
     assert "pip uninstall" in _named(FINAL, "RUN")[0].text
     assert "apt" not in " ".join(each.text for each in FINAL)
     assert [each.words for each in _named(FINAL, "COPY")] == [("--from=build", "/opt/certsmith", "/opt/certsmith")]
 
 
-def test_it_runs_as_nobody_in_particular() -> None:
+def test_it_runs_as_a_user_without_files() -> None:
     (user,) = _named(FINAL, "USER")
 
     assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", user.text)
     assert {each.definition["user"] for each in OURS} == {user.text}
 
 
-def test_modules_come_from_the_installation_only() -> None:
+def test_modules_are_imported_only_from_the_installation() -> None:
     assert environment(FINAL)["PYTHONSAFEPATH"] == "1"
 
 

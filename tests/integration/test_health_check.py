@@ -11,7 +11,7 @@ from shared.process.health_check import main, probe
 
 
 async def asked(path: str, missing: dict[str, str], *, is_stopping: bool = False) -> str | None:
-    """Return what the probe says of *path* of a process for whose work *missing* is missing."""
+    """Return the health check's result for *path* of a process that lacks *missing*."""
 
     async def what_is_missing() -> dict[str, str]:
         return missing
@@ -33,16 +33,16 @@ async def test_a_process_that_is_not_ready_says_what_is_missing() -> None:
     )
 
 
-async def test_a_process_that_is_not_ready_lives() -> None:
+async def test_a_process_that_is_not_ready_is_live() -> None:
     assert await asked("/live", {"store": "does not answer"}) is None
 
 
-async def test_a_process_that_was_told_to_stop_wants_no_more_work() -> None:
+async def test_a_process_is_not_ready_from_the_moment_of_a_stop() -> None:
     assert await asked("/ready", {}, is_stopping=True) == "stopping: the work in hand is being finished"
     assert await asked("/live", {}, is_stopping=True) is None
 
 
-async def test_a_page_that_is_being_answered_holds_up_nobody_who_ends() -> None:
+async def test_a_page_in_progress_does_not_delay_a_stop() -> None:
     asked_for = asyncio.Event()
 
     async def hangs() -> dict[str, str]:
@@ -60,11 +60,11 @@ async def test_a_page_that_is_being_answered_holds_up_nobody_who_ends() -> None:
     assert "does not answer" in (await probing or "")
 
 
-async def test_a_page_that_is_not_there_is_a_reason() -> None:
+async def test_a_missing_page_is_unhealthy() -> None:
     assert await asked("/nothing", {}) == "404: Not Found"
 
 
-async def test_a_port_that_is_taken_is_a_wrong_setting() -> None:
+async def test_a_port_in_use_is_a_wrong_setting() -> None:
     async def nothing() -> dict[str, str]:
         return {}
 
@@ -74,7 +74,7 @@ async def test_a_port_that_is_taken_is_a_wrong_setting() -> None:
                 pass
 
 
-def test_nobody_at_the_address_is_a_reason(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_address_without_a_listener_is_unhealthy(capfd: pytest.CaptureFixture[str]) -> None:
     address = f"http://{LOOPBACK}:{free_port()}/ready"
 
     assert main([address]) == 1
@@ -82,9 +82,9 @@ def test_nobody_at_the_address_is_a_reason(capfd: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("text", ["https://localhost/", "localhost:80", ""])
-def test_only_addresses_of_plain_http_are_asked(text: str) -> None:
+def test_only_plain_http_addresses_are_accepted(text: str) -> None:
     assert probe(text) == f"{text} is not an http:// address"
 
 
-def test_it_takes_one_address() -> None:
+def test_it_accepts_exactly_one_address() -> None:
     assert main([]) == 2

@@ -1,4 +1,4 @@
-"""deploy/make-secrets: what whoever deploys runs first."""
+"""deploy/make-secrets, which operators run first."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ def make(folder: Path, *arguments: str) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return what is in the files of *folder*."""
+    """Return the contents of the files in *folder*."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -42,7 +42,7 @@ def test_every_secret_of_the_compose_file_is_made(made: Path) -> None:
     assert missing == []
 
 
-def test_the_folder_keeps_others_out_and_containers_can_read_the_files(made: Path) -> None:
+def test_other_users_cannot_enter_the_folder_and_containers_can_read_the_files(made: Path) -> None:
     folders = [made, made / "keys"]
     files = [path for path in made.rglob("*") if path.is_file()]
 
@@ -58,7 +58,7 @@ def test_no_password_is_used_twice(made: Path) -> None:
     assert all(len(password) == 48 for password in passwords)
 
 
-def test_the_administrators_have_the_passwords_that_their_addresses_say(made: Path) -> None:
+def test_the_administrators_passwords_are_those_in_their_addresses(made: Path) -> None:
     files = contents(made)
 
     assert files["postgres_password"] in files["database_url"]
@@ -85,7 +85,7 @@ def test_a_deleted_address_gets_a_new_password_and_nothing_else_changes(tmp_path
     assert {name for name in after if after[name] != before[name]} == {"terminator_amqp_url"}
 
 
-def test_an_installation_without_a_validator_gets_its_addresses_and_nothing_else_changes(tmp_path: Path) -> None:
+def test_an_older_installation_gets_the_validators_addresses_and_nothing_else_changes(tmp_path: Path) -> None:
     make(tmp_path)
     before = contents(tmp_path)
     added = {"validator_database_url", "validator_amqp_url"}
@@ -107,7 +107,7 @@ def test_a_machine_may_lack_the_rings_that_it_does_not_need(tmp_path: Path) -> N
     assert not (tmp_path / "keys/vault.secret.json").exists()
 
 
-def test_without_docker_compose_it_says_what_is_missing(tmp_path: Path) -> None:
+def test_without_docker_compose_it_names_the_missing_command(tmp_path: Path) -> None:
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\necho 'docker: unknown command: docker compose' >&2\nexit 1\n")  # a plugin is missing
     docker.chmod(0o700)
@@ -121,7 +121,7 @@ def test_without_docker_compose_it_says_what_is_missing(tmp_path: Path) -> None:
     )
 
 
-def test_production_has_nothing_of_the_certificate_authority_for_development(tmp_path: Path) -> None:
+def test_production_gets_no_files_of_the_development_ca(tmp_path: Path) -> None:
     make(tmp_path)
     files = contents(tmp_path)
 

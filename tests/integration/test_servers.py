@@ -1,4 +1,4 @@
-"""The private servers themselves: they serve, they keep what they should, they leave nothing behind."""
+"""The private servers serve, keep their data, and leave nothing behind."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ STARTER = Path(__file__).parents[1] / "rig" / "server_starter.py"
 ROOT = Path(__file__).parents[2]
 
 
-async def test_servers_started_together_serve_and_leave_nothing(server_folder: Path) -> None:
+async def test_servers_started_together_serve_and_leave_nothing_behind(server_folder: Path) -> None:
     async with together(server_folder) as servers:
         assert servers.rabbitmq
         assert servers.postgresql
@@ -44,7 +44,7 @@ async def test_servers_started_together_serve_and_leave_nothing(server_folder: P
         *(pytest.param(instant, signal.SIGINT, marks=pytest.mark.soak) for instant in ("postgres", "beam.smp", "epmd")),
     ],
 )
-async def test_a_starter_that_is_ended_leaves_nothing(
+async def test_a_starter_that_is_ended_leaves_nothing_behind(
     server_folder: Path, instant: str, number: signal.Signals
 ) -> None:
     program = [sys.executable, str(STARTER), str(server_folder / "servers")]
@@ -79,7 +79,7 @@ async def test_rabbitmq_keeps_confirmed_messages(own_rabbitmq: RabbitMQ) -> None
     assert await _take_all(own_rabbitmq.amqp_url) == [b"one", b"two"]
 
 
-async def test_a_rabbitmq_user_may_do_what_is_permitted_and_no_more(rabbitmq: Broker, vhost: str) -> None:
+async def test_a_rabbitmq_user_may_do_only_what_is_permitted(rabbitmq: Broker, vhost: str) -> None:
     user, password = f"user-of-{vhost}", "pass/word"
     await rabbitmq.add_user(user, password)
     await rabbitmq.permit(user, vhost=vhost, configure="^mine$", write="^$", read="^$")
@@ -118,7 +118,7 @@ async def test_postgresql_copies_databases_and_drops_those_in_use(own_postgresql
     connection.terminate()
 
 
-async def test_pebble_comes_back_on_its_address_with_a_new_root(own_pebble: Pebble) -> None:
+async def test_pebble_restarts_at_its_address_with_a_new_root(own_pebble: Pebble) -> None:
     before = await own_pebble.roots()
     await own_pebble.kill()
     assert processes.listening(list(own_pebble.ports)) == list(own_pebble.dns.ports)

@@ -1,4 +1,4 @@
-"""What is delivered: the wheel, installed with the pinned requirements into an environment that has nothing else."""
+"""The wheel, installed with the pinned requirements into an otherwise empty environment."""
 
 import json
 import os
@@ -34,7 +34,7 @@ print(json.dumps([providers[name] for name in ("certsmith", "services", "shared"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the wheel of this checkout, built without anything from outside."""
+    """Return the wheel of this checkout, built without downloads."""
     folder = tmp_path_factory.mktemp("wheel")
     run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT)
     (built,) = folder.glob("*.whl")
@@ -43,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path) -> Path:
-    """Return the folder of an environment with the requirements, by hash, and the wheel; and nothing else."""
+    """Return the folder of an environment with only the requirements, by hash, and the wheel."""
     folder = wheel.parent / "environment"
     run([*UV, "venv", "--python", sys.executable, folder], cwd=wheel.parent)
     install = [*UV, "pip", "install", "--python", folder, "--only-binary=:all:"]
@@ -57,7 +57,7 @@ def installed(wheel: Path) -> Path:
 
 
 def run(command: Sequence[object], *, cwd: Path, expected: int = 0, **settings: str) -> str:
-    """Run *command* in a clean environment and return all that it writes; fail unless it ends as *expected*."""
+    """Run *command* in a clean environment and return its output; fail unless it exits with *expected*."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     words = [*map(str, command)]
     ended = subprocess.run(words, check=False, cwd=cwd, env=kept | settings, capture_output=True, text=True)
@@ -67,14 +67,14 @@ def run(command: Sequence[object], *, cwd: Path, expected: int = 0, **settings: 
 
 
 def sources() -> Iterator[str]:
-    """Yield what belongs into the wheel."""
+    """Yield the files that belong into the wheel."""
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield str(path.relative_to(ROOT))
 
 
-def test_the_wheel_has_every_file_of_our_packages_and_no_other(wheel: Path) -> None:
+def test_the_wheel_has_exactly_the_files_of_our_packages(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
 
@@ -90,7 +90,7 @@ def test_every_module_can_be_imported_from_the_wheel(installed: Path) -> None:
     assert [file for file in files.values() if file and not file.startswith(str(installed))] == []
 
 
-def test_the_requirements_are_all_that_the_wheel_needs(installed: Path) -> None:
+def test_the_wheel_needs_only_the_pinned_requirements(installed: Path) -> None:
     run([*UV, "pip", "check", "--python", installed], cwd=installed)
 
 

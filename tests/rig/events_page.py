@@ -1,4 +1,4 @@
-"""The programs in docs/events.md, as its readers copy them."""
+"""Extracts the programs in docs/events.md as their readers copy them."""
 
 import re
 import sys
@@ -13,9 +13,9 @@ BLOCKS: Final[list[tuple[str, str]]] = re.findall(r"^```(python|sh|js)\n(.*?)^``
 
 
 def block(text: str, *, folder: Path) -> list[str]:
-    """Return the command line that runs the only block of the page with *text* in it.
+    """Return the command line that runs the only block of the page that contains *text*.
 
-    Packages for JavaScript are looked for beside the program: they are put into *folder*.
+    Node.js looks for packages next to the program, so they are put into *folder*.
     """
     ((language, code),) = [(language, code) for language, code in BLOCKS if text in code]
     match language:

@@ -57,21 +57,21 @@ urllib.request.urlopen(request, timeout=30)
 
 @dataclass
 class Reader:
-    """A broker as the page has it, and an environment as its reader has it."""
+    """A broker as the page assumes, and an environment as its reader has."""
 
     url: str
     folder: Path
     environment: dict[str, str]
 
     async def run(self, text: str) -> None:
-        """Run the block with *text* in it to its end."""
+        """Run the block that contains *text* to its end."""
         command = block(text, folder=self.folder)
         process = await asyncio.create_subprocess_exec(*command, env=self.environment, cwd=self.folder)
         async with asyncio.timeout(60):
             assert await process.wait() == 0
 
     async def received(self, queue: str = "provisioner.domain.created") -> Incoming:
-        """Return the request that is in *queue*, as its handler would get it."""
+        """Return the request in *queue*, as its handler would get it."""
         async with await aio_pika.connect(self.url) as connection:
             channel = await connection.channel()
             incoming = await (await channel.get_queue(queue, ensure=False)).get()
@@ -81,7 +81,7 @@ class Reader:
 
 @pytest_asyncio.fixture
 async def reader(own_rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Reader]:
-    """Yield what the page's reader has: a publisher's login, an administrator's for the API, curl and certsmith."""
+    """Yield the environment of the page's reader: logins of a publisher and an administrator, curl and certsmith."""
     url = own_rabbitmq.amqp_url
     publisher = own_rabbitmq.url_for("publisher", secrets.token_urlsafe(16))
     await topology.declare(url, manager_url(own_rabbitmq), settle_seconds=0)
@@ -116,7 +116,7 @@ async def test_every_program_for_publishing_publishes(reader: Reader) -> None:
         assert (event.id is not None, event.time is not None) == (has_id, has_id)
 
 
-async def test_the_program_for_listening_hears_facts_and_may_do_nothing_else(reader: Reader) -> None:
+async def test_the_program_for_listening_receives_facts_and_may_do_nothing_else(reader: Reader) -> None:
     await reader.run("/api/users/shop")
     process = await asyncio.create_subprocess_exec(
         *block("shop.facts", folder=reader.folder), env=reader.environment, stdout=asyncio.subprocess.PIPE
@@ -174,7 +174,7 @@ async def test_every_program_for_uploading_seals_what_the_validator_opens(reader
         assert (data.certificate_pem.encode(), opened.encode()) == (certificate, private_key)
 
 
-def test_every_block_is_tried() -> None:
+def test_every_block_of_the_page_is_run_by_a_test() -> None:
     tried = (*PUBLISHING, *UPLOADING, "/api/users/shop", "shop.facts")
 
     assert [[language for language, code in BLOCKS if text in code] for text in tried] == [

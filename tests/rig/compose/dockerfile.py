@@ -1,4 +1,4 @@
-"""A Dockerfile, read as far as its tests need: instructions by stage."""
+"""Reads a Dockerfile as far as its tests need: instructions by stage."""
 
 import json
 import shlex
@@ -9,21 +9,21 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction, as `COPY requirements.txt ./`: *name* is COPY, *text* the rest."""
+    """One instruction, for example `COPY requirements.txt ./`: *name* is COPY, *text* the rest."""
 
     name: str
     text: str
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The rest, word by word, of either form."""
+        """The words of *text*, which may have either form."""
         if self.text.startswith("["):
             return tuple(json.loads(self.text))
         return tuple(shlex.split(self.text))
 
 
 def stages(path: Path) -> list[list[Instruction]]:
-    """Return the instructions of each stage, FROM first; ARGs before the first stage are a stage of their own."""
+    """Return the instructions of each stage, FROM first; ARGs before the first stage are a separate stage."""
     found: list[list[Instruction]] = [[]]
     for instruction in _instructions(path):
         if instruction.name == "FROM":
@@ -33,7 +33,7 @@ def stages(path: Path) -> list[list[Instruction]]:
 
 
 def environment(stage: Sequence[Instruction]) -> dict[str, str]:
-    """Return what the ENV instructions of *stage* set."""
+    """Return the variables that the ENV instructions of *stage* set."""
     pairs = (word.partition("=") for each in stage if each.name == "ENV" for word in each.words)
     return {name: value for name, _, value in pairs}
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml, read as Compose reads it: anchors, variables, files of settings, secrets, dependencies."""
+"""Reads docker-compose.yml as Compose does: anchors, variables, files of settings, secrets, dependencies."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,20 @@ SECRETS: Final = "/run/secrets"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A service of the file; *definition* is all that is said of it."""
+    """A service of the file; *definition* is its part of the file."""
 
     name: str
     definition: Mapping[str, Any]
     environment: Mapping[str, str]
-    """With that of its files of settings."""
+    """Its environment, that of its files of settings included."""
     files: Mapping[str, Path]
-    """What is mounted where: the path in the container, and the file or folder on the host."""
+    """The mounts: the path in the container, and the file or folder on the host."""
     secrets: Mapping[str, str]
-    """Which of the files are secrets: the path in the container, and the secret's name."""
+    """The mounted secrets: the path in the container, and the secret's name."""
 
     @property
     def command(self) -> tuple[str, ...]:
-        """All words of what the container runs, as far as the file says it; none: what the image says."""
+        """The words of the container's command, as far as the file has it; none: the image's command."""
         words = [*self.definition.get("entrypoint", ()), *self.definition.get("command", ())]
         return tuple(map(str, words))
 
@@ -44,17 +44,17 @@ class Service:
 
     @property
     def depends_on(self) -> Mapping[str, str]:
-        """What must be the case before it starts: a condition by the name of the other service."""
+        """The conditions for its start, by the name of the other service."""
         return {name: each["condition"] for name, each in self.definition.get("depends_on", {}).items()}
 
     @property
     def profiles(self) -> frozenset[str]:
-        """The profiles of which one must be asked for; none: it always runs."""
+        """Its profiles, one of which must be requested; none: it always runs."""
         return frozenset(self.definition.get("profiles", ()))
 
     @property
     def is_ours(self) -> bool:
-        """Whether it runs our image."""
+        """Whether it runs the image of Certsmith."""
         return str(self.definition["image"]).startswith("certsmith:")
 
 
@@ -73,7 +73,7 @@ class ComposeFile:
         return cls(document=document, services=services)
 
     def selected(self, profiles: Sequence[str]) -> Iterator[Service]:
-        """Yield the services that run with *profiles*, each after those that it depends on."""
+        """Yield the services that run with *profiles*, each after its dependencies."""
         wanted = {name for name, each in self.services.items() if not each.profiles or each.profiles & {*profiles}}
         done: set[str] = set()
         while ready := [name for name in wanted - done if wanted & self.services[name].depends_on.keys() <= done]:
@@ -102,7 +102,7 @@ def _service(name: str, document: Mapping[str, Any], folder: Path) -> Service:
 
 
 def _grant(secret: str | Mapping[str, str]) -> tuple[str, str]:
-    """Return the name of a secret and where it is mounted, of the short or the long form."""
+    """Return a secret's name and mount path, from the short or the long form."""
     if isinstance(secret, str):
         return secret, f"{SECRETS}/{secret}"
     target = secret.get("target", secret["source"])
@@ -119,7 +119,7 @@ def _settings(files: Sequence[Mapping[str, Any]], folder: Path) -> dict[str, str
 
 
 def read_settings(path: Path) -> dict[str, str]:
-    """Return what a file of `NAME=value` lines sets."""
+    """Return the variables of a file of `NAME=value` lines."""
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 

@@ -1,14 +1,14 @@
-"""Runs what docker-compose.yml says as processes of this machine: the same commands, settings, secrets and order.
+"""Runs the services of docker-compose.yml as processes: the same commands, settings, secrets and order.
 
-What a container engine would provide is provided by hand, and only that:
+It replaces what a container engine provides, and nothing else:
 
-* each container has a loopback address of its own, so that all may listen on the ports that the file gives them. The
-  names of the other containers, `0.0.0.0` and `127.0.0.1` become such addresses;
-* ports 80 and 443, which only root may open, become two others everywhere;
-* RabbitMQ and PostgreSQL are real servers that run already; their names and ports lead to them;
-* what is mounted into a container is in a folder of its own, and paths lead there: the file itself, or a copy with
-  addresses in it translated likewise;
-* what the image sets is set, what it installs is the code of this checkout.
+* Each container has its own loopback address, so that all may listen on the ports in the file. The names of the other
+  containers, `0.0.0.0` and `127.0.0.1` are replaced by such addresses.
+* Ports 80 and 443, which only root may open, are replaced by two others everywhere.
+* RabbitMQ and PostgreSQL are real servers that run already; their names and ports are replaced by the real ones.
+* The files mounted into a container are in its own folder, and paths are replaced accordingly: the file itself, or a
+  copy in which addresses are replaced in the same way.
+* The image's environment variables are set; its programs are those of this checkout.
 """
 
 import os
@@ -41,21 +41,21 @@ STOP_SECONDS: Final = 45.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the containers find outside of themselves."""
+    """The surroundings of the containers."""
 
     folder: Path
     compose: ComposeFile
     servers: Mapping[str, str]
-    """Where `name:port` of a server leads."""
+    """The real address of `name:port` of a server."""
     addresses: Mapping[str, str]
-    """The address of each service, by name; of several containers of one service it is the first one's."""
+    """The address of each service, by name; for several containers of one service, the first one's."""
     more: Mapping[str, Mapping[str, str]]
-    """Settings that a service needs only because it runs here, by name."""
+    """Settings, by service, that it needs only because it runs as a process."""
     ports: Mapping[str, str] = field(default_factory=lambda: {"80": str(free_port()), "443": str(free_port())})
 
 
 class Container:
-    """One container: a service's processes, with all that they see."""
+    """One container: a service's processes, with their files and environment."""
 
     def __init__(self, around: Surroundings, service: Service, number: int) -> None:
         self.service: Final = service
@@ -75,12 +75,12 @@ class Container:
         self._program = await self._run(self.service.command)
 
     async def healthy(self) -> None:
-        """Return when its health check says so; fail if it ends before."""
+        """Return when its health check succeeds; fail if it ends before that."""
         assert self.service.health_check is not None, f"{self.name} has no health check"
         await until(self._is_healthy, lambda: f"{self.name} to be healthy\n{self.program.tail()}")
 
     async def done(self) -> int:
-        """Return its exit status once it has ended by itself."""
+        """Return its exit status once it has exited by itself."""
         return await self.program.wait(ONCE_SECONDS)
 
     async def stop(self) -> int:
@@ -88,7 +88,7 @@ class Container:
         return await self.program.stop(signal.SIGTERM, STOP_SECONDS)
 
     async def end(self) -> None:
-        """End it in whatever way is fast, if it runs."""
+        """End it in the quickest way, if it runs."""
         if self._program is not None and self._program.returncode is None:
             await self._program.end()
 
@@ -98,7 +98,7 @@ class Container:
         return await program.wait(ONCE_SECONDS), program.command.log.read_text()
 
     def translate(self, text: str) -> str:
-        """Return *text*, part of a command or a setting, as it must be here."""
+        """Return *text*, part of a command or a setting, with this machine's names and paths."""
         return self._texts.sub(self._meaning, self._around.ports.get(text, text))
 
     @property
@@ -142,7 +142,7 @@ class Container:
         path.write_text(text)
 
     def _translations(self) -> re.Pattern[str]:
-        """Return what finds everything in a text that is called differently here."""
+        """Return a pattern for all names and paths that differ on this machine."""
         names = "|".join(map(re.escape, self._around.addresses))
         return re.compile(
             "|".join(
@@ -172,7 +172,7 @@ class Container:
 
 
 class Deployment:
-    """All containers of the profiles that were asked for."""
+    """All containers of the requested profiles."""
 
     def __init__(self, around: Surroundings) -> None:
         self.around: Final = around
@@ -183,7 +183,7 @@ class Deployment:
     async def up(
         cls, around: Surroundings, *, profiles: Sequence[str], scale: Mapping[str, int]
     ) -> AsyncIterator["Deployment"]:
-        """Yield the deployment when all runs and is healthy, each started when what it depends on allows it."""
+        """Yield the deployment when all containers are healthy; each starts when its dependencies allow it."""
         self = cls(around)
         try:
             for service in around.compose.selected(profiles):
@@ -217,10 +217,10 @@ class Deployment:
         self.containers[container.name] = container
 
     async def down(self) -> dict[str, int]:
-        """Stop all that runs, in reverse order; return the exit statuses by container."""
+        """Stop all running containers, in reverse order; return the exit statuses by container."""
         running = [each for each in self.containers.values() if each.program.returncode is None]
         return {each.name: await each.stop() for each in reversed(running)}
 
     def tool(self, name: str) -> Container:
-        """Return a container for commands of the service *name*, which is not started with the others."""
+        """Return a container for commands of the service *name*, which does not start with the others."""
         return Container(self.around, self.around.compose.services[name], 1)

@@ -1,4 +1,4 @@
-"""Variables in a Compose file, as the Compose specification's page "Interpolation" has them.
+"""Variables in a Compose file, by the page "Interpolation" of the Compose specification.
 
 `$NAME` and `${NAME}`; `${NAME:-word}` (unset or empty) and `${NAME-word}` (unset); likewise `?`, whose word is the
 error, and `+`, whose word stands when the variable does; words are interpolated themselves; `$$` is a dollar sign.
@@ -14,7 +14,7 @@ _EXPRESSION: Final = re.compile(rf"(?P<name>{_NAME.pattern})(?:(?P<colon>:?)(?P<
 
 
 class InterpolationError(Exception):
-    """A text has a variable that must be set and is not, or something after `$` that is no variable."""
+    """A required variable is not set, or the text after `$` is not a variable."""
 
 
 def interpolate(value: Any, variables: Mapping[str, str]) -> Any:
@@ -40,7 +40,7 @@ def _interpolate(text: str, variables: Mapping[str, str]) -> str:
 
 
 def _variable(text: str, start: int, variables: Mapping[str, str]) -> tuple[str, int]:
-    """Return what the variable after a dollar sign stands for, and where the text goes on."""
+    """Return the value of the variable after a dollar sign, and the position after it."""
     if text.startswith("$", start):
         return "$", start + 1
     if text.startswith("{", start):

@@ -1,4 +1,4 @@
-"""dev/bootstrap asks for what is missing, installs it without starting anything, and is quick when nothing is.
+"""dev/bootstrap finds missing packages, installs them without starting a service, and is quick when nothing is missing.
 
 It runs in a copy of what it reads, with a PATH of its own: there `pebble` is missing, and `apt-get` and `id` are ours.
 """
@@ -28,7 +28,7 @@ echo "policy: $?" >>"$APT_LOG"
 
 
 class Machine:
-    """A folder with all that the script needs."""
+    """A folder with everything that the script needs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ class Machine:
         path.chmod(0o755)
 
     def start(self, purpose: str, **given: str) -> "subprocess.Popen[str]":
-        """Run the script for *purpose*, with *given* in its environment too."""
+        """Run the script for *purpose*, with *given* added to its environment."""
         environment = {
             "PATH": str(self.tools),
             "PYTHON": sys.executable,
@@ -110,7 +110,7 @@ def test_only_tests_need_the_program_openssl(machine: Machine) -> None:
     assert machine.apt_log.read_text().splitlines()[1] == "install --yes --no-install-recommends openssl"
 
 
-def test_somebody_elses_policy_is_left_alone(machine: Machine) -> None:
+def test_an_existing_policy_of_the_system_is_left_alone(machine: Machine) -> None:
     machine.policy.write_text("#!/bin/sh\nexit 104\n")
     machine.policy.chmod(0o755)
 
@@ -158,7 +158,7 @@ def test_without_root_there_is_one_command_to_run(machine: Machine) -> None:
     assert not machine.apt_log.exists()
 
 
-def test_without_apt_the_missing_is_named(machine: Machine) -> None:
+def test_without_apt_the_missing_package_is_named(machine: Machine) -> None:
     (machine.tools / "apt-get").unlink()
 
     status, _, errors = machine.run("test")
@@ -167,15 +167,15 @@ def test_without_apt_the_missing_is_named(machine: Machine) -> None:
     assert errors.startswith("Missing here: pebble. Install them, or say where they are")
 
 
-def test_the_demo_does_not_ask_for_an_authority_that_is_given(machine: Machine) -> None:
+def test_the_demo_installs_no_pebble_when_a_ca_is_given(machine: Machine) -> None:
     assert machine.run("demo", AUTOCERT_CA="https://ca.example/directory") == (0, "", "")
 
 
-def test_tests_ask_for_their_own_authority_all_the_same(machine: Machine) -> None:
+def test_tests_install_pebble_even_when_a_ca_is_given(machine: Machine) -> None:
     assert machine.run("test", AUTOCERT_CA="https://ca.example/directory")[1].startswith("Installing pebble")
 
 
-def test_lint_needs_no_servers_and_nothing_to_do_means_no_delay(machine: Machine) -> None:
+def test_lint_needs_no_servers_and_a_complete_machine_causes_no_delay(machine: Machine) -> None:
     started = time.monotonic()
 
     assert machine.run("lint") == (0, "", "")

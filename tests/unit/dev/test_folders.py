@@ -1,4 +1,4 @@
-"""Folders of runs: removed at the end, or by the next run when theirs was killed."""
+"""Folders of runs are removed at the end, or by the next run if theirs was killed."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def test_a_folder_that_is_in_use_is_left_alone() -> None:
         assert first.exists()
 
 
-def test_what_a_killed_run_left_goes_with_the_next_run(tmp_path: Path) -> None:
+def test_the_next_run_removes_the_folders_of_a_killed_run(tmp_path: Path) -> None:
     script = "import sys, time\nfrom dev.folders import run_folder\n"
     script += "with run_folder('killed') as folder:\n    print(folder, flush=True)\n    time.sleep(600)"
     program = [sys.executable, "-c", script]
@@ -48,13 +48,13 @@ def test_what_a_killed_run_left_goes_with_the_next_run(tmp_path: Path) -> None:
         assert not left.exists()
 
 
-def test_others_may_pass_through_but_not_look() -> None:
+def test_other_users_may_enter_a_folder_but_not_list_it() -> None:
     with folders.run_folder("some") as folder:
         assert folder.stat().st_mode & 0o777 == 0o711
         assert folders.home().stat().st_mode & 0o777 == 0o711
 
 
-def test_a_folder_that_somebody_put_in_our_place_is_refused(tmp_path: Path) -> None:
+def test_a_symbolic_link_in_place_of_our_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"certsmith-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
 

@@ -1,4 +1,4 @@
-"""The guard: what it runs ends with it, and with whoever started it."""
+"""A guarded program ends with its guard, and with the process that started the guard."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-async def test_what_a_program_leaves_behind_ends_with_it(log: Path) -> None:
+async def test_processes_that_a_program_leaves_behind_end_with_it(log: Path) -> None:
     program = await Program.start(Command(argv=_python(DAEMON.format(then="sys.exit(3)")), log=log))
 
     assert await program.wait(DEADLINE_SECONDS) == 3
@@ -42,7 +42,7 @@ async def test_what_a_program_leaves_behind_ends_with_it(log: Path) -> None:
     assert not _runs(int(log.read_text()))
 
 
-async def test_a_killed_program_takes_its_daemon_along(log: Path) -> None:
+async def test_the_daemon_of_a_killed_program_is_killed_too(log: Path) -> None:
     program = await Program.start(Command(argv=_python(DAEMON.format(then="time.sleep(600)")), log=log))
     _wait_until(lambda: log.read_text().endswith("\n"))
 
@@ -54,7 +54,7 @@ async def test_a_killed_program_takes_its_daemon_along(log: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-async def test_a_guard_that_is_ended_takes_its_program_along(how: signal.Signals) -> None:
+async def test_the_program_of_a_guard_that_is_ended_ends_too(how: signal.Signals) -> None:
     guard = _guard(["sleep", "600"])
     program = int(_first_line(guard))
 
@@ -65,7 +65,7 @@ async def test_a_guard_that_is_ended_takes_its_program_along(how: signal.Signals
     _close(guard)
 
 
-async def test_a_program_ends_when_its_starter_lets_go() -> None:
+async def test_a_program_ends_when_its_starter_closes_the_pipe() -> None:
     guard = _guard(["sleep", "600"])
     program = int(_first_line(guard))
 
@@ -86,7 +86,7 @@ async def test_the_farewell_lets_a_program_clean_up(log: Path) -> None:
     assert log.read_text() == "ready\nclean\n"
 
 
-async def test_a_start_that_is_cancelled_leaves_nothing(log: Path) -> None:
+async def test_a_cancelled_start_leaves_no_process_behind(log: Path) -> None:
     before = _children()
     starting = asyncio.create_task(Program.start(Command(argv=["sleep", "600"], log=log, farewell=signal.SIGTERM)))
     await asyncio.sleep(0)  # its guard runs by now, and has said nothing yet
@@ -105,7 +105,7 @@ async def test_a_program_gets_the_signals_that_are_sent(log: Path) -> None:
 
     assert await program.stop(signal.SIGTERM, DEADLINE_SECONDS) == 128 + signal.SIGTERM
 
-    program.send(signal.SIGTERM)  # nobody is there any more; nothing happens
+    program.send(signal.SIGTERM)  # the program has ended; nothing happens
     await program.end()
 
 

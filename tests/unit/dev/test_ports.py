@@ -1,4 +1,4 @@
-"""Ports and addresses are nobody else's, also while nobody listens."""
+"""Reserved ports and addresses stay reserved, even while nothing listens."""
 
 import socket
 import subprocess
@@ -17,13 +17,13 @@ def test_free_ports_are_distinct_and_below_the_ephemeral_range() -> None:
     assert max(found) < 32_768
 
 
-def test_a_port_that_somebody_listens_on_is_not_free() -> None:
+def test_a_port_on_which_a_process_listens_is_not_free() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.7", 0))
         assert not ports._is_free(listener.getsockname()[1])
 
 
-def test_another_process_cannot_have_our_port() -> None:
+def test_another_process_cannot_get_a_reserved_port() -> None:
     port = ports.free_port()
 
     assert _elsewhere(f"print(ports._claim('port {port}'))") == "False"

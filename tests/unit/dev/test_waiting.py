@@ -14,7 +14,7 @@ async def never() -> bool:
     return False
 
 
-async def test_what_was_found_is_returned() -> None:
+async def test_a_wait_returns_the_result_of_its_look() -> None:
     found = iter((None, 0, "", "found"))
 
     async def look() -> object:
@@ -50,7 +50,7 @@ async def test_a_text_that_changes_is_something_that_happens() -> None:
     assert await until(look, lambda: f"{left} things", patience=2 * SHORT)
 
 
-async def test_going_to_and_fro_between_two_states_is_not_progress() -> None:
+async def test_alternating_between_two_states_is_not_progress() -> None:
     states = itertools.cycle(("refused", "timed out"))
 
     with pytest.raises(AssertionError):
@@ -89,7 +89,7 @@ async def test_the_result_of_work_is_returned_and_its_error_raised() -> None:
         await finished(work(0), "a quotient")
 
 
-async def test_who_cancels_a_wait_cancels_the_work() -> None:
+async def test_cancelling_a_wait_cancels_the_work() -> None:
     work = asyncio.get_running_loop().create_future()
     waiting = asyncio.create_task(finished(work, "a thing"))
     await asyncio.sleep(0)
@@ -101,7 +101,7 @@ async def test_who_cancels_a_wait_cancels_the_work() -> None:
     assert work.cancelled()
 
 
-def test_patience_is_counted_by_our_share_of_the_machine() -> None:
+def test_patience_is_counted_by_the_share_of_the_machine() -> None:
     assert 0 < share_of_machine() <= 1
 
 
@@ -109,7 +109,7 @@ def test_patience_without_seconds_is_over_at_once() -> None:
     assert not Patience(0).is_left()
 
 
-async def test_a_watch_counts_for_the_length_of_its_block() -> None:
+async def test_a_watch_counts_during_its_block() -> None:
     async with Watch().running() as watch:
         await asyncio.sleep(SHORT)
 

@@ -1,4 +1,4 @@
-"""docs/operations.md is held to what is there: settings, alerts, variables, files."""
+"""docs/operations.md has every setting, alert, variable and secret, and no other."""
 
 import re
 from collections.abc import Iterator
@@ -39,12 +39,12 @@ def section(title: str) -> str:
 
 
 def rows(text: str) -> list[tuple[list[str], list[str]]]:
-    """Return what the rows of the tables in *text* name in their first cell, and what the second one has."""
+    """Return the names in the first cell of each table row in *text*, and its other cells."""
     lines = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
     return [(re.findall(r"`([^`]+)`", first), [each.strip() for each in rest]) for first, *rest in lines]
 
 
-def test_every_setting_is_on_the_page_and_no_other() -> None:
+def test_the_page_has_every_setting_and_no_other() -> None:
     named = [name for names, _ in rows(section("Settings")) for name in names]
     known = {
         name
@@ -65,7 +65,7 @@ def test_defaults_on_the_page_are_the_real_ones() -> None:
 
 
 def defaults() -> Iterator[tuple[str, str]]:
-    """Yield each setting that has a fixed default, and that, as the environment would have it."""
+    """Yield each setting with a fixed default, and the default as text for the environment."""
     for cls in SETTINGS:
         for field, info in cls.model_fields.items():
             if info.default is not PydanticUndefined:
@@ -73,7 +73,7 @@ def defaults() -> Iterator[tuple[str, str]]:
 
 
 def said_defaults() -> Iterator[tuple[str, str]]:
-    """Yield each setting whose default the page shows as a value, and that."""
+    """Yield each setting whose default the page shows as a value, and that value."""
     for names, (second, *_) in rows(section("Settings")):
         values = second.split(", ")
         if len(names) == len(values):
@@ -81,7 +81,7 @@ def said_defaults() -> Iterator[tuple[str, str]]:
 
 
 def text_of(value: Any) -> str:
-    """Return *value* as the environment would have it."""
+    """Return *value* as text for the environment."""
     match value:
         case bool():
             return str(value).lower()
@@ -102,7 +102,7 @@ def test_every_alert_is_explained() -> None:
     assert explained == alerts
 
 
-def test_alerts_look_for_outcomes_that_there_are() -> None:
+def test_alerts_use_outcomes_that_exist() -> None:
     outcomes = re.findall(r'messaging_handled_total\{outcome="(\w+)"\}', ALERTS)
 
     assert outcomes
@@ -133,7 +133,7 @@ def test_every_secret_is_explained() -> None:
     assert {name for name in files if not name.startswith("pebble")} == names
 
 
-def test_the_table_of_contents_leads_to_the_sections() -> None:
+def test_the_table_of_contents_links_to_every_section() -> None:
     links = re.findall(r"^\* \[[^\]]+\]\(#([\w-]+)\)", PAGE, re.MULTILINE)
     titles = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)
 
