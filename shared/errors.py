@@ -19,6 +19,7 @@
         NotServableError              (services.terminator.rules.selection)
         BadRequestError               (services.terminator.worker.http.request_head)
         UpstreamForbiddenError        (services.terminator.worker.upstream.dialling)
+        TookTooLongError              (services.validator.sandbox.process)
         UnreadableCertificateError    (shared.certificates)
         NameRefusedError              (shared.names)
         FrameError                    (shared.process.ipc)
@@ -29,16 +30,16 @@
       TransientError                  trying again later may help
         StoreUnavailableError         PostgreSQL does not answer
         BrokerUnavailableError        RabbitMQ does not answer
+          _ExistsAlreadyError         (shared.messaging.broker.management)
         RotationUnderWayError         (certsmith.rotation.ring_files)
         AuthorityError                (services.provisioner.rules.acme)
         NameTakenError                (services.provisioner.runner)
         BudgetExhaustedError          (services.provisioner.store.budgets)
         UpstreamDownError             (services.terminator.worker.upstream.dialling)
         TooManySlowError              (services.validator.sandbox.pool)
-        JudgeNotStartedError          (services.validator.sandbox.process)
-      JudgeEndedError                 (services.validator.sandbox.process)
-      TookTooLongError                (services.validator.sandbox.process)
-      NoOpinionError                  (services.validator.verdict)
+        SandboxEndedError             (services.validator.sandbox.process)
+        SandboxNotStartedError        (services.validator.sandbox.process)
+        JudgingFailedError            (services.validator.verdict)
     SettingsError                     the process does not start
 
 Error messages are for people: what is wrong, with which object, what was expected, what to do.

@@ -18,7 +18,7 @@ from services.validator.sandbox.pool import SandboxPool
 from services.validator.sandbox.process import TookTooLongError
 from services.validator.store import verdicts
 from shared.certificates import parse
-from shared.errors import ServiceError
+from shared.errors import TransientError
 from shared.events import EventReason
 from shared.identifiers import new_key_id
 from shared.registry.domains import UnfitCertificateError
@@ -28,7 +28,7 @@ from shared.vault import KeyWriter, SealedUpload, SealedUploadError, UploadReade
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class JudgingFailedError(ServiceError):
+class JudgingFailedError(TransientError):
     """An error of our own in a sandbox process kept the upload from an answer."""
 
 

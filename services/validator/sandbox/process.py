@@ -15,7 +15,7 @@ import structlog
 
 import services
 from services.validator.sandbox import messages
-from shared.errors import ServiceError, TransientError
+from shared.errors import PermanentError, TransientError
 from shared.process.ipc import FrameError, Frames, Message, encode
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -35,11 +35,11 @@ class SandboxNotStartedError(TransientError):
     """Processes, memory or time did not suffice for another sandbox process."""
 
 
-class SandboxEndedError(ServiceError):
+class SandboxEndedError(TransientError):
     """The sandbox process exited, or sent garbage, before it returned an answer."""
 
 
-class TookTooLongError(ServiceError):
+class TookTooLongError(PermanentError):
     """The upload used all the processor time that it may use; its process was killed."""
 
 
