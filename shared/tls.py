@@ -1,4 +1,4 @@
-"""The configuration of every TLS context: the terminator's, and those that the validator loads uploads into.
+"""The configuration of every TLS context: the terminator's, and those into which judging loads an upload as a test.
 
 Rules:
 
