@@ -12,13 +12,13 @@ from shared.store import Pool
 
 
 async def replay(pool: Pool, publisher: Publisher, letter_id: int, *, seconds: float = PUBLISH_SECONDS) -> None:
-    """Publish the dead letter *letter_id* to the exchange, with the routing key, headers and body that it had.
+    """Publish the dead letter *letter_id* with the exchange, routing key, headers and body that it had.
 
-    Its service will act on it although it has seen it. The letter stays, marked as replayed; when this is interrupted
-    before the mark, it may have been published all the same.
+    Its service will act on it although it has seen it before. The dead letter stays, marked as replayed. If this is
+    interrupted, the message may have been published although the dead letter is not marked.
 
     Raises:
-        PermanentError: there is no such letter, or it cannot be published again; the text says why.
+        PermanentError: there is no such dead letter, or it cannot be published again; the text says why.
         BrokerUnavailableError: the broker did not confirm it within *seconds*.
     """
     async with pool.acquire() as connection:
@@ -42,13 +42,14 @@ async def replay(pool: Pool, publisher: Publisher, letter_id: int, *, seconds: f
 def _message_of(letter_id: int, letter: DeadLetter) -> Message:
     if not letter.is_whole:
         raise PermanentError(
-            f"dead letter {letter_id} was not kept whole ({letter.reason_code}) and cannot be replayed: publish it anew"
+            f"dead letter {letter_id} was not kept whole ({letter.reason_code}) and cannot be replayed: "
+            "publish it again"
         )
-    # Only requests become dead letters; whoever could replay a fact could forge one.
+    # Only requests become dead letters. Replaying a fact would be a way to forge one.
     if letter.exchange != PUBLIC_EXCHANGE or letter.routing_key not in PUBLIC:
         raise PermanentError(
-            f"dead letter {letter_id} is of type {letter.routing_key!r}, which nobody takes: publish it anew as one of "
-            f"{', '.join(sorted(PUBLIC))}"
+            f"dead letter {letter_id} is of type {letter.routing_key!r}, which is no request: publish it again "
+            f"as one of {', '.join(sorted(PUBLIC))}"
         )
     return Message(
         exchange=letter.exchange,

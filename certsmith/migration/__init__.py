@@ -1,1 +1,1 @@
-"""What `certsmith migrate` prepares: the database's schema and the broker's users."""
+"""The work of `certsmith migrate`: the database's schema and the broker's users."""

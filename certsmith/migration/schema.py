@@ -1,7 +1,7 @@
 """Brings the schema of a database up to date: `certsmith migrate`.
 
 All pending files are applied in one transaction under an advisory lock, so that any number of processes may migrate at
-once, and a failure leaves the schema as it was. Repeating it does nothing, quickly.
+once, and a failure leaves the schema as it was. Without pending files nothing is changed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,23 +25,23 @@ _CONNECT_SECONDS: Final = 10
 
 
 class SchemaError(PermanentError):
-    """The schema of the database is not one that this program can work on; the text says what to do."""
+    """The schema of the database does not fit this program; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrated:
-    """What a migration has done."""
+    """The result of a migration."""
 
-    applied: tuple[str, ...]  # '0001_foundation', …; empty: there was nothing to do
+    applied: tuple[str, ...]  # '0001_foundation', …; empty if nothing was pending
     version: int
 
 
 async def migrate(database_url: str, *, service_urls: Mapping[Role, str] | None = None) -> Migrated:
-    """Bring the schema behind *database_url* up to date, and let each service in by its own address, if it has one.
+    """Bring the schema of *database_url* up to date, and permit the login of each service that has its own address.
 
     Raises:
         SchemaError: the schema is newer than this program, or an applied file was edited since.
-        RoleError: the user may not make roles, or a role has rights that it must not have.
+        RoleError: the user may not create roles, or a role has rights that it must not have.
         StoreUnavailableError: the database does not answer.
     """
     logins = [login for role, url in (service_urls or {}).items() if (login := roles.login_of(role, url))]
@@ -63,7 +63,7 @@ async def migrate(database_url: str, *, service_urls: Mapping[Role, str] | None 
 async def _bring_up(connection: Connection, known: Sequence[Migration]) -> Migrated:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        # Waiting for a table that is in use would make everybody else wait for it too.
+        # While this waits for a table that is in use, all other users of the table wait too.
         await connection.execute("SET LOCAL lock_timeout = '15s'")
         pending = _pending(known, await _applied(connection))
         for migration in pending:

@@ -1,6 +1,6 @@
-"""The dead letters: messages that were refused, or could not be delivered, kept for people to look at.
+"""The dead letters: messages that were refused or could not be handled, kept for people to inspect.
 
-They are out of the broker, so looking at them changes nothing.
+They are in a table and no longer on the broker, so reading them changes nothing.
 """
 
 from dataclasses import dataclass, field, fields
@@ -36,10 +36,10 @@ _DROP: Final = "DELETE FROM messaging.dead_letters WHERE id = $1 RETURNING true"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A message with the reason why it is here.
+    """A message with the reason why it was not handled.
 
-    *service* is whom it was meant for, *queue* where it waited, *exchange* and *routing_key* where it was published.
-    *is_whole* is False when the body, or a part of it, was not kept: then it cannot be replayed.
+    It was meant for *service* and stood in *queue*; *exchange* and *routing_key* are those of its publication.
+    *is_whole* is False if the body, or a part of it, was not kept: then it cannot be replayed.
     """
 
     service: str
@@ -74,7 +74,7 @@ _COLUMNS: Final = tuple(each.name for each in fields(DeadLetter))  # the order o
 
 
 async def add(connection: Connection, letter: DeadLetter) -> None:
-    """Keep *letter*. Whoever may add letters may not read them, so its id is not returned."""
+    """Store *letter*. Roles that may add dead letters may not read them, so its id is not returned."""
     values = [getattr(letter, name) for name in _COLUMNS]
     await connection.execute(_INSERT, *values)
 
@@ -99,18 +99,18 @@ async def find(connection: Connection, letter_id: int) -> StoredDeadLetter | Non
 
 
 async def count_waiting(connection: Connection) -> dict[str, int]:
-    """Return how many dead letters of each service were not replayed."""
+    """Return the number of dead letters of each service that were not replayed."""
     rows = await connection.fetch(_COUNT)
     return {row["service"]: row["waiting"] for row in rows}
 
 
 async def mark_replayed(connection: Connection, letter_id: int) -> None:
-    """Note that *letter_id* was published again."""
+    """Record that the dead letter *letter_id* was published again."""
     await connection.execute(_REPLAYED, letter_id)
 
 
 async def drop(connection: Connection, letter_id: int) -> bool:
-    """Delete the dead letter *letter_id*; False when there is none."""
+    """Delete the dead letter *letter_id*; return False if there is none."""
     return bool(await connection.fetchval(_DROP, letter_id))
 
 

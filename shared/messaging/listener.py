@@ -1,9 +1,9 @@
-"""Listening to facts: every node hears all of them, as hints to look at the rows that they name.
+"""Listening to facts: every node receives all of them, as hints to read the rows that they name.
 
-Each connection has an exclusive queue with a fresh random name, so that a half-open old connection, which still owns
-its queue, is in nobody's way. What is told while there is no connection is not heard: whoever listens is called at each
-new connection, with the queue already in place, to look for what has changed meanwhile. Only then come the hints, those
-that arrived in the meantime first. There is no inbox, and a hint may come twice.
+Each connection has an exclusive queue with a new random name, because a half-open old connection may still own the
+previous queue. Facts published while there is no connection are missed. So at each new connection the listener's owner
+is called, with the queue already in place, to look for changes; only then come the hints, beginning with those that
+arrived meanwhile. There is no inbox, and a hint may come twice.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ PREFETCH: Final = 200
 class NodeListener:
     """Listens to the facts of some types for one process of *service*.
 
-    *on_connected* is called at each new connection, before the first of its events; *on_event* for each event, one
-    after another. What either raises ends the connection, so that the next *on_connected* makes up for it.
+    *on_connected* is called at each new connection, before its first event; *on_event* for each event, one after
+    another. An error of either ends the connection, so that the next *on_connected* makes up for what was missed.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class NodeListener:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing is heard at the moment; None when all is well."""
+        """Why no facts are received at the moment; None when all is well."""
         return self._trouble
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -71,10 +71,10 @@ class NodeListener:
             except TransientError as error:
                 self._trouble = str(error)
             except Exception:
-                self._trouble = "what was heard could not be acted on: see the log"
+                self._trouble = "acting on a fact failed: see the log"
                 log.exception("listener_failed")
             if not stop.is_set():
-                log.warning("listener_waits", reason=self._trouble)
+                log.warning("listener_reconnects", reason=self._trouble)
                 await backoff.pause(stop)
         self._trouble = "it was stopped"
 
@@ -88,7 +88,7 @@ class NodeListener:
             self._trouble = None
             log.info("listener_started", address=self._address)
             while not ending.done() and (incoming := await inbound.get()) is not None:
-                await self._hear(session, incoming)
+                await self._receive(session, incoming)
                 backoff.reset()
         finally:
             ending.cancel()
@@ -102,7 +102,7 @@ class NodeListener:
                 await queue.bind(EVENTS_EXCHANGE, event_type)
         await session.consume(name, inbound.put_nowait)
 
-    async def _hear(self, session: Session, incoming: AbstractIncomingMessage) -> None:
+    async def _receive(self, session: Session, incoming: AbstractIncomingMessage) -> None:
         try:
             event = decode(message_of(incoming), expected=None, received_at=datetime.now(UTC))
         except RefusedError as refusal:

@@ -1,15 +1,15 @@
-"""What the bus measures of itself. Labels are few: services, types that somebody subscribed to, outcomes."""
+"""The bus's Prometheus metrics. Labels are few: services, types with a subscription, outcomes."""
 
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
 HANDLED: Final = Counter(
-    "messaging_handled_total", "Messages that were settled, by what became of them.", ["service", "type", "outcome"]
+    "messaging_handled_total", "Messages that were settled, by outcome.", ["service", "type", "outcome"]
 )
 HANDLING_SECONDS: Final = Histogram(
     "messaging_handling_seconds",
-    "From taking a message up to its commit.",
+    "From starting on a message to the end of its transaction.",
     ["service", "type"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )
@@ -17,7 +17,7 @@ IN_HAND: Final = Gauge("messaging_in_hand", "Messages that were delivered and ar
 RELAYED: Final = Counter("messaging_relayed_total", "Events of the outbox that were sent and confirmed.", ["service"])
 RELAY_SECONDS: Final = Histogram(
     "messaging_relay_seconds",
-    "From reading an event out of the outbox to its confirmation.",
+    "From starting to send an event to its confirmation.",
     ["service"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30),
 )

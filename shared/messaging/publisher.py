@@ -1,4 +1,4 @@
-"""Sending messages: confirmed by the broker, or an error."""
+"""Publishing messages, each confirmed by the broker or reported as an error."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -22,9 +22,9 @@ PUBLISH_SECONDS: Final = 30.0
 
 
 class Publisher:
-    """Sends messages over one connection, made at the first use and again whenever it was lost.
+    """Sends messages over one connection, opened at the first use and again after each loss.
 
-    Any number of tasks may send at the same time; 64 unconfirmed messages are the knee, beyond it only delay grows.
+    Any number of tasks may send at the same time; beyond 64 unconfirmed messages only the delay grows, not the rate.
     """
 
     def __init__(self, url: str, *, name: str) -> None:
@@ -47,11 +47,11 @@ class Publisher:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection stands; without use it is not made."""
+        """Whether there is a connection; it is opened at the first use."""
         return self._session is not None and not self._session.is_lost
 
     async def publish(self, event: Event, *, seconds: float = PUBLISH_SECONDS) -> None:
-        """Send *event* to the exchange of its type; return when the broker has it.
+        """Send *event* to the exchange of its type; return when the broker has confirmed it.
 
         Raises:
             BrokerUnavailableError: it was not confirmed within *seconds*; whether it was sent is unknown.
@@ -59,9 +59,9 @@ class Publisher:
         await self.send(encode(event), seconds=seconds)
 
     async def send(self, message: Message, *, seconds: float = PUBLISH_SECONDS) -> None:
-        """Send *message* to its exchange, again after each failure; return when the broker has it.
+        """Send *message* to its exchange, again after each failure; return when the broker has confirmed it.
 
-        A public message that nothing takes is an error; a fact that nobody listens to is not.
+        A request that no queue accepts is an error; a fact that has no listeners is not.
 
         Raises:
             BrokerUnavailableError: it was not confirmed within *seconds*; whether it was sent is unknown.
@@ -75,7 +75,7 @@ class Publisher:
                 return await self._try(message, seconds=min(REPLY_SECONDS, deadline - loop.time()))
             except BrokerUnavailableError as error:
                 if why is None or not isinstance(error.__cause__, TimeoutError):
-                    why = error  # that the last try had no time left says less than what came before
+                    why = error  # a timeout of the last try says less than the error before it
                 delay = backoff.delay()
                 if loop.time() + delay >= deadline:
                     raise why from why.__cause__
@@ -100,7 +100,7 @@ class Publisher:
             raise
 
     def _note(self, trouble: str | None) -> None:
-        """Log what changes, not once more for each message."""
+        """Log the first failure of a series, not every one."""
         if trouble is not None and self._trouble is None:
             log.warning("publisher_in_trouble", reason=trouble)
         self._trouble = trouble

@@ -1,12 +1,15 @@
-"""The store: PostgreSQL, which holds the truth.
+"""The store: PostgreSQL, whose rows are the truth.
 
-`pool` gives connections with the rights of one service, `migrate` brings the schema up to date, `roles` says who there
-is; `migrations/0002_grants.sql` and `docs/grants.md` say who may do what. One module for each subject knows the SQL
-that several services share: `domains`, `certificates`, `outbox`, `inbox`, `dead_letters`, `leases`, `views`;
-`resealing` is the keeper's.
+* `pool`: connections with the rights of one service. `connection`: their types.
+* `failures`: turns PostgreSQL's passing failures into `StoreUnavailableError`.
+* `roles`: the roles that services work as, and their logins.
+* `migrations/`: the schema as numbered SQL files; `certsmith.migration.schema` applies them.
+  `migrations/0002_grants.sql` and `docs/grants.md` say which role may do what.
+* `leases`, `waking`: one holder at a time for a piece of work, and NOTIFY as an alarm clock.
 
-Functions take a connection and work in the caller's transaction. What they raise besides their own errors is
-`StoreUnavailableError`, by way of the pool.
+The tables of the bus are in `shared.messaging` (outbox, inbox, dead letters), those of domains, certificates and
+tenants in `shared.registry`. Functions with SQL receive a connection and work in the caller's transaction. Besides
+their own errors only `StoreUnavailableError` arises, from the pool.
 """
 
 from shared.store.connection import Connection, Row

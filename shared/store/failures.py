@@ -1,4 +1,4 @@
-"""PostgreSQL's failures that pass by themselves become `StoreUnavailableError`; the others are bugs and stay."""
+"""PostgreSQL's passing failures become `StoreUnavailableError`; the others are bugs and are raised unchanged."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import asyncpg
 from shared.errors import SettingsError, StoreUnavailableError
 from shared.store.connection import Connection
 
-# What trying again later mends. In brackets the SQLSTATE, or its class, of PostgreSQL's appendix A.
+# Failures for which a later try may succeed. After each: the SQLSTATE or its class (PostgreSQL, appendix A).
 _PASSING: Final = (
     ConnectionError,
     TimeoutError,
@@ -24,26 +24,26 @@ _PASSING: Final = (
     asyncpg.OutdatedSchemaCacheError,
 )
 
-# What asyncpg raises about itself. A connection that breaks inside a message, or while it is given back to its pool,
-# makes it contradict itself, and it then says InternalClientError, which is no InterfaceError.
+# asyncpg's errors about itself. When a connection breaks inside a message, or on its way back to the pool, asyncpg's
+# state becomes inconsistent and it raises InternalClientError, which is not an InterfaceError.
 DRIVER_ERRORS: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _UNREADABLE: Final = (
-    "DATABASE_URL: not the address of a PostgreSQL database; postgresql://user:password@host:5432/certsmith was "
-    "expected, with special characters of the password percent-encoded"
+    "DATABASE_URL: not the address of a PostgreSQL database; expected postgresql://user:password@host:5432/certsmith, "
+    " with special characters of the password percent-encoded"
 )
 
 
 def describe(error: BaseException) -> str:
-    """Return *error* in one line, without the details in which PostgreSQL quotes values."""
+    """Return *error* in one line, without the details, in which PostgreSQL quotes values."""
     return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}" if str(error) else type(error).__name__
 
 
 def require_address(url: str) -> None:
-    """Return if *url* could be the address of a database.
+    """Check that *url* may be the address of a database.
 
     Raises:
-        SettingsError: it could not.
+        SettingsError: it cannot be one.
     """
     if not url.startswith(("postgresql://", "postgres://")):
         raise SettingsError(_UNREADABLE)
@@ -51,7 +51,7 @@ def require_address(url: str) -> None:
 
 @contextmanager
 def dialling() -> Iterator[None]:
-    """Turn whatever keeps a connection from being made into `StoreUnavailableError`; a wrong address is a setting."""
+    """Turn errors of connecting into `StoreUnavailableError`, and a malformed address into `SettingsError`."""
     try:
         yield
     except ValueError:  # asyncpg could not read the address; its error may quote a part of the password
@@ -62,7 +62,7 @@ def dialling() -> Iterator[None]:
 
 @contextmanager
 def translated(connection: Connection | None = None) -> Iterator[None]:
-    """Turn what passes by itself, raised while *connection* is in use, into `StoreUnavailableError`."""
+    """Turn passing failures, raised while *connection* is in use, into `StoreUnavailableError`."""
     try:
         yield
     except _PASSING as error:
@@ -74,8 +74,8 @@ def translated(connection: Connection | None = None) -> Iterator[None]:
 
 
 def is_lost(connection: Connection) -> bool:
-    """Say whether *connection*, which is still in use by the caller, has ended."""
+    """Return whether *connection*, still used by the caller, has ended."""
     try:
         return connection.is_closed()
-    except asyncpg.InterfaceError:  # the pool has taken it back already
+    except asyncpg.InterfaceError:  # it is already back in the pool
         return True

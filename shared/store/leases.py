@@ -1,7 +1,7 @@
-"""Leases: one holder at a time, for a while, whatever becomes of him.
+"""Leases: one holder at a time, until an expiry that needs no cooperation from the holder.
 
-A session-level advisory lock would stay with a process that was stopped or cut off. A lease ends by PostgreSQL's clock;
-its token grows with each new holder, so that what an old holder still does can be told apart.
+A session-level advisory lock would stay with a process that was stopped or cut off. A lease expires by PostgreSQL's
+clock; its token grows with each new holder, so that late writes of an old holder can be recognised.
 """
 
 from typing import Final
@@ -25,13 +25,13 @@ _RELEASE: Final = "UPDATE messaging.leases SET held_until = '-infinity', holder 
 
 
 async def acquire(connection: Connection, *, name: str, service: str, holder: str, seconds: float) -> int | None:
-    """Take the lease *name* for *seconds* and return its token; None while somebody else holds it."""
+    """Acquire the lease *name* for *seconds* and return its token; None while another holder has it."""
     token = await connection.fetchval(_ACQUIRE, name, service, holder, seconds)
     return None if token is None else int(token)
 
 
 async def renew(connection: Connection, *, name: str, token: int, seconds: float) -> bool:
-    """Hold the lease for another *seconds* from now; False when somebody else has taken it since."""
+    """Extend the lease to *seconds* from now; return False if another holder has acquired it since."""
     return bool(await connection.fetchval(_RENEW, name, token, seconds))
 
 

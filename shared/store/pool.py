@@ -1,8 +1,8 @@
-"""Connections to PostgreSQL: a pool for work, a connection of one's own for LISTEN.
+"""Connections to PostgreSQL: a pool for work, and a separate connection for LISTEN.
 
-Whoever opens a pool waits until the database answers and has the schema that this program needs, so processes start in
-any order. A lost connection is replaced at the next use; the loss is a `StoreUnavailableError` for whoever was using
-it. Sessions work with the rights of one service's role, whoever has logged in.
+Opening a pool waits until the database answers and has the schema that this program needs, so processes start in any
+order. A lost connection is replaced at the next use; its user at that moment gets a `StoreUnavailableError`. Sessions
+work with the rights of one service's role, whichever user has logged in.
 
 Sessions have no state: use `SET LOCAL`, never `SET`, and no session-level advisory lock. (asyncpg's own reset would
 cost one more round trip for each use.)
@@ -28,18 +28,18 @@ from shared.store.roles import Role, role_name
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _CONNECT_SECONDS: Final = 10
-_ACQUIRE_SECONDS: Final = 30  # until one of the pool is free, or a new one made
-_COMMAND_SECONDS: Final = 40  # ours, for a server that says nothing; longer than the server's own below
-_CLOSE_SECONDS: Final = 1  # a farewell is a courtesy: sessions have no state
-_LEAVE_SECONDS: Final = 1  # until a command that was given up has ended, on a server that hangs
-_CHECK_SECONDS: Final = 2.0  # what waits for a health check gives up after four
+_ACQUIRE_SECONDS: Final = 30  # until a connection of the pool is free, or a new one is open
+_COMMAND_SECONDS: Final = 40  # for a server that does not answer; longer than the server's own limits below
+_CLOSE_SECONDS: Final = 1  # closing cleanly is optional: sessions have no state
+_LEAVE_SECONDS: Final = 1  # until a cancelled command has ended, on a server that hangs
+_CHECK_SECONDS: Final = 2.0  # the callers of a health check give up after four
 _SERVER_LIMITS: Final = {
     "statement_timeout": "30s",
     "lock_timeout": "15s",
     "idle_in_transaction_session_timeout": "30s",  # a process that was stopped (SIGSTOP) must not keep its locks
     "jit": "off",  # every query here is short
 }
-_MAX_DELAY_SECONDS: Final = 10.0  # between tries of a process that waits for its database
+_MAX_DELAY_SECONDS: Final = 10.0  # between attempts while a process waits for its database
 
 
 class Pool:
@@ -67,7 +67,7 @@ class Pool:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Give a connection inside a transaction, committed at the end of the block and rolled back by an error.
 
-        After a `StoreUnavailableError` it is unknown whether it was committed: look again.
+        After a `StoreUnavailableError` it is unknown whether it was committed: read the rows again.
         """
         async with self.acquire() as connection:
             transaction = connection.transaction()
@@ -75,7 +75,7 @@ class Pool:
             try:
                 yield connection
             except BaseException:
-                # What fails here is of no interest: a connection whose transaction has not ended is not used again.
+                # Failures here are harmless: a connection whose transaction has not ended is not used again.
                 with suppress(OSError, asyncpg.PostgresError, *DRIVER_ERRORS):
                     async with asyncio.timeout(_LEAVE_SECONDS):
                         await transaction.rollback()
@@ -83,7 +83,7 @@ class Pool:
             await transaction.commit()
 
     async def check(self) -> None:
-        """Return if the database answers.
+        """Check that the database answers.
 
         Raises:
             StoreUnavailableError: it does not.
@@ -92,20 +92,20 @@ class Pool:
             async with asyncio.timeout(_CHECK_SECONDS), self.acquire() as connection:
                 await connection.fetchval("SELECT 1")
         except TimeoutError:
-            raise StoreUnavailableError(f"PostgreSQL does not answer in {_CHECK_SECONDS:g} s") from None
+            raise StoreUnavailableError(f"PostgreSQL did not answer within {_CHECK_SECONDS:g} s") from None
 
     async def _give_back(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
         """Return *connection* to the pool; if a cancelled command on it does not end in time, it is closed."""
-        with suppress(OSError, asyncpg.PostgresError, *DRIVER_ERRORS):  # then it is closed, and the pool has noticed
+        with suppress(OSError, asyncpg.PostgresError, *DRIVER_ERRORS):  # then it is closed, and the pool knows
             await self._pool.release(connection, timeout=_LEAVE_SECONDS)
 
 
 @asynccontextmanager
 async def open_pool(url: str, *, role: Role, max_size: int = 8) -> AsyncIterator[Pool]:
-    """Give a pool of up to *max_size* connections as *role*, once database and schema are there.
+    """Give a pool of up to *max_size* connections as *role*, once database and schema are ready.
 
     Raises:
-        SettingsError: *url* is no address of a PostgreSQL database.
+        SettingsError: *url* is not the address of a PostgreSQL database.
     """
     require_address(url)
     pool = await _create_when_ready(url, role=role, max_size=max_size)
@@ -121,7 +121,7 @@ async def open_pool(url: str, *, role: Role, max_size: int = 8) -> AsyncIterator
 
 @asynccontextmanager
 async def open_connection(url: str, *, role: Role) -> AsyncIterator[Connection]:
-    """Give a connection of one's own, for LISTEN; it does not come back by itself when it is lost.
+    """Give a separate connection, for LISTEN; when it is lost it is not replaced.
 
     Raises:
         StoreUnavailableError: the database does not answer, or was lost inside the block.
@@ -149,7 +149,7 @@ async def _create_when_ready(url: str, *, role: Role, max_size: int) -> "asyncpg
 
 
 async def _create(url: str, *, role: Role, max_size: int) -> "asyncpg.Pool[asyncpg.Record]":
-    # What is missing may still come: the server, the database, the role, its password, the schema.
+    # Whatever is missing may be added later: the server, the database, the role, its password, the schema.
     with dialling():
         pool = await asyncpg.create_pool(
             url, **_arguments(role), min_size=0, max_size=max_size, init=_prepare, reset=_keep_session
@@ -197,7 +197,7 @@ async def _prepare(connection: Connection) -> None:
 
 
 async def _keep_session(_connection: Connection) -> None:
-    """Stand in for asyncpg's reset: sessions have no state."""
+    """Replace asyncpg's reset by nothing: sessions have no state."""
 
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""The roles with whose rights the services work, and how they log in.
+"""The roles that the services work as, and their logins.
 
 Roles belong to the whole PostgreSQL cluster, tables to one database: several databases share the roles, and several
-`certsmith migrate` may make them at once. Everything here is safe to repeat and to race.
+`certsmith migrate` may create them at once. Everything here may be repeated, and run concurrently.
 """
 
 import base64
@@ -21,17 +21,17 @@ Role = Literal["provisioner", "validator", "terminator", "api", "keeper", "opera
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 _ATTEMPTS: Final = 20
-_SCRAM_ITERATIONS: Final = 4096  # RFC 7677 section 4: at least
+_SCRAM_ITERATIONS: Final = 4096  # RFC 7677 section 4: the least number
 _SET_ROLE_GRANTS: Final = 16_00_00  # since PostgreSQL 16 a membership may lack the right to SET ROLE
 
 
 class RoleError(PermanentError):
-    """A role cannot be made, or has rights that a service must not have."""
+    """A role cannot be created, or has rights that a service must not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """The user with whom a service logs in, as its own address of the database names it."""
+    """The user that a service logs in as, from its own database address."""
 
     role: Role
     user: str
@@ -47,7 +47,7 @@ def role_name(role: Role) -> str:
 
 
 def login_of(role: Role, url: str) -> Login | None:
-    """Return the login that *url* asks for; None when it names no user."""
+    """Return the login that *url* names; None if it names no user."""
     parts = urlsplit(url)
     if not parts.username:
         return None
@@ -58,10 +58,10 @@ def login_of(role: Role, url: str) -> Login | None:
 
 
 async def ensure_roles(connection: Connection) -> None:
-    """Make every role that is missing, and let the user of *connection* work as each of them.
+    """Create every role that is missing, and permit the user of *connection* to work as each of them.
 
     Raises:
-        RoleError: the user may not make roles, or a role has rights that no service must have.
+        RoleError: the user may not create roles, or a role has rights that no service may have.
     """
     for role in ROLES:
         await _ensure_role(connection, role_name(role))
@@ -69,7 +69,7 @@ async def ensure_roles(connection: Connection) -> None:
 
 
 async def ensure_login(connection: Connection, login: Login) -> None:
-    """Let *login* in with the rights of its role.
+    """Permit *login* to log in with the rights of its role.
 
     The role itself becomes a login with the given password. Any other user must exist already, and becomes a member.
 
@@ -83,7 +83,7 @@ async def ensure_login(connection: Connection, login: Login) -> None:
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", login.user):
             raise RoleError(
                 f"{login.role.upper()}_DATABASE_URL names the user {login.user!r}, which does not exist: "
-                f"use {name}, which is made for you, or create it first"
+                f"use {name}, which is created for you, or create it first"
             )
         await _ensure_member(connection, name, user=login.user)
         return
@@ -114,7 +114,7 @@ async def _ensure_role(connection: Connection, name: str) -> None:
 
 
 async def _ensure_member(connection: Connection, name: str, *, user: str | None) -> None:
-    """Let *user* (None: who is logged in) work as the role *name*."""
+    """Permit *user* (None: the user of the connection) to work as the role *name*."""
     version = await connection.fetchval("SELECT current_setting('server_version_num')::int")
     kind = "SET" if version >= _SET_ROLE_GRANTS else "MEMBER"
     member = user or await connection.fetchval("SELECT session_user::text")
@@ -124,18 +124,18 @@ async def _ensure_member(connection: Connection, name: str, *, user: str | None)
 
 
 async def _racing(connection: Connection, statement: str) -> None:
-    """Run *statement* about a role, which somebody in another database may be running too."""
+    """Run *statement* about a role, which a migration of another database may be running too."""
     for attempt in range(_ATTEMPTS):
         try:
             await connection.execute(statement)
         except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            return  # made by somebody else in this moment
+            return  # the other one was faster
         except asyncpg.InternalServerError:  # "tuple concurrently updated"; the other has finished by then
             if attempt == _ATTEMPTS - 1:
                 raise
         except asyncpg.InsufficientPrivilegeError as error:
             raise RoleError(
-                f"this database user may not make the roles of Certsmith ({error}): "
+                f"this database user may not create the roles of Certsmith ({error}): "
                 "migrate as a user that owns the database and has CREATEROLE"
             ) from error
         else:

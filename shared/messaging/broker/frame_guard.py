@@ -32,7 +32,7 @@ _CHUNK: Final = 65536  # bytes read from the socket at a time
 _HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00" + _END
 _DELIVER: Final = struct.pack(">HH", 60, 60)  # basic.deliver
 _DELIVERY_MODES: Final = (None, 0, 1, 2)  # AMQP 0-9-1 defines 1 and 2; the message object reads 0 as none
-_GREETING: Final = b"AMQP"  # a broker that speaks another version answers with its own greeting, which is no frame
+_GREETING: Final = b"AMQP"  # a broker of another version answers with its own greeting, which is not a frame
 
 
 class GuardedReader:

@@ -1,9 +1,9 @@
-"""Exchanges, queues and policies: what must stand on the broker before anybody says anything.
+"""Exchanges, queues and policies: what must exist on the broker before anything is published.
 
-Arguments of a queue cannot be changed after it was made, policies can; so all that may ever change is a policy.
-Policies come first, so that no queue is without one for a moment. Everything works the same on RabbitMQ 3.10 and 4.x:
-quorum queues, durable exchanges, and limits that are said, because their defaults differ (a message is delivered for
-ever in 3.10, and dropped after 20 times in 4.0).
+The arguments of a queue cannot be changed after it was created, policies can; so everything that may ever change is a
+policy. Policies come first, so that no queue is without one for a moment. Everything works the same on RabbitMQ 3.10
+and 4.x: quorum queues, durable exchanges, and explicit limits, because the defaults differ (3.10 delivers a message
+without end, 4.0 drops it after 20 deliveries).
 """
 
 import asyncio
@@ -42,17 +42,18 @@ SUBSCRIPTIONS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "validator": (CertificateUploaded.type, CertificateDeletionRequested.type),
 }
-UNROUTABLE_KEEPER: Final = "provisioner"  # moves what no queue takes to its dead letters
-NODE_SERVICES: Final = ("terminator", "api")  # each process listens to facts on an exclusive queue
+UNROUTABLE_KEEPER: Final = "provisioner"  # moves unroutable messages to its dead letters
+NODE_SERVICES: Final = ("terminator", "api")  # each process consumes facts from an exclusive queue
 
-# A process that is killed has failed with all that it had taken. The provisioner does its work in its handlers; the
-# validator's only store what came, so that no upload is given up because its validator was killed again and again.
+# Deliveries that may fail. When a process is killed, every message that it had prefetched counts as failed once. The
+# provisioner works in its handlers; the validator's handlers only store the upload, so its limit can be high enough
+# that no upload is given up because its validator was killed again and again.
 DELIVERY_LIMITS: Final = {"provisioner": 5, "validator": 20}
-# Measured on 3.10: a quorum queue younger than a second is lost when the broker is killed, and what comes back under
-# its name has no leader and never gets one. The table with its place is written after 500 ms without changes.
+# Measured on 3.10: a quorum queue younger than a second is lost when the broker is killed, and the queue that comes
+# back under its name never gets a leader. RabbitMQ writes the table with its place after 500 ms without changes.
 SETTLE_SECONDS: Final = 1.5
 _NO_LIMIT: Final = 1_000_000_000  # -1 is understood by 4.x only
-_MAX_HINTS: Final = 100_000  # of a node that does not read; it looks for changes by itself as well
+_MAX_HINTS: Final = 100_000  # for a node that does not read; it also polls for changes
 
 
 def service_queues(service: str) -> tuple[str, ...]:
@@ -72,9 +73,9 @@ def all_queues() -> tuple[str, ...]:
 
 
 async def declare(amqp_url: str, management_url: str, *, settle_seconds: float = SETTLE_SECONDS) -> None:
-    """Make what is missing and change what differs; nothing that waits in a queue is touched.
+    """Create what is missing and change what differs; messages in queues are not touched.
 
-    After making a queue this takes *settle_seconds* longer, until the broker would have it back after a `kill -9`.
+    After creating a queue this takes *settle_seconds* longer, until the queue would survive a `kill -9` of the broker.
 
     Raises:
         BrokerUnavailableError: AMQP or the management API does not answer or refuses; the text says what to do.
@@ -108,7 +109,7 @@ async def _set_policies(api: ManagementApi) -> None:
         "certsmith-dead-letters",
         pattern=exactly(kept),
         apply_to="queues",
-        definition={"delivery-limit": _NO_LIMIT},  # the last stop: nothing may be dropped from it
+        definition={"delivery-limit": _NO_LIMIT},  # nothing may ever be dropped from it
     )
     await api.set_policy(
         "certsmith-nodes",
@@ -121,9 +122,9 @@ async def _set_policies(api: ManagementApi) -> None:
 def _limited(dead_letter_queue: str, delivery_limit: int) -> dict[str, JsonValue]:
     return {
         "delivery-limit": delivery_limit,
-        "dead-letter-exchange": "",  # the default exchange, which every queue is bound to by its name
+        "dead-letter-exchange": "",  # the default exchange: every queue is bound to it by its name
         "dead-letter-routing-key": dead_letter_queue,
-        # Otherwise what cannot be routed at that moment is lost; it requires that a full queue refuses.
+        # Otherwise a dead letter that cannot be routed at that moment is lost. It requires reject-publish.
         "dead-letter-strategy": "at-least-once",
         "overflow": "reject-publish",
     }
@@ -136,7 +137,7 @@ async def _declare_exchanges(session: Session) -> None:
 
 
 async def _declare_queues(session: Session) -> None:
-    # Where dead letters go comes first.
+    # First the queues that dead letters go to.
     for service in SUBSCRIPTIONS:
         for name in (*kept_queues(service), *service_queues(service)):
             async with session.asking() as channel:
@@ -152,10 +153,10 @@ async def _declare_queues(session: Session) -> None:
 
 
 def exactly(names: tuple[str, ...] | list[str]) -> str:
-    """Return the pattern that matches *names* and nothing else; of none, the one that matches nothing."""
+    """Return the pattern that matches *names* and nothing else; without names, one that matches nothing."""
     return f"^({'|'.join(re.escape(name) for name in names)})$" if names else "^$"
 
 
 def beginning_with(prefixes: list[str]) -> str:
-    """Return the pattern that matches what begins with one of *prefixes*."""
+    """Return the pattern that matches all names that begin with one of *prefixes*."""
     return f"^({'|'.join(re.escape(prefix) for prefix in prefixes)})"

@@ -1,1 +1,1 @@
-"""Between events and AMQP messages: CloudEvents 1.0, read strictly."""
+"""The codec between events and AMQP messages: CloudEvents 1.0, read strictly."""

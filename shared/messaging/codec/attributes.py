@@ -1,4 +1,4 @@
-"""Reading the attributes and the data of a CloudEvent out of a message, in whichever of the three forms it is."""
+"""Reading the attributes and the data of a CloudEvent from a message in any of its three forms."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}") 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attributes:
-    """The attributes that are used; *type* and *id* are None in the bare form, which has neither."""
+    """The attributes that Certsmith uses; *type* and *id* are None in the bare form, which has neither."""
 
     type: str | None = None
     id: str | None = None
@@ -33,7 +33,7 @@ class Attributes:
 
 
 def attributes_and_data(message: Message) -> tuple[Attributes, JsonObject]:
-    """Return what *message* says about its event, and the event's data.
+    """Return the attributes of the event in *message*, and the event's data.
 
     Raises:
         RefusedError: it cannot be read, or lacks what CloudEvents requires.
@@ -41,7 +41,7 @@ def attributes_and_data(message: Message) -> tuple[Attributes, JsonObject]:
     media_type = (message.content_type or "").partition(";")[0].strip().lower()
     if media_type.startswith(_STRUCTURED):
         if media_type != f"{_STRUCTURED}+json":
-            raise _refusal("content_type", "of the structured forms only application/cloudevents+json is understood")
+            raise _refusal("content_type", "of the structured forms only application/cloudevents+json is accepted")
         return _structured(message)
     if found := _headers(message.headers):
         if media_type and not _JSON_TYPE.fullmatch(media_type):
@@ -51,7 +51,7 @@ def attributes_and_data(message: Message) -> tuple[Attributes, JsonObject]:
 
 
 def claimed(message: Message) -> Attributes:
-    """Return what *message* says about itself outside its body, as far as that can be read; never an error."""
+    """Return the attributes that *message* claims outside its body, as far as they can be read; raises no error."""
     found = {name.lower(): _readable(value) for name, value in message.headers.items()}
     return Attributes(
         type=found.get(f"{PREFIX}type"),
@@ -76,14 +76,14 @@ def _structured(message: Message) -> tuple[Attributes, JsonObject]:
 
 
 def _headers(headers: Mapping[str, object]) -> dict[str, object]:
-    """Return the attributes among *headers*, whose names are case-insensitive for the sake of other clients."""
+    """Return the attributes among *headers*; names are case-insensitive, since some clients change their case."""
     found: dict[str, object] = {}
     for header, value in headers.items():
         name = header.lower().removeprefix(PREFIX)
         if not header.lower().startswith(PREFIX):
             continue
         if name in found:
-            raise _refusal("malformed_event", f"the header {PREFIX}{name[:80]} is there twice")
+            raise _refusal("malformed_event", f"the header {PREFIX}{name[:80]} occurs twice")
         found[name] = value
     return found
 
@@ -98,7 +98,7 @@ def _attributes(found: Mapping[str, object], message: Message) -> Attributes:
         source=_text(found, "source", required=True) or "",
         time=_time(_text(found, "time")),
         correlation_id=_text(found, "correlationid") or _readable(message.correlation_id),
-        # Trace Context section 3.2: who cannot parse it begins a new trace.
+        # Trace Context section 3.2: a receiver that cannot parse it starts a new trace.
         traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
     )
 

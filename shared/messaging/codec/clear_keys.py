@@ -1,11 +1,11 @@
-"""Finding a private key in the clear in what somebody sent us, however it is wrapped, before it is logged or kept.
+"""Finding a private key in the clear in a message, however it is wrapped, before the message is logged or kept.
 
 Looked for: the PEM header of any private key (RFC 7468 section 10; PKCS #1, SEC 1 and OpenSSH have their own words),
 the DER inside such a block without its header (RFC 5958, RFC 8017, RFC 5915), and a JSON Web Key with its private part
 (RFC 7518 section 6). Looked at: the bytes as they are, with the escapes of JSON undone, and everything in them that is
 base64, three wraps deep. Sealed boxes and certificates look like neither.
 
-This is a net for mistakes. Somebody who wants to hide a key can.
+This is a net for mistakes. A sender who wants to hide a key can do so.
 """
 
 import binascii
@@ -26,19 +26,19 @@ _SHORTEST_RUN: Final = _SHORTEST_KEY * 4 // 3
 _BASE64_RUN = re.compile(rb"[A-Za-z0-9+/]{%d,}" % _SHORTEST_RUN)
 _BASE64URL_RUN = re.compile(rb"[A-Za-z0-9_-]{%d,}" % _SHORTEST_RUN)
 # Escapes of JSON with any number of backslashes, for JSON inside JSON; the look-behind keeps a megabyte of backslashes
-# from costing its square. A quarter of a million line ends is no rare text: for these nothing is called.
+# from costing quadratic time. Texts with 250,000 line ends do occur: these are replaced without calling a function.
 _LINE_ENDS = re.compile(rb"(?<!\\)(?:\\++[nrt])++")
 _QUOTES = re.compile(rb'(?<!\\)\\++"')
 _SLASHES = re.compile(rb"(?<!\\)\\++/")
 _CODES = re.compile(rb"(?<!\\)\\++u00([0-9A-Fa-f]{2})")
-# Where no backslash stands beside another, the text is JSON once, as almost every message is: no need to search.
+# Without two backslashes in a row the text is JSON only once, like almost every message: no regular expression needed.
 _SINGLE: Final = ((b"\\n", b"\n"), (b"\\r", b"\n"), (b"\\t", b"\n"), (b'\\"', b'"'), (b"\\/", b"/"))
 _BLANKS: Final = b"\x00 \t\n\r\f\v"
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def holds_private_key(data: bytes) -> bool:
-    """Say whether *data* holds a private key in the clear."""
+    """Return whether *data* holds a private key in the clear."""
     layer = {data}
     for _ in range(_MAX_WRAPS + 1):
         views = {view for each in layer for view in _views(each)}
@@ -49,7 +49,7 @@ def holds_private_key(data: bytes) -> bool:
 
 
 def _views(data: bytes) -> Iterator[bytes]:
-    """Give *data* without escapes, and also without blanks."""
+    """Yield *data* without escapes, and again without white space."""
     unescaped = _unescaped(data) if b"\\" in data else data
     yield unescaped
     yield unescaped.translate(None, _BLANKS)
@@ -74,8 +74,8 @@ def _shows_key(view: bytes) -> bool:
 
 
 def _unwrapped(view: bytes) -> Iterator[bytes]:
-    """Give what each run of base64 in *view* stands for; of either alphabet (RFC 4648), padded or not."""
-    if len(view) < _SHORTEST_RUN:  # as most lines of PEM are when they are undone
+    """Yield each run of base64 in *view*, decoded; of either alphabet (RFC 4648), padded or not."""
+    if len(view) < _SHORTEST_RUN:  # like most decoded lines of PEM
         return
     runs = {*_BASE64_RUN.findall(view), *_BASE64URL_RUN.findall(view)}
     for run in runs:

@@ -4,10 +4,10 @@ Three forms come in (https://github.com/cloudevents/spec, and the RabbitMQ bindi
 
 * *binary*: attributes in headers `ce-…`, the body is the data;
 * *structured*: content type `application/cloudevents+json`, the body holds attributes and data;
-* *bare*: the body is the data, the routing key names the type. It has no id, so nothing recognises a copy of it.
+* *bare*: the body is the data, the routing key names the type. It has no id, so a copy of it cannot be recognised.
 
-Out goes the binary form, made by the `cloudevents` package. Its reader is not used: it invents an id and a time where
-there are none, takes a body that is not JSON for a string, and NaN and double names for JSON.
+Messages go out in the binary form, made by the `cloudevents` package. Its reader is not used: it invents an id and a
+time where they are missing, reads a body that is not JSON as a string, and accepts NaN and duplicate names.
 """
 
 import json
@@ -51,20 +51,20 @@ def attributes_of(event: Event) -> dict[str, object]:
 
 
 def encode(event: Event) -> Message:
-    """Return the message that tells *event*."""
+    """Return the message that publishes *event*."""
     return encode_parts(attributes_of(event), event.payload)
 
 
 def encode_parts(attributes: Mapping[str, object], data: JsonObject) -> Message:
     """Return the message of a CloudEvent with these *attributes* and this *data*."""
     event_type = str(attributes["type"])
-    told = rabbitmq.to_binary(CloudEvent(dict(attributes), data), JSONFormat())
+    binary = rabbitmq.to_binary(CloudEvent(dict(attributes), data), JSONFormat())
     return Message(
         exchange=PUBLIC_EXCHANGE if event_type in PUBLIC else EVENTS_EXCHANGE,
         routing_key=event_type,
-        body=told.body,
-        headers=told.headers,
-        content_type=told.content_type,
+        body=binary.body,
+        headers=binary.headers,
+        content_type=binary.content_type,
         message_id=str(attributes["id"]),
     )
 
@@ -73,8 +73,8 @@ def decode(message: Message, *, expected: str | None, received_at: datetime) -> 
     """Return the event that *message* carries, of type *expected* where that is given.
 
     Raises:
-        RefusedError: it carries none that is acted on, with the reasons and, where it can be said about what, the fact
-            that tells the publisher. This is the only error, whatever bytes come.
+        RefusedError: it carries no event that can be acted on. The error has the reasons and, if domain or certificate
+            are known, the fact that answers the publisher. No other error is raised, whatever the bytes.
     """
     if holds_key(message):
         raise _key_refusal(message)
@@ -96,18 +96,18 @@ def decode(message: Message, *, expected: str | None, received_at: datetime) -> 
 
 
 def holds_key(message: Message) -> bool:
-    """Say whether there is a private key in the clear in anything of *message* that its publisher has written."""
+    """Return whether any part of *message* that its publisher wrote holds a private key in the clear."""
     texts = (message.routing_key, message.content_type, message.message_id, message.correlation_id)
     parts = (message.body, json.dumps(plain(message.headers)).encode(), json.dumps(texts).encode())
     return any(holds_private_key(part) for part in parts)
 
 
 def key_reason() -> Reason:
-    """Return why a message with a private key in the clear is refused; it shows nothing of what was found."""
+    """Return the reason for refusing a message with a private key in the clear; it quotes nothing of the message."""
     return Reason(
         KEY_IN_THE_CLEAR,
         "the message holds a private key in the clear: treat that key as compromised, revoke what it certifies, "
-        "make a new one, and seal it before it is sent",
+        "make a new one, and seal it before sending it",
     )
 
 
@@ -123,7 +123,7 @@ def _check_envelope(message: Message, *, expected: str | None) -> None:
             "unknown_type",
             f"there is no type {quoted(message.routing_key)}; the types are {', '.join(sorted(PUBLIC))}",
         )
-    if expected is not None and message.routing_key != expected:  # it came here by CC or BCC, or by a stray binding
+    if expected is not None and message.routing_key != expected:  # routed by CC, BCC or a stray binding
         raise _refusal(
             "type_mismatch", f"a message of type {quoted(message.routing_key)} came into a queue for {expected}"
         )
@@ -168,6 +168,6 @@ def _refusal(code: str, sentence: str) -> RefusedError:
 
 
 def quoted(text: str) -> str:
-    """Return a stranger's *text* fit for a sentence: short and printable."""
+    """Return the untrusted *text*, made short and printable, for use in a sentence."""
     shown = text if text.isprintable() else ascii(text)[1:-1]
     return f"`{shown[:80]}`"

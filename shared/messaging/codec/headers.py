@@ -1,7 +1,7 @@
-"""AMQP headers as JSON, to keep them, and back, to send them again.
+"""AMQP headers as JSON, to store them, and back, to send them again.
 
-AMQP has types that JSON lacks, and a stranger chooses them: bytes become an object with one name, what is nested too
-deep is cut, and the rest becomes the text that shows it.
+Publishers may use types of AMQP that JSON lacks: bytes become an object with one name, values nested too deep are cut,
+and all others become their text.
 """
 
 import base64
@@ -31,7 +31,7 @@ def plain(headers: Mapping[str, object]) -> JsonObject:
 
 
 def restored(headers: JsonObject) -> FieldTable:
-    """Return as AMQP headers what `plain` made, without those by which the broker keeps its own count."""
+    """Return the AMQP headers that `plain` was given, without those that the broker adds."""
     return {name: _restored(value) for name, value in headers.items() if not name.startswith(_BY_THE_BROKER)}
 
 

@@ -1,8 +1,8 @@
-"""JSON from strangers, read strictly (RFC 8259; I-JSON, RFC 7493, where it leaves a choice).
+"""Untrusted JSON, read strictly: RFC 8259, and I-JSON (RFC 7493) where that leaves a choice.
 
-What two readers could understand differently is refused: duplicate names, NaN and Infinity, numbers beyond what a
-double holds. So is what cannot be stored: U+0000, which PostgreSQL has no place for, and half of a surrogate pair.
-Refusals never quote what was read.
+Anything that two readers could understand differently is refused: duplicate names, NaN and Infinity, numbers beyond the
+range of a double. So is text that PostgreSQL cannot store: U+0000, and half of a surrogate pair. Refusals never quote
+the text.
 """
 
 import json
@@ -19,14 +19,14 @@ _MAX_DIGITS: Final = 20  # 2^64 has 20; more would be arbitrary precision, at qu
 
 
 class _NotIJsonError(ValueError):
-    """JSON that is not to be accepted; the text is a sentence for people."""
+    """JSON that is refused; the text is a sentence for people."""
 
 
 def read_object(body: bytes) -> JsonObject:
-    """Return the JSON object that *body* is.
+    """Return *body*, parsed as a JSON object.
 
     Raises:
-        RefusedError: it is none, or one that is not accepted.
+        RefusedError: it is not a JSON object, or one that is refused.
     """
     try:
         text = body.decode("utf-8")
@@ -76,7 +76,7 @@ def _int(text: str) -> int:
 
 
 def _check(value: object) -> None:
-    """Walk through *value* without recursion, since its depth is what is checked."""
+    """Check *value* without recursion, since its depth is not yet known."""
     todo = [(value, 1)]
     while todo:
         item, depth = todo.pop()
@@ -98,7 +98,7 @@ def _check_text(text: str) -> None:
 
 
 def is_storable(text: str) -> bool:
-    """Say whether *text* can be stored and sent: no U+0000, no half of a surrogate pair."""
+    """Return whether *text* can be stored and sent: no U+0000, no half of a surrogate pair."""
     return _UNSTORABLE.search(text) is None
 
 

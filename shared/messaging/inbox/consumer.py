@@ -1,14 +1,14 @@
-"""Consuming requests: taken from the service's queues, settled in the database, and only then acknowledged.
+"""Consuming requests: received from the service's queues, settled in the database, and only then acknowledged.
 
-* Handlers run in tasks of their own, a few at a time. The library would cancel what runs in its callbacks when the
-  channel dies, in the middle of a transaction.
-* A session is one connection. When it ends, for whatever reason, nothing more of it is begun, what was begun is
-  finished and answered if the channel still lives, and the broker delivers the rest again. There is no other way out:
-  a stop, a lost connection and a lost database take the same path.
-* While the database is away what is in hand is held for a while and tried again, which counts as no delivery. If it
-  stays away the session ends, and there is no next one until it answers.
-* A handler that crashes gives its message back; the broker counts, and after the service's limit (`DELIVERY_LIMITS`)
-  it moves the message to `<service>.dead_letters`, from where it is moved to the table.
+* Handlers run in tasks of their own, a few at a time. The library cancels its callbacks when the channel dies, which
+  would hit a handler in the middle of its transaction.
+* A session is one connection. When it ends, for whatever reason, no more of its messages are started; those already
+  started are finished, and answered if the channel still exists; the broker delivers the rest again. There is no other
+  way out: a stop, a lost connection and a lost database take the same path.
+* While the database is away, started messages are held for a while and tried again, which does not count as a delivery.
+  If it stays away, the session ends, and the next one begins when the database answers.
+* When a handler raises an error its message goes back to the queue. The broker counts, and after the service's limit
+  (`DELIVERY_LIMITS`) moves the message to `<service>.dead_letters`, from where it is moved to the table.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from shared.messaging import inbox
 from shared.messaging.broker.link import Session, address_of, open_session
 from shared.messaging.broker.names import queue_of
 from shared.messaging.broker.topology import kept_queues
-from shared.messaging.inbox.settlement import Desk, Outcome, Subscription
+from shared.messaging.inbox.settlement import Outcome, Settlement, Subscription
 from shared.messaging.message import message_of
 from shared.messaging.metrics import HANDLED, HANDLING_SECONDS, IN_HAND
 from shared.process.backoff import Backoff, first_of, wait_at_most
@@ -34,19 +34,19 @@ from shared.store import Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-PREFETCH: Final = 50  # for each queue; the knee of throughput
+PREFETCH: Final = 50  # for each queue; more does not raise the rate
 HANDLERS: Final = 8  # at the same time; each holds a database connection
 HANDLER_SECONDS: Final = 30.0
-HOLD_SECONDS: Final = 10.0  # how long what is in hand is held while the database is away
+HOLD_SECONDS: Final = 10.0  # how long started messages are held while the database is away
 _TRIES: Final = 3  # of one delivery, while the database answers
 _PRUNE_EVERY_SECONDS: Final = 600.0
 _PRUNE_AT_ONCE: Final = 10_000
-INBOX_KEPT: Final = timedelta(days=14)  # longer than any copy of a message takes to come
+INBOX_KEPT: Final = timedelta(days=14)  # longer than any copy of a message stays on its way
 
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """A message in hand: where it came from, and who acts on it; without a subscription it is kept as a dead letter."""
+    """A message with its queue and its subscription; without a subscription it is kept as a dead letter."""
 
     incoming: AbstractIncomingMessage
     queue: str
@@ -54,8 +54,8 @@ class _Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
-    """One session and what hangs on it."""
+class _SessionState:
+    """One session, its messages, and the reasons to end it."""
 
     session: Session
     inbound: "asyncio.Queue[_Delivery | None]" = field(default_factory=asyncio.Queue)
@@ -64,7 +64,7 @@ class _Round:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing of it is to be begun or tried again."""
+        """Whether no message of it may be started or tried again."""
         return self.ending.is_set() or self.session.is_lost
 
 
@@ -91,7 +91,7 @@ class Consumer:
         self._prefetch = prefetch
         self._handlers = handlers
         self._hold_seconds = hold_seconds
-        self._desk = Desk(pool=pool, service=service, seconds=handler_seconds)
+        self._settlement = Settlement(pool=pool, service=service, seconds=handler_seconds)
         self._trouble: str | None = "it has not started yet"
 
     @property
@@ -100,7 +100,7 @@ class Consumer:
         return self._trouble
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until *stop* is set; then finish what is in hand and return."""
+        """Consume until *stop* is set; then finish the started messages and return."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._prune(stop))
             backoff = Backoff()
@@ -119,106 +119,106 @@ class Consumer:
         name = f"certsmith {self._service} consumer"
         failure: TransientError | None = None
         async with open_session(self._url, name=name, prefetch=self._prefetch) as session:
-            now = _Round(session)
+            state = _SessionState(session)
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self._handlers):
-                    workers.create_task(self._work(now))
+                    workers.create_task(self._work(state))
                 try:
-                    queues = await self._subscribe(now)
+                    queues = await self._subscribe(state)
                     backoff.reset()
                     self._trouble = None
                     log.info("consumer_started", address=self._address, queues=queues)
-                    await first_of(stop.wait(), session.lost(), now.store_lost.wait())
-                    now.ending.set()
+                    await first_of(stop.wait(), session.lost(), state.store_lost.wait())
+                    state.ending.set()
                     await session.stop_consuming()
                 except BrokerUnavailableError as error:
                     failure = error
                 finally:
-                    self._finish(now)
-        if now.store_lost.is_set():
-            failure = StoreUnavailableError("the database does not answer; what was in hand went back to the queues")
+                    self._finish(state)
+        if state.store_lost.is_set():
+            failure = StoreUnavailableError("the database does not answer; started messages went back to their queues")
         if failure is None and not stop.is_set():
             failure = BrokerUnavailableError(f"the connection to RabbitMQ at {self._address} was lost")
         if failure is not None:
             raise failure
 
-    async def _subscribe(self, now: _Round) -> int:
+    async def _subscribe(self, state: _SessionState) -> int:
         """Consume all queues of the service; return how many they are."""
         sources: list[tuple[str, Subscription | None]] = [
             *((queue_of(self._service, each.type), each) for each in self._subscriptions),
             *((queue, None) for queue in kept_queues(self._service)),
         ]
 
-        def take(queue: str, subscription: Subscription | None, incoming: AbstractIncomingMessage) -> None:
-            now.inbound.put_nowait(_Delivery(incoming, queue, subscription))
+        def receive(queue: str, subscription: Subscription | None, incoming: AbstractIncomingMessage) -> None:
+            state.inbound.put_nowait(_Delivery(incoming, queue, subscription))
 
         for queue, each in sources:
-            await now.session.consume(queue, partial(take, queue, each))
+            await state.session.consume(queue, partial(receive, queue, each))
         return len(sources)
 
-    def _finish(self, now: _Round) -> None:
-        """Have the workers end after what they have in hand; what nobody has begun goes back with the channel."""
-        now.ending.set()
-        while not now.inbound.empty():
-            now.inbound.get_nowait()
+    def _finish(self, state: _SessionState) -> None:
+        """Have the workers end after their current message; the others return to their queues with the channel."""
+        state.ending.set()
+        while not state.inbound.empty():
+            state.inbound.get_nowait()
         for _ in range(self._handlers):
-            now.inbound.put_nowait(None)
+            state.inbound.put_nowait(None)
 
-    async def _work(self, now: _Round) -> None:
-        while (delivery := await now.inbound.get()) is not None:
+    async def _work(self, state: _SessionState) -> None:
+        while (delivery := await state.inbound.get()) is not None:
             with IN_HAND.labels(self._service).track_inprogress():
-                await self._settle(now, delivery)
+                await self._settle(state, delivery)
 
-    async def _settle(self, now: _Round, delivery: _Delivery) -> None:
-        """Settle one delivery and answer the broker; here nothing is raised any more."""
+    async def _settle(self, state: _SessionState, delivery: _Delivery) -> None:
+        """Settle one delivery and answer the broker; errors end here."""
         event_type = delivery.subscription.type if delivery.subscription else delivery.queue
         outcome = Outcome.GIVEN_BACK
         try:
             with HANDLING_SECONDS.labels(self._service, event_type).time():
-                outcome = await self._try(now, delivery)
+                outcome = await self._try(state, delivery)
         except TransientError as error:
             log.warning("message_given_back", queue=delivery.queue, reason=str(error))
         except Exception:
             log.exception("handler_failed", queue=delivery.queue)
-        if not now.session.is_lost:
-            await now.session.answer(delivery.incoming, accept=outcome is not Outcome.GIVEN_BACK)
+        if not state.session.is_lost:
+            await state.session.answer(delivery.incoming, accept=outcome is not Outcome.GIVEN_BACK)
         HANDLED.labels(self._service, event_type, outcome.value).inc()
 
-    async def _try(self, now: _Round, delivery: _Delivery) -> Outcome:
+    async def _try(self, state: _SessionState, delivery: _Delivery) -> Outcome:
         message = message_of(delivery.incoming)
         for _ in range(_TRIES):
-            if now.is_over:
+            if state.is_over:
                 return Outcome.GIVEN_BACK
             try:
                 if delivery.subscription is None:
-                    return await self._desk.keep(message, queue=delivery.queue)
-                return await self._desk.settle(message, queue=delivery.queue, subscription=delivery.subscription)
+                    return await self._settlement.keep(message, queue=delivery.queue)
+                return await self._settlement.settle(message, queue=delivery.queue, subscription=delivery.subscription)
             except TransientError as error:
                 log.warning("message_held", queue=delivery.queue, reason=str(error))
-                await self._until_the_store_answers(now)
+                await self._until_store_answers(state)
         raise TransientError(f"it failed {_TRIES} times while the database answered")
 
-    async def _until_the_store_answers(self, now: _Round) -> None:
+    async def _until_store_answers(self, state: _SessionState) -> None:
         """Return when the database answers.
 
         Raises:
-            StoreUnavailableError: the session ends before; when it is for the database, this ends it.
+            StoreUnavailableError: the session ended before, or is ended here because the database stays away.
         """
         backoff = Backoff(ceiling=1.0)
         deadline = asyncio.get_running_loop().time() + self._hold_seconds
-        while not now.is_over:
-            await backoff.pause(now.ending)
+        while not state.is_over:
+            await backoff.pause(state.ending)
             try:
                 async with asyncio.timeout_at(deadline):
                     return await self._pool.check()
             except (StoreUnavailableError, TimeoutError):
                 if asyncio.get_running_loop().time() >= deadline:
-                    now.store_lost.set()
+                    state.store_lost.set()
                     break
         raise StoreUnavailableError("the database does not answer")
 
     async def _prune(self, stop: asyncio.Event) -> None:
-        """Delete old inbox rows now and then, in pieces, so that nothing waits for it."""
+        """Delete old inbox rows now and then, in small batches that hold no lock for long."""
         while not await wait_at_most(stop, _PRUNE_EVERY_SECONDS):
             try:
                 pruned = _PRUNE_AT_ONCE

@@ -1,4 +1,4 @@
-"""What one message leads to, in the database: the effect, or a dead letter, and always its inbox row with it."""
+"""Settling one message in the database: its effect or a dead letter, in one transaction with its inbox row."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ from shared.store import Connection, Pool
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 Handle = Callable[[Connection, Incoming], Awaitable[None]]
-"""Acts on an event inside the transaction that it is given; returns to commit, raises `RefusedError` to refuse.
+"""Acts on an event inside the given transaction; returns to commit, raises `RefusedError` to refuse the event.
 
 It is idempotent by state: an event without an id has no inbox row.
 """
@@ -31,14 +31,14 @@ It is idempotent by state: an event without an id has no inbox row.
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who acts on a type."""
+    """The handler of a type of event."""
 
     type: str
     handle: Handle
 
 
 class Outcome(StrEnum):
-    """What became of a message."""
+    """How a message was settled."""
 
     DONE = "done"
     SEEN_BEFORE = "seen_before"
@@ -48,7 +48,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class Settlement:
     """Settles messages for *service*; each handler has *seconds*."""
 
     pool: Pool
@@ -59,8 +59,8 @@ class Desk:
         """Act on *message* once, and return when that is committed.
 
         Raises:
-            TransientError: nothing was done, or it is unknown; trying again may help.
-            Exception: whatever the handler raised; nothing was done.
+            TransientError: nothing was done, or the outcome is unknown; trying again may help.
+            Exception: the handler raised it; nothing was done.
         """
         try:
             event = decode(message, expected=subscription.type, received_at=datetime.now(UTC))
@@ -74,7 +74,7 @@ class Desk:
                 return await self._refuse(message, refusal, queue=queue, attributes=attributes)
 
     async def _act(self, event: Incoming, handle: Handle) -> Outcome:
-        # The deadline is around the transaction: inside, it would look like a database that is too slow.
+        # The deadline is around the transaction: inside it, a slow handler would look like a slow database.
         async with asyncio.timeout(self.seconds), self.pool.transaction() as connection:
             if not await self._enter(connection, event.id, user_id=event.user_id, source=event.source):
                 log.info("event_seen_before")
@@ -93,7 +93,7 @@ class Desk:
                 return Outcome.SEEN_BEFORE
             await dead_letters.add(connection, letter)
             if refusal.fact is not None:
-                await self._tell(connection, refusal.fact, letter)
+                await self._publish(connection, refusal.fact, letter)
         log.warning(
             "message_refused",
             queue=queue,
@@ -108,15 +108,15 @@ class Desk:
             return True
         return await inbox.enter(connection, consumer=self.service, user_id=user_id, source=source, event_id=event_id)
 
-    async def _tell(self, connection: Connection, fact: Data, letter: DeadLetter) -> None:
+    async def _publish(self, connection: Connection, fact: Data, letter: DeadLetter) -> None:
         event = Event(data=fact, source=source_of(self.service), cause=Cause(letter.correlation_id or letter.event_id))
         await outbox.publish(connection, service=self.service, event=event)
 
     async def keep(self, message: Message, *, queue: str) -> Outcome:
-        """Move *message*, which the broker gave up, to the dead letters; whoever uploaded is told, once.
+        """Move *message*, which the broker gave up, to the dead letters; for an upload, publish its rejection once.
 
         Raises:
-            TransientError: it was not moved, or it is unknown; trying again may help.
+            TransientError: it was not moved, or the outcome is unknown; trying again may help.
         """
         letter = undelivered_letter(message, service=self.service, queue=queue, attributes=claimed(message))
         answer = answer_to(letter, message)
@@ -126,7 +126,7 @@ class Desk:
                     connection, letter.event_id, user_id=letter.user_id or "", source=letter.source or ""
                 ):
                     return Outcome.SEEN_BEFORE
-                await self._tell(connection, answer, letter)
+                await self._publish(connection, answer, letter)
             await dead_letters.add(connection, letter)
         log.warning("dead_letter_kept", queue=letter.queue, reason=letter.reason, refused_event_id=letter.event_id)
         return Outcome.REFUSED

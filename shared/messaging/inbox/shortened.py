@@ -1,7 +1,7 @@
-"""What is kept of an upload that was refused: nothing that could be the sealed key.
+"""Shortening a refused upload, so that its dead letter holds nothing that could be the sealed key.
 
-A dead letter is read by people and kept for long; a sealed key is to be gone with its verdict. It may stand under any
-name, since what is refused need not be well-formed, but it is a long text: so long texts are cut.
+People read dead letters, and they are kept for long; a sealed key must be erased with its verdict. In a malformed
+message it may stand under any name, but it is always a long text: so long texts are cut.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,17 +14,17 @@ from shared.events import CertificateUploaded, JsonObject
 from shared.messaging.codec.strict_json import read_object
 
 CUT: Final = "…"
-_MAX_TEXT: Final = 255  # a sealed key has 400 characters at least
+_MAX_TEXT: Final = 255  # a sealed key has at least 400 characters
 _FIELD: Final = b'"sealed"'
 
 
 def is_upload(types: Collection[str | None], body: bytes) -> bool:
-    """Say whether a message that says to be of one of *types* is an upload, or looks like one sent somewhere else."""
+    """Return whether a message that claims one of *types* is an upload, or looks like one sent to a wrong place."""
     return CertificateUploaded.type in types or _FIELD in body
 
 
 def shortened_body(body: bytes) -> JsonObject:
-    """Return the JSON object *body* with its long texts cut; nothing of it when it is none."""
+    """Return the JSON object *body* with its long texts cut; an empty object if *body* is not a JSON object."""
     try:
         return {name: shortened(value) for name, value in read_object(body).items()}
     except RefusedError:

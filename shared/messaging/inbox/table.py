@@ -1,6 +1,6 @@
 """The inbox: which events a consumer has acted on, so that a second copy changes nothing.
 
-An event is known by who published it, its source and its id together; outsiders' ids alone collide.
+An event is identified by its publisher's user, its source and its id together; ids of different publishers can collide.
 """
 
 from datetime import timedelta
@@ -32,18 +32,18 @@ _PRUNE: Final = """
 
 
 async def enter(connection: Connection, *, consumer: str, user_id: str, source: str, event_id: str) -> bool:
-    """Note that *consumer* acts on the event in this transaction; False when it has done so before.
+    """Record that *consumer* acts on the event in this transaction; return False if it has done so before.
 
-    While another transaction acts on the same event, this waits for its end.
+    If another transaction is acting on the same event, this waits for it to end.
     """
     return bool(await connection.fetchval(_ENTER, consumer, user_id, source, event_id))
 
 
 async def forget(connection: Connection, *, consumer: str, source: str, event_id: str) -> None:
-    """Let *consumer* act on the event again, whoever published it."""
+    """Let *consumer* act on the event again, from any publisher."""
     await connection.execute(_FORGET, consumer, source, event_id)
 
 
 async def prune(connection: Connection, *, consumer: str, older_than: timedelta, limit: int) -> int:
-    """Delete at most *limit* of *consumer*'s entries *older_than* that; return how many."""
+    """Delete at most *limit* of *consumer*'s entries that are older than *older_than*; return how many."""
     return int(await connection.fetchval(_PRUNE, consumer, older_than, limit))

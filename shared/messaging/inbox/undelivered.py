@@ -1,8 +1,8 @@
-"""Making dead letters out of messages, whatever is in them.
+"""Making dead letters out of messages, whatever they contain.
 
-Of a message with a private key in the clear nothing is kept but who sent it, and of an upload no long text. What the
-broker gave up carries the broker's own account in `x-death`; since publishers can write that header too, it is believed
-only where it names one of our queues, and what is to be known of the publication follows from the queue.
+Of a message with a private key in the clear only the sender is kept, and of an upload no long text. A message that the
+broker gave up carries the broker's history in the header `x-death`. Publishers can write that header too, so it is
+trusted only if it names one of the service's queues, and exchange and type of the message are derived from that queue.
 """
 
 import json
@@ -21,13 +21,13 @@ from shared.messaging.dead_letters import DeadLetter
 from shared.messaging.inbox.shortened import is_upload, shortened, shortened_body
 from shared.messaging.message import Message
 
-_KEPT_OF_TOO_LARGE: Final = 4096  # bytes of a body that was too large: enough to see who sends such
+_KEPT_OF_TOO_LARGE: Final = 4096  # bytes of a body that was too large: enough to recognise its sender
 
 
 def refused_letter(
     message: Message, *, service: str, queue: str, reasons: tuple[Reason, ...], attributes: Attributes
 ) -> DeadLetter:
-    """Return what is kept of *message*, which came out of *queue* and was refused for *reasons*."""
+    """Return the dead letter of *message*, which came out of *queue* and was refused for *reasons*."""
     if holds_key(message):
         return _without_contents(message, service=service, queue=queue, attributes=attributes)
     body, headers, is_whole = _kept(message, attributes)
@@ -52,7 +52,7 @@ def refused_letter(
 
 
 def undelivered_letter(message: Message, *, service: str, queue: str, attributes: Attributes) -> DeadLetter:
-    """Return what is kept of *message*, which the broker moved to *queue* because nobody took it."""
+    """Return the dead letter of *message*, which the broker moved to *queue* because it was not handled."""
     if queue == UNROUTABLE:
         reason = _no_route(message.routing_key)
         return refused_letter(message, service=service, queue=queue, reasons=(reason,), attributes=attributes)
@@ -68,14 +68,14 @@ def undelivered_letter(message: Message, *, service: str, queue: str, attributes
     )
     reason = Reason(
         "not_handled",
-        f"{service} failed {DELIVERY_LIMITS[service] + 1} times to handle it: its log says why; when that is mended, "
-        "replay it, or publish it anew if it is an upload",
+        f"{service} failed {DELIVERY_LIMITS[service] + 1} times to handle it: its log says why; when that is fixed, "
+        "replay it, or publish it again if it is an upload",
     )
     return refused_letter(published, service=service, queue=died_in or queue, reasons=(reason,), attributes=attributes)
 
 
 def answer_to(letter: DeadLetter, message: Message) -> Data | None:
-    """Return the fact that tells who uploaded that *message*, kept as *letter*, came to nothing; None if it may yet."""
+    """Return the fact that the upload *message*, kept as *letter*, was rejected; None if it can still be replayed."""
     if letter.is_whole or letter.routing_key != CertificateUploaded.type:
         return None
     try:
@@ -87,7 +87,7 @@ def answer_to(letter: DeadLetter, message: Message) -> Data | None:
 
 
 def _kept(message: Message, attributes: Attributes) -> tuple[bytes, JsonObject, bool]:
-    """Return what is kept of body and headers, and whether that is all there is."""
+    """Return body and headers as they are kept, and whether they are complete."""
     body, headers = message.body, plain(message.headers)
     if is_upload((attributes.type, message.routing_key), body):
         short_headers = {name: shortened(value) for name, value in headers.items()}
@@ -101,8 +101,8 @@ def _no_route(event_type: str) -> Reason:
     if event_type in PUBLIC:
         return Reason(
             "unroutable",
-            "there was no queue for its type: run `certsmith migrate`, then replay it, or publish it anew if it is an "
-            "upload",
+            "there was no queue for its type: run `certsmith migrate`, then replay it, or publish it again if it is "
+            "an upload",
         )
     return Reason("unroutable", f"there is no type {quoted(event_type)}; the types are {', '.join(sorted(PUBLIC))}")
 

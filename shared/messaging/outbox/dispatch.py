@@ -1,4 +1,4 @@
-"""What the leading relay has in hand: events read from the outbox, being sent, or sent and not yet deleted."""
+"""The leading relay's events in hand: read from the outbox, being sent, or sent and not yet deleted."""
 
 import asyncio
 from collections import deque
@@ -19,17 +19,17 @@ from shared.store import Connection, Pool
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-_MARGIN_SECONDS: Final = 2.0  # no sending is begun so shortly before the lease ends, and none lasts longer
+_MARGIN_SECONDS: Final = 2.0  # before the lease expires: no sending starts or continues in it
 _OUTSTANDING: Final = 64  # unconfirmed messages; more only adds delay
 _IN_HAND: Final = 500
 _FINISH_SECONDS: Final = 5.0
 
 
 class Sender(Protocol):
-    """What sends messages: `Publisher`."""
+    """Sends messages; `Publisher` is one."""
 
     async def send(self, message: Message, *, seconds: float) -> None:
-        """Send *message*; return when the broker has it.
+        """Send *message*; return when the broker has confirmed it.
 
         Raises:
             BrokerUnavailableError: it was not confirmed within *seconds*.
@@ -37,9 +37,9 @@ class Sender(Protocol):
 
 
 class Dispatch:
-    """Sends what it reads while the lease lasts; *until* says how long, by the event loop's clock.
+    """Reads and sends events until the lease expires: at *until*, by the event loop's clock.
 
-    *has_room* is called when more may be read after there was no room.
+    *has_room* is called when more events may be read after there was no room.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Dispatch:
         self._service = service
         self._has_room = has_room
         self._in_hand: set[int] = set()
-        self._chains: dict[str, deque[PendingEvent]] = {}  # by key: what is to be sent one after another
+        self._chains: dict[str, deque[PendingEvent]] = {}  # by key: events to send one after another
         self._sending: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(_OUTSTANDING)
         self._confirmed: list[int] = []
@@ -68,22 +68,22 @@ class Dispatch:
         self._deleting = tasks.create_task(self._delete())
 
     async def read(self, connection: Connection) -> None:
-        """Take what is told and not in hand, as far as there is room, and begin to send it."""
+        """Read pending events that are not in hand, as far as there is room, and start to send them."""
         room = _IN_HAND - len(self._in_hand)
         if room <= 0:
             return
-        for told in await outbox.pending(connection, self._service, exclude=self._in_hand, limit=room):
-            self._in_hand.add(told.id)
-            if told.key in self._chains:
-                self._chains[told.key].append(told)
+        for pending in await outbox.pending(connection, self._service, exclude=self._in_hand, limit=room):
+            self._in_hand.add(pending.id)
+            if pending.key in self._chains:
+                self._chains[pending.key].append(pending)
                 continue
-            self._chains[told.key] = deque([told])
-            task = self._tasks.create_task(self._send_chain(told.key))
+            self._chains[pending.key] = deque([pending])
+            task = self._tasks.create_task(self._send_chain(pending.key))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
     async def finish(self, *, in_order: bool) -> None:
-        """End all that goes on; *in_order*, what is in hand is still sent and deleted, as far as that is quick."""
+        """End all tasks; if *in_order*, first send and delete the events in hand, for a few seconds at most."""
         if in_order and self._sending:
             await asyncio.wait(self._sending, timeout=_FINISH_SECONDS)
         for task in (*self._sending, self._deleting):
@@ -95,26 +95,26 @@ class Dispatch:
                     await self._delete_confirmed()
 
     async def _send_chain(self, key: str) -> None:
-        """Send what there is of *key*, and what is added meanwhile, one after another."""
+        """Send the events of *key*, including those added meanwhile, one after another."""
         chain = self._chains[key]
         while chain:
-            told = chain[0]
+            pending = chain[0]
             try:
                 with RELAY_SECONDS.labels(self._service).time():
-                    await self._send(told)
+                    await self._send(pending)
             except Exception:
-                # Never seen, and no reason to stop everything else: it stays in the outbox, and so does its key.
-                log.exception("event_cannot_be_sent", outbox_id=told.id)
-                self.trouble = f"the event {told.id} of the outbox cannot be sent: see the log"
+                # Never seen; it must not stop the other keys. This event and the later ones of its key stay unsent.
+                log.exception("event_cannot_be_sent", outbox_id=pending.id)
+                self.trouble = f"the event {pending.id} of the outbox cannot be sent: see the log"
                 return
             chain.popleft()
-            self._confirmed.append(told.id)
+            self._confirmed.append(pending.id)
             self._something_confirmed.set()
             RELAYED.labels(self._service).inc()
         del self._chains[key]
 
-    async def _send(self, told: PendingEvent) -> None:
-        message = encode_parts(told.attributes, told.data)
+    async def _send(self, pending: PendingEvent) -> None:
+        message = encode_parts(pending.attributes, pending.data)
         loop = asyncio.get_running_loop()
         backoff = Backoff()
         while True:
@@ -130,7 +130,7 @@ class Dispatch:
             await asyncio.sleep(backoff.delay())
 
     async def _delete(self) -> None:
-        """Delete what is confirmed, all that there is at a time, as long as the leadership lasts."""
+        """Delete confirmed events, all that there are at a time, until this is cancelled."""
         backoff = Backoff()
         while True:
             await self._something_confirmed.wait()

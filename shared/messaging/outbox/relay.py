@@ -1,8 +1,8 @@
-"""The relay: sends a service's outbox, one process at a time, and deletes what is confirmed.
+"""The relay: sends a service's outbox, one process at a time, and deletes the confirmed events.
 
-Whoever holds the lease `relay.<service>` sends. No transaction is open meanwhile: rows are read, sent, and deleted
-after their confirmation, so a kill between any two of these steps may send an event twice, and never loses one. Events
-of one key are sent one after another, of different keys side by side.
+The process that holds the lease `relay.<service>` sends. No transaction is open meanwhile: rows are read, sent, and
+deleted after their confirmation, so a kill between any two of these steps may send an event twice, and never loses one.
+Events of one key are sent one after another, those of different keys concurrently.
 
 The notification of `outbox.publish` wakes it; it also polls once a second, since a notification can be missed.
 """
@@ -31,7 +31,7 @@ _LET_GO_SECONDS: Final = 1.0
 
 
 class Relay:
-    """Sends the events that one service has told."""
+    """Sends the events that one service has published to its outbox."""
 
     def __init__(self, database_url: str, pool: Pool, sender: Sender, *, service: Role) -> None:
         self._database_url = database_url
@@ -48,7 +48,7 @@ class Relay:
         return self._trouble
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until *stop* is set; what was told by then is still sent, as far as that is quick."""
+        """Relay until *stop* is set; events published by then are still sent, for a few seconds at most."""
         backoff = Backoff()
         while not stop.is_set():
             try:
@@ -62,7 +62,7 @@ class Relay:
         self._trouble = "it was stopped"
 
     async def _stand_by(self, connection: Connection, stop: asyncio.Event) -> None:
-        """Lead whenever the lease can be had."""
+        """Lead whenever the lease is free."""
         wake = asyncio.Event()
         connection.add_termination_listener(lambda _connection: wake.set())
         await connection.add_listener(outbox.channel_of(self._service), lambda *_: wake.set())
@@ -85,15 +85,15 @@ class Relay:
             await leases.release(connection, name=self._lease, token=token)
 
     async def _let_go(self, connection: Connection, token: int) -> None:
-        """Give the lease back, if that is quick, so that the next relay does not wait for its end."""
-        with suppress(Exception):  # whatever is in the way: the lease ends by itself
+        """Release the lease, within a second, so that the next relay need not wait until it expires."""
+        with suppress(Exception):  # whatever fails here: the lease expires by itself
             async with asyncio.timeout(_LET_GO_SECONDS):
                 await leases.release(connection, name=self._lease, token=token)
 
     async def _lead(
         self, connection: Connection, token: int, *, asked_at: float, wake: asyncio.Event, stop: asyncio.Event
     ) -> None:
-        """Read and send, until *stop* is set or the lease was lost."""
+        """Read and send until *stop* is set or the lease is lost."""
         failure: Exception | None = None
         async with asyncio.TaskGroup() as tasks:
             dispatch = Dispatch(
@@ -108,7 +108,7 @@ class Relay:
             in_order = False
             try:
                 in_order = await self._read(connection, token, dispatch, renewed=asked_at, wake=wake, stop=stop)
-            except Exception as error:  # noqa: BLE001 - raised again below, out of the group, where it is understood
+            except Exception as error:  # noqa: BLE001 - raised again below: the group would wrap it
                 failure = error
             finally:
                 waking.cancel()
@@ -126,7 +126,7 @@ class Relay:
         wake: asyncio.Event,
         stop: asyncio.Event,
     ) -> bool:
-        """Give *dispatch* what is told; return True when *stop* is set, False when the lease was lost."""
+        """Have *dispatch* read events; return True when *stop* is set, False when the lease was lost."""
         loop = asyncio.get_running_loop()
         while not stop.is_set():
             if loop.time() - renewed >= _RENEW_SECONDS:
@@ -139,7 +139,7 @@ class Relay:
             await dispatch.read(connection)
             self._trouble = dispatch.trouble
             await wait_at_most(wake, _POLL_SECONDS)
-        await dispatch.read(connection)  # what was told just before the stop
+        await dispatch.read(connection)  # events published just before the stop
         return True
 
 

@@ -1,8 +1,8 @@
-"""The outbox: events that are told in the transaction of the change that they tell of, until the relay has sent them.
+"""The table of the outbox: events published in the transaction of the change that they report, until they are sent.
 
-`tell` is called inside that transaction. Its notification wakes the relay at commit; PostgreSQL sends one for all the
-events of a transaction. (From a trigger it would cost 2.5 times the rate of inserts.) Rows of one *key* are sent in the
-order of their ids, so whoever tells of a row has that row locked.
+`publish` is called inside that transaction. Its notification wakes the relay at commit; PostgreSQL sends one for all
+events of a transaction. (Sent by a trigger, it would cut the rate of inserts by a factor of 2.5.) Rows of one *key* are
+sent in the order of their ids, so the publisher of an event about a row must hold that row's lock.
 """
 
 import json
@@ -16,7 +16,7 @@ from shared.events import MAX_BODY_BYTES, Event, JsonObject
 from shared.store.connection import Connection, Row
 
 _INSERT: Final = """
-    WITH told AS (
+    WITH published AS (
         INSERT INTO messaging.outbox
             (service, key, type, event_id, source, subject, time, correlation_id, traceparent, data)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -41,7 +41,7 @@ _STATISTICS: Final = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingEvent:
-    """One row: an event that waits to be sent."""
+    """One row: an event that has not been sent."""
 
     id: int
     key: str
@@ -51,7 +51,7 @@ class PendingEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxStatistics:
-    """How many events of a service wait, and since when the oldest does."""
+    """The number of a service's unsent events, and when the oldest was published."""
 
     service: str
     waiting: int
@@ -64,14 +64,14 @@ def channel_of(service: str) -> str:
 
 
 async def publish(connection: Connection, *, service: str, event: Event, key: str | None = None) -> None:
-    """Have *service* tell *event* once the transaction of *connection* commits, in order with all of the same *key*.
+    """Publish *event* of *service* when the transaction of *connection* commits; events of one *key* stay in order.
 
     Raises:
         PermanentError: the event is larger than what consumers accept.
     """
     data = event.payload
     size = len(json.dumps(data))
-    if size > MAX_BODY_BYTES:  # fails here, where it was made, and does not block the relay
+    if size > MAX_BODY_BYTES:  # fails here, for its publisher, instead of blocking the relay
         raise PermanentError(f"the event {event.type} of {size} bytes is too large: {MAX_BODY_BYTES} are accepted")
     await connection.execute(
         _INSERT,
@@ -98,12 +98,12 @@ async def pending(
 
 
 async def delete(connection: Connection, service: str, ids: Collection[int]) -> None:
-    """Delete *service*'s events with these *ids*: they have been sent and confirmed."""
+    """Delete *service*'s events with these *ids*, which were sent and confirmed."""
     await connection.execute(_DELETE, service, list(ids))
 
 
 async def statistics(connection: Connection) -> tuple[OutboxStatistics, ...]:
-    """Return what waits, service by service; services with nothing waiting are left out."""
+    """Return the statistics of each service that has unsent events."""
     rows = await connection.fetch(_STATISTICS)
     return tuple(
         OutboxStatistics(service=row["service"], waiting=row["waiting"], oldest_at=row["oldest_at"]) for row in rows

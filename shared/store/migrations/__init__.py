@@ -1,6 +1,6 @@
 """The schema as numbered SQL files, `NNNN_name.sql`: forward only, and each leaves the previous release running.
 
-An applied file is never edited: its checksum is remembered. `certsmith.migration.schema` applies them.
+An applied file is never edited: its checksum is stored. `certsmith.migration.schema` applies them.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Migration:
 
 @cache
 def known() -> tuple[Migration, ...]:
-    """Return all migrations that this program brings along, in their order, 1, 2, 3 and so on."""
+    """Return all migrations of this program in their order, 1, 2, 3 and so on."""
     found = [
         Migration(version=int(match["version"]), name=match["name"], sql=file.read_text(encoding="utf-8"))
         for file in resources.files(__name__).iterdir()
@@ -41,5 +41,5 @@ def known() -> tuple[Migration, ...]:
 
 
 def newest() -> Migration:
-    """Return the migration that this program needs to have been applied."""
+    """Return the last migration, which this program needs to be applied."""
     return known()[-1]
