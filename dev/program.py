@@ -20,7 +20,7 @@ from dev.waiting import Patience
 GUARD: Final = Path(__file__).with_name("guard.py")
 
 POLL_SECONDS: Final = 0.01
-FAREWELL_SECONDS: Final = 5.0  # how long a program with a farewell signal may clean up
+FAREWELL_SECONDS: Final = 30.0  # how long a program with a farewell signal may clean up, on a busy machine
 
 
 class ProgramError(Exception):

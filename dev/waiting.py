@@ -116,6 +116,31 @@ async def finished(
     return await _watched(work, what, left=Patience(patience), seen=seen)
 
 
+@asynccontextmanager
+async def within(
+    what: What, *, patience: float = PATIENCE_SECONDS, seen: Callable[[], object] = lambda: None
+) -> AsyncIterator[None]:
+    """Run the block, which waits for *what*; cancel it and fail, as `until` does, once *patience* is over."""
+    left, limit = Patience(patience), asyncio.timeout(None)
+    try:
+        async with limit:
+            watching = asyncio.create_task(_limit(limit, what, left=left, seen=seen))
+            try:
+                yield
+            finally:
+                watching.cancel()
+    except TimeoutError:
+        if limit.expired():
+            _check(what, left, seen)
+        raise
+
+
+async def _limit(limit: asyncio.Timeout, what: What, *, left: Patience, seen: Callable[[], object]) -> None:
+    while left.is_left((_text(what), seen())):
+        await asyncio.sleep(_PAUSE_SECONDS)
+    limit.reschedule(asyncio.get_running_loop().time())
+
+
 async def _watched(work: Awaitable[T], what: What, *, left: Patience, seen: Callable[[], object]) -> T:
     task = asyncio.ensure_future(work)
     try:
@@ -130,6 +155,10 @@ async def _watched(work: Awaitable[T], what: What, *, left: Patience, seen: Call
 
 def _check(what: What, left: Patience, seen: Callable[[], object]) -> None:
     """Raise AssertionError when no patience is left."""
-    text = what if isinstance(what, str) else what()
+    text = _text(what)
     if not left.is_left((text, seen())):
         raise AssertionError(f"nothing happened for {left.seconds:g} s while waiting for {text}")
+
+
+def _text(what: What) -> str:
+    return what if isinstance(what, str) else what()

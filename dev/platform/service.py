@@ -12,13 +12,14 @@ import aiohttp
 
 from dev.ports import LOOPBACK
 from dev.program import Command, Program
-from dev.waiting import until
+from dev.waiting import Watch, until
 
 ROOT: Final = Path(__file__).parents[2]
 OUTLIVING: Final = ROOT / "tests" / "rig" / "chaos" / "launchers" / "outliving.py"
 KILLED: Final = 128 + signal.SIGKILL
 STOP_SECONDS: Final = 40.0
 START_SECONDS: Final = 60.0  # one to two on a quiet machine
+HANGING_SECONDS: Final = 60.0  # by the wall clock: it will not answer any more
 PAGE_SECONDS: Final = 4.0  # a health check waits no longer (`shared.process.health_check`)
 
 
@@ -99,9 +100,16 @@ class Service:
             aiohttp.ClientError: the process does not listen.
             TimeoutError: it did not answer within the time that a health check allows.
         """
-        patience = aiohttp.ClientTimeout(total=PAGE_SECONDS)
-        async with aiohttp.ClientSession(timeout=patience) as session, session.get(f"{self._pages}/{name}") as answer:
-            return Page(answer.status, await answer.text())
+        patience = aiohttp.ClientTimeout(total=HANGING_SECONDS)
+        async with (
+            Watch().running() as watch,
+            aiohttp.ClientSession(timeout=patience) as session,
+            session.get(f"{self._pages}/{name}") as answer,
+        ):
+            page = Page(answer.status, await answer.text())
+        if watch.seconds > PAGE_SECONDS:
+            raise TimeoutError(f"{self.name} answered {name} after {watch.seconds:.1f} s")
+        return page
 
     def children(self) -> tuple[int, ...]:
         """Return the ids of the child processes, a terminator's workers for example."""

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from dev.platform.platform import Platform
+from dev.waiting import within
 from tests.rig.command_line import ROOT, Answer, certsmith, environment_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -156,7 +157,7 @@ async def test_queues_are_watched_until_ctrl_c(platform: Platform) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with within("two documents and the end"):
         first, second = await process.stdout.readline(), await process.stdout.readline()
         process.send_signal(signal.SIGINT)
         await process.communicate()

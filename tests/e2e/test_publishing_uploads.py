@@ -12,7 +12,7 @@ import pytest_asyncio
 from dev.platform.customer_ca import Authority, Issued
 from dev.platform.platform import Platform
 from dev.platform.service import Service
-from dev.waiting import until
+from dev.waiting import finished, until
 from shared.vault import key_files
 from tests.rig.command_line import Answer, certsmith, environment_of
 from tests.rig.events_page import block
@@ -190,7 +190,7 @@ async def test_the_programs_of_the_page_upload_what_is_served(platform: Platform
         env={"PATH": os.environ["PATH"], "AMQP_URL": platform.logins.amqp_url("publisher")},
         stdout=asyncio.subprocess.PIPE,
     )
-    printed, _ = await asyncio.wait_for(process.communicate(), 60)
+    printed, _ = await finished(process.communicate(), "the program to end")
 
     assert process.returncode == 0
     verdict = await platform.ledger.verdict(printed.decode().strip())

@@ -24,9 +24,7 @@ def command(program: str, *arguments: str) -> list[str]:
 
 def run(program: str, *arguments: str, folder: Path) -> str:
     """Run *program* (node, npm) in *folder* and return what it says."""
-    done = subprocess.run(
-        command(program, *arguments), cwd=folder, capture_output=True, text=True, check=False, timeout=150
-    )
+    done = subprocess.run(command(program, *arguments), cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -10,13 +10,11 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from typing import Final
 
 from dev.platform.logins import KEEPER, PRINCIPALS, SERVICES
 from dev.platform.platform import Platform
 from dev.platform.service import ROOT
-
-MIGRATE_SECONDS: Final = 120.0
+from dev.waiting import finished
 
 
 def unpack(folder: Path) -> Path:
@@ -47,8 +45,7 @@ async def migrate(platform: Platform, tree: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(MIGRATE_SECONDS):
-        printed, _ = await process.communicate()
+    printed, _ = await finished(process.communicate(), "the previous release to migrate")
     assert process.returncode == 0, printed.decode()
 
 

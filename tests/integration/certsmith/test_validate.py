@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 
 from dev.certificates import Authority
+from dev.waiting import within
 from tests.rig.command_line import ROOT, Answer, certsmith
 
 AUTHORITY: Final = Authority.create("a private root")
-SECONDS: Final = 30.0
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def a_batch() -> AsyncIterator[asyncio.subprocess.Process]:
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(SECONDS):
+        async with within("the batch to answer"):
             yield process
     finally:
         if process.returncode is None:
@@ -115,7 +115,7 @@ async def test_a_file_can_come_from_standard_input(files: Path) -> None:
         stdout=asyncio.subprocess.PIPE,
     )
     os.close(read)
-    async with asyncio.timeout(SECONDS):
+    async with within("the command to end"):
         out, _ = await process.communicate()
 
     assert (process.returncode, out.decode().splitlines()[-1].split(",")[0]) == (0, "accepted")

@@ -39,7 +39,7 @@ def validated(folder: Path, *chain: Issued) -> Any:
     words = ("--bundle", folder / "bundle.pem", "--key", folder / "key.pem", "--at", AT.isoformat(), "--json")
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder)}
     command = [sys.executable, "-m", "certsmith", "validate", *map(str, words)]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=False)
     return json.loads(done.stdout)
 
 

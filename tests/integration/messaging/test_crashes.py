@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.waiting import finished
 from shared.events import DomainChanged, Event
 from shared.messaging import outbox
 from shared.messaging.inbox.consumer import Consumer
@@ -30,8 +31,7 @@ async def crash(point: str, amqp_url: str, database_url: str) -> None:
         env={"PYTHONPATH": str(ROOT)},
     )
     try:
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL
+        assert await finished(process.wait(), f"the process to die {point}") == -signal.SIGKILL
     finally:
         if process.returncode is None:
             process.kill()

@@ -22,6 +22,7 @@ from certsmith.migration import principals
 from certsmith.rotation import generation
 from dev.certificates import Authority
 from dev.servers.rabbitmq import RabbitMQ
+from dev.waiting import finished
 from shared.events import FACTS, PUBLIC, CertificateUploaded, DomainChanged, DomainCreated, Event, Incoming
 from shared.messaging.broker import topology
 from shared.messaging.codec.cloudevents import decode
@@ -67,8 +68,7 @@ class Reader:
         """Run the block that contains *text* to its end."""
         command = block(text, folder=self.folder)
         process = await asyncio.create_subprocess_exec(*command, env=self.environment, cwd=self.folder)
-        async with asyncio.timeout(60):
-            assert await process.wait() == 0
+        assert await finished(process.wait(), f"{text!r} to end") == 0
 
     async def received(self, queue: str = "provisioner.domain.created") -> Incoming:
         """Return the request in *queue*, as its handler would get it."""
@@ -135,8 +135,7 @@ async def test_the_program_for_listening_receives_facts_and_may_do_nothing_else(
 
             await until(heard, "the program to listen")
             await heard()
-            async with asyncio.timeout(30):
-                line = (await process.stdout.readline()).decode()
+            line = (await finished(process.stdout.readline(), "a line of the program")).decode()
     finally:
         process.kill()
         await process.wait()

@@ -1,6 +1,5 @@
 """Messages whose bytes the AMQP library cannot parse harm nobody: neither the consumer nor the messages beside them."""
 
-import asyncio
 import struct
 
 import aiormq
@@ -9,6 +8,7 @@ import pytest
 from aiormq.abc import ChannelFrame
 from pamqp.commands import Basic
 
+from dev.waiting import finished
 from shared.messaging import dead_letters
 from shared.messaging.inbox.consumer import Consumer
 from shared.messaging.publisher import Publisher
@@ -93,8 +93,9 @@ async def test_bodies_of_many_megabytes_are_refused_without_being_held(
     async with aiormq.Connection(bus) as connection:
         channel = await connection.channel()
         for _ in range(3):
-            await asyncio.wait_for(
-                channel.basic_publish(b"x" * 20_000_000, exchange="certsmith.public", routing_key="domain.created"), 60
+            await finished(
+                channel.basic_publish(b"x" * 20_000_000, exchange="certsmith.public", routing_key="domain.created"),
+                "a large body to be published",
             )
     await publisher.publish(a_request("after.example"))
 

@@ -1,6 +1,5 @@
 """What stands on a real broker after it was declared, and what an outsider can do to it."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -18,6 +17,7 @@ from yarl import URL
 from certsmith.migration import principals
 from dev.ports import free_port
 from dev.servers.broker import Broker
+from dev.waiting import finished
 from shared.errors import BrokerUnavailableError
 from shared.messaging.broker import topology
 from shared.messaging.broker.management import QueueStatistics, statistics
@@ -230,4 +230,4 @@ async def test_what_no_queue_takes_is_kept(bus: str, outsider_url: str) -> None:
 async def test_the_administrator_is_left_as_he_is(rabbitmq: Broker, bus: str) -> None:
     await principals.permit(bus, manager_url(rabbitmq), {"provisioner": bus, "publisher": bus})
 
-    await asyncio.wait_for(topology.declare(bus, manager_url(rabbitmq)), 30)
+    await finished(topology.declare(bus, manager_url(rabbitmq)), "the declaration")

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from dev.waiting import within
 from services.provisioner.handlers import Handlers
 from services.provisioner.rules.budgets import Allowances
 from services.provisioner.store import budgets
@@ -65,7 +66,7 @@ async def test_a_renewal_concurrent_with_a_deletion_opens_no_order_for_the_delet
     async with pool.transaction() as connection:
         await HANDLERS.on_domain_deleted(connection, event(DomainDeleted(domain=NAME, tenant="acme")))
         renewing = asyncio.create_task(renew())
-        async with asyncio.timeout(20):  # until it waits for the row, or is done
+        async with within("the renewal to wait for the row, or to be done"):
             while not renewing.done() and not await connection.fetchval(
                 "SELECT count(*) FROM pg_locks WHERE NOT granted"
             ):

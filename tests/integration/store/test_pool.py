@@ -11,10 +11,9 @@ import pytest_asyncio
 from certsmith.migration.schema import migrate
 from dev.ports import LOOPBACK, free_port
 from dev.servers.postgresql import PostgreSQL, StopMode
+from dev.waiting import finished, within
 from shared.errors import SettingsError, StoreUnavailableError
 from shared.store import Connection, Pool, open_connection, open_pool
-
-PATIENCE_SECONDS = 20
 
 Way = Callable[[Pool], AbstractAsyncContextManager[Connection]]
 
@@ -27,7 +26,7 @@ async def own_url(own_postgresql: PostgreSQL) -> AsyncIterator[str]:
 
 
 async def until_it_answers(pool: Pool) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with within("the pool to answer"):
         while True:
             try:
                 return await pool.check()
@@ -175,7 +174,7 @@ async def test_a_pool_waits_for_a_database_that_is_not_there_yet(own_postgresql:
         await asyncio.wait_for(opened.wait(), 0.5)
     await own_postgresql.resume()
 
-    assert await asyncio.wait_for(using, PATIENCE_SECONDS) == 1
+    assert await finished(using, "the pool to open") == 1
 
 
 async def test_a_pool_waits_for_its_schema(empty_database_url: str) -> None:
@@ -187,7 +186,7 @@ async def test_a_pool_waits_for_its_schema(empty_database_url: str) -> None:
     await asyncio.sleep(0)
     await migrate(empty_database_url)
 
-    assert await asyncio.wait_for(using, PATIENCE_SECONDS) == "certsmith_terminator"
+    assert await finished(using, "the pool to open") == "certsmith_terminator"
 
 
 async def test_waiting_can_be_given_up() -> None:
@@ -203,13 +202,13 @@ async def test_waiting_can_be_given_up() -> None:
 )
 async def test_an_address_that_cannot_be_right_is_a_setting_that_is_wrong(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
-        async with asyncio.timeout(5), open_pool(url, role="provisioner"):
+        async with within("the error"), open_pool(url, role="provisioner"):
             pass
 
 
 async def test_an_error_about_the_address_does_not_show_its_password() -> None:
     with pytest.raises(SettingsError) as caught:
-        async with asyncio.timeout(5), open_pool("postgresql://me:hunter2@localhost:port/x", role="provisioner"):
+        async with within("the error"), open_pool("postgresql://me:hunter2@localhost:port/x", role="provisioner"):
             pass
 
     assert "hunter2" not in str(caught.value)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dev.waiting import within
 from services.terminator.rules.selection import Domain
 from tests.builders.client_hello import extension, hello, server_name, vector, versions
 from tests.fakes.terminator_store import Issuer, MemoryStore, careless_context
@@ -145,7 +146,7 @@ async def test_what_a_handshake_may_still_show_is_not_told_to_be_gone(rig: Rig, 
     row = rig.store.put(issuer.domain(SHOP))
 
     rig.node.hint(SHOP)
-    async with asyncio.timeout(10):
+    async with within("the new certificate to be shown"):
         while await rig.shown(SHOP) != leaf(row):  # new ones are not kept waiting
             await asyncio.sleep(0)
     assert row.version not in [item.version for item in rig.store.told]
@@ -224,7 +225,7 @@ async def test_an_entry_ends_with_its_certificates_validity(issuer: Issuer) -> N
         assert await rig.shown(SHOP) == attached.leaf
         rig.store.available = False  # it is all known already
 
-        async with asyncio.timeout(10):
+        async with within("the attached certificate to end"):
             while await rig.shown(SHOP) == attached.leaf:
                 await asyncio.sleep(0.1)
 

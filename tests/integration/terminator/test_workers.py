@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.waiting import within
 from services.terminator import messages
 from services.terminator.control.channel import Channel
 from services.terminator.control.sockets import open_slots, port_of
@@ -165,7 +166,7 @@ async def test_a_stopped_node_refuses_new_connections_and_ends_after_its_grace(i
                 writer.close()
                 return False
 
-            async with asyncio.timeout(5):
+            async with within("new connections to be refused"):
                 while not await is_refused():
                     await asyncio.sleep(0.05)
             await client.write(b"still here")
@@ -219,7 +220,7 @@ async def test_a_worker_that_says_what_no_worker_says_is_broken_off(said: bytes)
 
         theirs.send(said)
 
-        async with asyncio.timeout(5):
+        async with within("the channel to close"):
             assert await channel.ready is False
         assert asked == []
 
@@ -232,12 +233,12 @@ async def test_a_worker_that_ends_owes_no_drop_any_more() -> None:
     assert not drop.done()
 
     theirs.close()
-    async with asyncio.timeout(5):
+    async with within("the channel to close"):
         assert await channel.ready is False
     assert not drop.done()  # its process may live still, and show what it has
     channel.end()
 
-    async with asyncio.timeout(5):
+    async with within("the drops to be done"):
         await drop
         await channel.drop(SHOP)
     ours.close()

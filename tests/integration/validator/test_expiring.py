@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
+from dev.waiting import within
 from services.validator.expiring import publish_due, watch
 from services.validator.store import expiry
 from shared.events import CertificateManagementPolicy, TerminateTls
@@ -193,7 +194,7 @@ async def test_watching_publishes_warnings_and_updates_the_metrics(
     await register(provisioner, SHOP, attached=await store(owner, days=2))
     stop = asyncio.Event()
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with within("the metric to be there"), asyncio.TaskGroup() as tasks:
         tasks.create_task(watch(pool, stop, every_seconds=0.05))
         while REGISTRY.get_sample_value("validator_expiring_certificates", {"within_days": "3"}) != 1:
             await asyncio.sleep(0.01)

@@ -11,7 +11,7 @@ from typing import Final, Self, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS: Final = 30.0  # for anything: generous, the machine may be busy with other work
+PATIENCE_SECONDS: Final = 60.0  # for anything: generous, the machine may be busy with other work
 _READ_BYTES: Final = 65_536
 
 

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from dev.waiting import Patience, Watch, finished, share_of_machine, until
+from dev.waiting import Patience, Watch, finished, share_of_machine, until, within
 
 SHORT = 0.05
 
@@ -117,3 +117,15 @@ async def test_a_watch_counts_during_its_block() -> None:
     assert 0 < counted < 10
     await asyncio.sleep(SHORT)
     assert watch.seconds == counted
+
+
+async def test_a_block_that_hangs_is_cancelled() -> None:
+    with pytest.raises(AssertionError, match="a thing"):
+        async with within("a thing", patience=SHORT):
+            await asyncio.Event().wait()
+
+
+async def test_a_timeout_of_the_block_itself_is_raised() -> None:
+    with pytest.raises(TimeoutError, match="of its own"):
+        async with within("a thing"):
+            raise TimeoutError("of its own")
