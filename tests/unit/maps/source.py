@@ -14,8 +14,13 @@ _ADDED_COLUMN: Final = re.compile(r"ADD COLUMN (?:IF NOT EXISTS )?(\w+)")
 _COLUMN: Final = re.compile(r"^    ([a-z]\w*) [a-z]", re.MULTILINE)
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Yield the name and the syntax tree of each module of the programs and of `shared`."""
+@functools.cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    """Return the name and the syntax tree of each module of the programs and of `shared`."""
+    return tuple(_modules())
+
+
+def _modules() -> Iterator[tuple[str, ast.Module]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
