@@ -12,10 +12,12 @@ from typing import Final
 import yaml
 from pydantic.json_schema import models_json_schema
 
-from shared.events import FACTS, PUBLIC, TYPES, Data, JsonObject
+from dev import word_tables
+from shared.events import FACTS, PUBLIC, TYPES, Data, ErrorCode, JsonObject, ReasonCode, Word
 from shared.messaging.broker.names import EVENTS_EXCHANGE, PUBLIC_EXCHANGE, queue_of
 from shared.messaging.broker.topology import SUBSCRIPTIONS
 
+_WORD_LISTS: Final[tuple[type[Word], ...]] = (ErrorCode, ReasonCode)  # those that events carry
 _CONTRACT_VERSION: Final = "1.0.0"  # the version of the events, not of the program
 _ABOUT: Final = (
     "Requests go to the exchange `certsmith.public`, facts come from `certsmith.events`; the routing key is the type. "
@@ -153,7 +155,7 @@ def _operation(action: str, event_type: str, summary: str) -> JsonObject:
     }
 
 
-def _summary(model: type[Data]) -> str:
+def _summary(model: type) -> str:
     return (model.__doc__ or "").partition("\n")[0]
 
 
@@ -161,13 +163,26 @@ def _schemas() -> JsonObject:
     _, definitions = models_json_schema(
         [(model, "validation") for model in TYPES.values()], ref_template="#/components/schemas/{model}"
     )
-    return dict(sorted(definitions["$defs"].items()))
+    words = {each.__name__: _word_list(each) for each in _WORD_LISTS}
+    return dict(sorted({**definitions["$defs"], **words}.items()))
+
+
+def _word_list(words: type[Word]) -> JsonObject:
+    """Return the schema of one word list; consumers must tolerate words that it does not have."""
+    return {
+        "type": "string",
+        "description": f"{_summary(words)} Later releases may add some.",
+        "oneOf": [{"const": str(word), "description": f"{word.meaning}. {word.remedy}".strip()} for word in words],
+    }
 
 
 def main(arguments: list[str]) -> None:
     """Print the document, or write all files into the folder named by the argument."""
     if arguments:
-        write(Path(arguments[0]))
+        folder = Path(arguments[0])
+        write(folder)
+        page = folder / "events.md"
+        page.write_text(word_tables.filled(page.read_text()))
     else:
         sys.stdout.write(document_text())
 

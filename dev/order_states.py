@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from services.provisioner.rules.orders import TRANSITIONS, Trigger
-from shared.registry.order_states import FINISHED, OrderState
+from shared.events import OrderState
+from shared.registry.order_states import FINISHED
 
 FENCE: Final = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGE: Final = "issuance.md"

@@ -15,10 +15,11 @@ from certsmith.failures import CommandError
 from certsmith.settings import OperatorSettings
 from certsmith.terminal import Terminal, facts, table
 from shared.errors import RefusedError
+from shared.events import Standing
 from shared.names import Name, NameRefusedError, normalize
 from shared.registry.views import hosted
 from shared.registry.views.model import CertificateView, DeploymentView, HostedDomain, OrderView
-from shared.registry.views.standing import Standing, sentence_of, standing_of
+from shared.registry.views.standing import sentence_of, standing_of
 from shared.settings import load
 
 STYLES: Final = {Standing.SERVING: "green", Standing.PROGRESSING: "yellow", Standing.STUCK: "red"}

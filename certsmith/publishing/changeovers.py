@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from certsmith.publishing.progress import Outcome, Progress
+from shared.events import Standing
 from shared.registry.views.fates import Fate
 from shared.registry.views.model import CertificateView, HostedDomain, StoredCertificate
-from shared.registry.views.standing import Standing, sentence_of, standing_of
+from shared.registry.views.standing import sentence_of, standing_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,10 @@ from enum import StrEnum
 from rich.console import RenderableType
 
 from certsmith.exits import ExitCode
+from shared.events import Standing
 from shared.registry.views.fates import Fate
 from shared.registry.views.model import HostedDomain
-from shared.registry.views.standing import Standing, sentence_of, standing_of
+from shared.registry.views.standing import sentence_of, standing_of
 
 
 class Outcome(StrEnum):

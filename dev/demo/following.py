@@ -18,12 +18,12 @@ from dev.demo.customer import OWN
 from dev.demo.visitor import NotServedError, visit
 from dev.demo.world import MOVING, ZONE, World
 from dev.ports import LOOPBACK
-from shared.events import JsonObject
+from shared.events import JsonObject, Standing
 from shared.identifiers import DomainId, cname_label
 from shared.messaging.publisher import Publisher
 from shared.registry.views import hosted, uploads
 from shared.registry.views.model import HostedDomain
-from shared.registry.views.standing import Standing, sentence_of, standing_of
+from shared.registry.views.standing import sentence_of, standing_of
 from shared.store import Connection
 
 _SECONDS: Final = 120.0

@@ -7,9 +7,10 @@ from typing import Final
 from services.provisioner.metrics import OUTBOX_AGE_SECONDS, OUTBOX_EVENTS, OVERDUE_SECONDS, UNFINISHED
 from services.provisioner.store.backlog import read_backlog
 from services.provisioner.store.events import SERVICE
+from shared.events import OrderState
 from shared.messaging.outbox import backlog as outbox
 from shared.process.periodic import every
-from shared.registry.order_states import FINISHED, OrderState
+from shared.registry.order_states import FINISHED
 from shared.store import Pool
 
 _EVERY_SECONDS: Final = 10.0

@@ -24,11 +24,11 @@ from shared.events import (
     DomainUpdated,
     EventReason,
     Incoming,
+    OrderState,
 )
 from shared.identifiers import CertificateId, new_event_id, new_order_id
 from shared.names import Name, NameRefusedError, normalize
 from shared.registry import certificates, domains
-from shared.registry.order_states import OrderState
 from shared.store import Connection
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

@@ -46,9 +46,8 @@ from services.provisioner.store.accounts import Accounts
 from services.provisioner.store.budgets import BudgetExhaustedError
 from services.provisioner.store.issued import store_certificate
 from shared.errors import IllegalTransitionError, TransientError
-from shared.events import CertificateFailed
+from shared.events import CertificateFailed, OrderState
 from shared.registry import certificates, domains
-from shared.registry.order_states import OrderState
 from shared.store import Connection, Pool
 from shared.vault import KeyWriter
 

@@ -35,6 +35,7 @@ from shared.events.requests import (
     DomainUpdated,
     TerminateTls,
 )
+from shared.events.words import ErrorCode, OrderState, ReasonCode, Standing, UploadState, Word
 
 __all__ = [
     "FACTS",
@@ -64,15 +65,21 @@ __all__ = [
     "DomainText",
     "DomainUpdated",
     "DomainVersion",
+    "ErrorCode",
     "Event",
     "EventReason",
     "Incoming",
     "JsonObject",
+    "OrderState",
+    "ReasonCode",
     "Request",
+    "Standing",
     "Tenant",
     "TerminateTls",
     "Text255",
     "Text4096",
+    "UploadState",
+    "Word",
 ]
 
 PUBLIC: Final[dict[str, type[Request]]] = {

@@ -8,13 +8,17 @@ from typing import ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.events.data import Data
+from shared.events.words import ErrorCode, ReasonCode
 
 
 class EventReason(BaseModel):
     """Why something was refused, and in which object when that helps."""
 
     model_config = ConfigDict(frozen=True)
-    code: str
+    code: str = Field(
+        description="a `ReasonCode`, or the code of a rule in docs/validation.md; later releases may add some",
+        examples=[str(code) for code in ReasonCode],
+    )
     message: str
     where: str | None = None
 
@@ -80,7 +84,9 @@ class CertificateFailed(Data):
 
     type: ClassVar[str] = "certificate.failed"
     domain: str
-    error_code: str
+    error_code: str = Field(
+        description="an `ErrorCode`; later releases may add some", examples=[str(code) for code in ErrorCode]
+    )
     message: str
     attempt: int
     retries_at: AwareDatetime | None

@@ -4,8 +4,8 @@ from typing import Any
 
 from services.provisioner.rules.orders import Order
 from services.provisioner.steps.run import Run
+from shared.events import OrderState
 from shared.identifiers import new_domain_id, new_order_id
-from shared.registry.order_states import OrderState
 
 
 def an_order(state: OrderState = OrderState.QUEUED, **fields: Any) -> Order:

@@ -33,9 +33,9 @@ from typing import Any, Final
 
 from services.provisioner.rules.acme import Problem
 from shared.errors import IllegalTransitionError
-from shared.events import NO_CAUSE, Cause
+from shared.events import NO_CAUSE, Cause, OrderState
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
-from shared.registry.order_states import FINISHED, OrderState
+from shared.registry.order_states import FINISHED
 
 
 class Trigger(StrEnum):

@@ -11,9 +11,9 @@ from typing import Final
 from services.provisioner.rules import retry_delays
 from services.provisioner.rules.acme import Problem
 from services.provisioner.rules.budgets import Allowances, Limit
-from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Scope, Verdict
+from services.provisioner.rules.ca_errors.verdict import Change, Pace, Remedy, Scope, Verdict
 from services.provisioner.rules.orders import Order, Trigger, Trouble, advance, without_ca_order
-from shared.registry.order_states import OrderState
+from shared.events import ErrorCode, OrderState
 
 _QUICK_SECONDS: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # the network
 _STEADY_SECONDS: Final = (5.0, 20.0, 60.0, 300.0, 1800.0)  # the CA's own trouble

@@ -9,11 +9,12 @@ from typing import Final
 from services.provisioner import csr
 from services.provisioner.ports import AcmeAccount
 from services.provisioner.rules.acme import OrderStatus
-from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
+from services.provisioner.rules.ca_errors.verdict import Pace, Remedy, Verdict
 from services.provisioner.steps.results import CaStillWorking, Issued, StepResult, TryFailed
 from services.provisioner.steps.run import Run
 from services.provisioner.steps.validate import PATIENCE_SECONDS, why_invalid
 from shared import certificates
+from shared.events import ErrorCode
 
 _WRONG_KEY: Final = Verdict(
     remedy=Remedy.FRESH_ORDER,

@@ -13,12 +13,13 @@ from services.provisioner.rules import preflight
 from services.provisioner.rules.orders import Order, Trigger, Trouble
 from services.provisioner.steps.results import Advance, DnsNotReady, HumanNeeded, NameClaim, StepResult
 from services.provisioner.steps.run import Run
+from shared.events import ErrorCode
 from shared.identifiers import cname_label, new_key_id
 from shared.names import is_wildcard
 from shared.vault import KeyWriter, SealedKey
 
 _WILDCARD: Final = Trouble(
-    error_code="CHALLENGE_ERROR",
+    error_code=ErrorCode.CHALLENGE_ERROR,
     message="a wildcard is validated by DNS-01 (RFC 8555 section 8.4), which this release does not do; "
     "host its names one by one",
 )

@@ -12,9 +12,9 @@ from typing import Final
 import structlog
 
 from services.provisioner.rules.orders import Order
-from shared.events import Cause
+from shared.events import Cause, OrderState
 from shared.identifiers import AccountId, DomainId, KeyId, OrderId
-from shared.registry.order_states import OrderState, sql_unfinished
+from shared.registry.order_states import sql_unfinished
 from shared.store import Pool, Row
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()

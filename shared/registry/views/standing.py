@@ -1,52 +1,27 @@
-"""How a domain is, in one word for programs and one sentence that names who must do what; pure.
+"""How a domain stands, as one word for programs and one sentence that names who must do what. Pure.
 
-*serving*      a certificate that is valid now is served for it.
-*progressing*  it is not served yet, and nobody needs to act.
-*stuck*        it is not served, and nothing gets better until somebody acts.
+The words are `shared.events.Standing`, with what each means.
 """
 
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Final
+from typing import assert_never
 
+from shared.events import ErrorCode, OrderState, Standing
 from shared.registry.views.model import CertificateView, HostedDomain, OrderView
-
-# Of what can be wrong with an order, what passes by itself.
-PASSING: Final = frozenset({None, "RATE_LIMITED", "AUTHORITY_ERROR", "INTERNAL_ERROR"})
-ENDED: Final = frozenset({"failed", "parked"})
-
-_DOING: Final = {
-    "queued": "its order waits for its turn",
-    "waiting_dns": "its order waits for the DNS",
-    "keyed": "its key is made, its order goes to the certificate authority next",
-    "ordering": "its order is on the way to the certificate authority",
-    "ordered": "the certificate authority has its order",
-    "validating": "the certificate authority looks whether the domain points here",
-    "finalizing": "the certificate authority issues its certificate",
-    "issued": "its certificate is issued",
-}
-
-
-class Standing(StrEnum):
-    """How a domain is."""
-
-    SERVING = "serving"
-    PROGRESSING = "progressing"
-    STUCK = "stuck"
 
 
 def standing_of(domain: HostedDomain, *, now: datetime) -> Standing:
-    """Return how *domain* is."""
+    """Return how *domain* stands."""
     if domain.holds_name and domain.certificate is not None and domain.certificate.is_valid_at(now):
         return Standing.SERVING
     order = domain.order
-    if order is None or order.is_finished or order.error_code not in PASSING:
+    if order is None or order.is_finished or not _passes_by_itself(order.error_code):
         return Standing.STUCK
     return Standing.PROGRESSING
 
 
 def sentence_of(domain: HostedDomain, *, now: datetime) -> str:
-    """Return what there is to say of *domain*: what it waits for and who must act, or until when it is served."""
+    """Return until when *domain* is served, or what it waits for and who must act."""
     certificate, order = domain.certificate, domain.order
     match standing_of(domain, now=now):
         case Standing.SERVING:
@@ -68,21 +43,21 @@ def _of_served(domain: HostedDomain, certificate: CertificateView, *, now: datet
         case "attached":
             return f"served with the customer's own certificate {until}; {_after(domain, certificate)}"
         case "terminate_tls":
-            return f"served with the certificate that terminate_tls names, {until}; nothing takes its place by itself"
+            return f"served with the certificate that terminate_tls names, {until}; nothing replaces it automatically"
         case _:
-            return f"served with a certificate {until}{_beside(domain, now=now)}"
+            return f"served with a certificate {until}{_why_not_attached(domain, now=now)}"
 
 
 def _after(domain: HostedDomain, attached: CertificateView) -> str:
-    """Return what follows when what is *attached* ends."""
+    """Return what is served after the *attached* certificate ends."""
     lasting = any(each.not_after > attached.not_after for each in domain.other_certificates)
     if lasting or domain.key_type is not None:
         return "then with its automatic one"
     return "then with none, unless its successor is uploaded"
 
 
-def _beside(domain: HostedDomain, *, now: datetime) -> str:
-    """Return why what is attached is not shown, if anything is."""
+def _why_not_attached(domain: HostedDomain, *, now: datetime) -> str:
+    """Return why the attached certificate is not served, if one is attached."""
     for other in domain.other_certificates:
         if other.chosen_by == "attached":
             return f"; the customer's own, {other.id}, {other.flaw(now)}"
@@ -119,4 +94,31 @@ def _of_order(order: OrderView) -> str:
         return f"{order.message}{_next_try(order)}"
     if order.is_finished:
         return f"its order ended as {order.state}"
-    return _DOING.get(order.state, f"its order is {order.state}")
+    try:
+        return OrderState(order.state).meaning
+    except ValueError:  # of a newer release
+        return f"its order is {order.state}"
+
+
+def _passes_by_itself(error_code: str | None) -> bool:
+    """Return whether an order with *error_code* needs nobody to act; codes of a newer release are taken to need it."""
+    if error_code is None:
+        return True
+    try:
+        code = ErrorCode(error_code)
+    except ValueError:
+        return False
+    match code:
+        case ErrorCode.RATE_LIMITED | ErrorCode.AUTHORITY_ERROR | ErrorCode.INTERNAL_ERROR:
+            return True
+        case (
+            ErrorCode.DNS_ERROR
+            | ErrorCode.CAA_ERROR
+            | ErrorCode.VALIDATION_ERROR
+            | ErrorCode.CHALLENGE_ERROR
+            | ErrorCode.REJECTED_IDENTIFIER
+            | ErrorCode.ACCOUNT_ERROR
+        ):
+            return False
+        case _:
+            assert_never(code)

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from services.provisioner.rules.ca_errors.verdict import ErrorCode, Pace, Remedy, Verdict
+from services.provisioner.rules.ca_errors.verdict import Pace, Remedy, Verdict
 from services.provisioner.rules.setbacks import Setbacks
 from services.provisioner.store import orders
 from services.provisioner.store.claims import _CLAIM_BY_TENANT, _CLAIM_OF_FEW, Claims
+from shared.events import ErrorCode
 from shared.store import Pool
 from tests.builders.stored_orders import store_orders
 

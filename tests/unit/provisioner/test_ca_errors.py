@@ -18,7 +18,8 @@ from services.provisioner.rules.acme import (
     Subproblem,
 )
 from services.provisioner.rules.ca_errors.classify import verdict, verdict_on_order, verdict_on_problem
-from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Scope, Verdict
+from services.provisioner.rules.ca_errors.verdict import Change, Pace, Remedy, Scope, Verdict
+from shared.events import ErrorCode
 
 NAME = "shop.example.com"
 UNPAUSE = "https://portal.letsencrypt.org/sfe/v1/unpause?jwt=abc"

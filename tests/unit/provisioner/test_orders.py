@@ -12,7 +12,8 @@ from dev.order_states import table
 from services.provisioner.rules import orders
 from services.provisioner.rules.orders import TRANSITIONS, Trigger, advance, without_ca_order
 from shared.errors import IllegalTransitionError
-from shared.registry.order_states import FINISHED, OrderState
+from shared.events import OrderState
+from shared.registry.order_states import FINISHED
 from tests.builders.orders import an_order
 
 MAIN_PATH = (

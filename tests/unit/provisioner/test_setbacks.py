@@ -8,11 +8,11 @@ import pytest
 from services.provisioner.rules.acme import AuthorityError, Failure, Phase
 from services.provisioner.rules.budgets import NEW_ORDERS, REGISTERED_DOMAIN
 from services.provisioner.rules.ca_errors import classify
-from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Scope, Verdict
+from services.provisioner.rules.ca_errors.verdict import Change, Pace, Remedy, Scope, Verdict
 from services.provisioner.rules.orders import Trouble
 from services.provisioner.rules.setbacks import Setbacks
+from shared.events import ErrorCode, OrderState
 from shared.identifiers import new_account_id, new_key_id
-from shared.registry.order_states import OrderState
 from tests.builders.orders import an_order
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)

@@ -1,6 +1,7 @@
 """The SQL conditions for finished and unfinished orders."""
 
-from shared.registry.order_states import FINISHED, OrderState, sql_finished, sql_unfinished
+from shared.events import OrderState
+from shared.registry.order_states import FINISHED, sql_finished, sql_unfinished
 from shared.store import migrations
 
 

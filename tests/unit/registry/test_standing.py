@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from shared.events import Standing
 from shared.registry.views.model import HostedDomain
-from shared.registry.views.standing import Standing, sentence_of, standing_of
+from shared.registry.views.standing import sentence_of, standing_of
 from tests.builders.views import NOW, a_certificate, a_domain, an_order
 
 ENDED = {"not_after": NOW - timedelta(days=1)}
@@ -21,6 +22,7 @@ ENDED = {"not_after": NOW - timedelta(days=1)}
         (a_domain(order=an_order(error_code="AUTHORITY_ERROR", message="later")), Standing.PROGRESSING),
         (a_domain(certificate=a_certificate(**ENDED), order=an_order()), Standing.PROGRESSING),
         (a_domain(order=an_order(state="waiting_dns", error_code="DNS_ERROR", message="no")), Standing.STUCK),
+        (a_domain(order=an_order(error_code="CODE_OF_A_LATER_RELEASE", message="no")), Standing.STUCK),
         (a_domain(order=an_order(state="failed", finished_at=NOW)), Standing.STUCK),
         (a_domain(order=an_order(state="parked", finished_at=NOW)), Standing.STUCK),
         (a_domain(), Standing.STUCK),
@@ -72,14 +74,14 @@ def test_the_word_says_whether_it_is_served_and_whether_somebody_must_act(
             a_domain(certificate=a_certificate(chosen_by="terminate_tls")),
             (
                 "served with the certificate that terminate_tls names, of Some CA until 2026-05-29; "
-                "nothing takes its place by itself"
+                "nothing replaces it automatically"
             ),
         ),
         (
             a_domain(certificate=a_certificate(), order=an_order(state="validating", reason="renewal")),
             (
                 "served with a certificate of Some CA until 2026-05-29; its next one: "
-                "the certificate authority looks whether the domain points here"
+                "the CA checks whether the domain points here"
             ),
         ),
         (
@@ -126,3 +128,7 @@ def test_the_sentence_says_what_is_and_who_must_act(domain: HostedDomain, senten
 
 def test_an_issuer_without_common_name_is_shown_whole() -> None:
     assert a_certificate(issuer="O=Somebody,C=DE").issuer_name == "O=Somebody,C=DE"
+
+
+def test_a_state_of_a_later_release_is_shown_as_it_is() -> None:
+    assert sentence_of(a_domain(order=an_order(state="renewing")), now=NOW) == "its order is renewing"

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from services.provisioner.rules.acme import Phase
-from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Pace, Remedy, Scope
+from services.provisioner.rules.ca_errors.verdict import Change, Pace, Remedy, Scope
+from shared.events import ErrorCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

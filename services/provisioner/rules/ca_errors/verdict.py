@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.provisioner.rules.orders import Trigger
+from shared.events import ErrorCode
 
 
 class Remedy(StrEnum):
@@ -55,19 +56,6 @@ class Pace(StrEnum):
     """For the CA's own problems: 5 seconds to 30 minutes."""
     SLOW = "slow"
     """For problems that somebody must fix: 1, 10, 100 minutes, then daily (Let's Encrypt's integration guide)."""
-
-
-class ErrorCode(StrEnum):
-    """One word for programs, as ``certificate.failed`` and the domain's status show it."""
-
-    DNS_ERROR = "DNS_ERROR"
-    CAA_ERROR = "CAA_ERROR"
-    VALIDATION_ERROR = "VALIDATION_ERROR"
-    REJECTED_IDENTIFIER = "REJECTED_IDENTIFIER"
-    RATE_LIMITED = "RATE_LIMITED"
-    ACCOUNT_ERROR = "ACCOUNT_ERROR"
-    AUTHORITY_ERROR = "AUTHORITY_ERROR"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

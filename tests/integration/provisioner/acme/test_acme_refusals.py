@@ -17,7 +17,8 @@ from services.provisioner.adapters.acme.keys import base64url
 from services.provisioner.adapters.acme.transport import Call
 from services.provisioner.rules.acme import AuthorityError, AuthorizationStatus, ExternalAccount, OrderStatus, Phase
 from services.provisioner.rules.ca_errors.classify import verdict, verdict_on_order
-from services.provisioner.rules.ca_errors.verdict import Change, ErrorCode, Remedy, Scope
+from services.provisioner.rules.ca_errors.verdict import Change, Remedy, Scope
+from shared.events import ErrorCode
 from tests.rig.acme import Client, SettledPebble, soon
 
 MAC_KEY = b"the key that the authority gave to its customer, 32 bytes or more"

@@ -7,8 +7,8 @@ from services.provisioner.rules.orders import Trigger
 from services.provisioner.steps.create_order import create_order, intend
 from services.provisioner.steps.results import Advance
 from services.provisioner.steps.run import Run
+from shared.events import OrderState
 from shared.identifiers import new_account_id
-from shared.registry.order_states import OrderState
 from tests.builders.orders import a_run
 from tests.fakes.acme_account import URL, RecordingAcmeAccount, a_ca_order
 

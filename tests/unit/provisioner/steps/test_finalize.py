@@ -9,7 +9,7 @@ from services.provisioner import csr
 from services.provisioner.rules.acme import OrderStatus, Problem
 from services.provisioner.steps.finalize import finalize
 from services.provisioner.steps.results import CaStillWorking, Issued, StepResult, TryFailed
-from shared.registry.order_states import OrderState
+from shared.events import OrderState
 from tests.builders.judging.certificates import issue
 from tests.builders.orders import a_run
 from tests.fakes.acme_account import CERTIFICATE_URL, URL, RecordingAcmeAccount, a_ca_order

@@ -14,7 +14,7 @@ from services.provisioner.steps.challenges.http01 import Http01
 from services.provisioner.steps.results import Advance, CaStillWorking, DnsNotReady, StepResult, TryFailed
 from services.provisioner.steps.run import Run
 from services.provisioner.steps.validate import publish, validate
-from shared.registry.order_states import OrderState
+from shared.events import OrderState
 from tests.builders.orders import a_run
 from tests.fakes.acme_account import (
     AUTHORIZATION_URL,
