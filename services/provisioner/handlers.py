@@ -36,7 +36,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
-    """The provisioner's reactions. *ca* is the directory URL of the CA that new orders go to."""
+    """Handles the events of the provisioner's queues. *ca* is the directory URL of the CA for new orders."""
 
     ca: str
 
@@ -89,13 +89,13 @@ class Handlers:
         await self._follow_up(connection, event, applied, reason="updated")
 
     async def on_domain_deleted(self, connection: Connection, event: Incoming) -> None:
-        """End the domain's orders and challenge answers, leave a tombstone, erase its automatic keys."""
+        """Cancel the domain's orders and challenge answers, leave a tombstone, and erase its automatic keys."""
         data = event.data
         assert isinstance(data, DomainDeleted)
         name = _accepted_name(event, data.domain)
         applied = await domains.delete(connection, tenant=data.tenant, name=name, requested_at=event.occurred_at)
         if not applied.has_changed:
-            log.info("domain_left_as_it_is", domain=name, outcome=applied.outcome)
+            log.info("deletion_changed_nothing", domain=name, outcome=applied.outcome)
             return
         await orders.cancel_orders(connection, applied.domain.id)
         await domains.erase_keys(connection, applied.domain.id)
@@ -144,7 +144,7 @@ class Handlers:
         """Publish the change, and make sure that the domain has the order that it needs and no other."""
         domain = applied.domain
         if applied.outcome is domains.Outcome.STALE:
-            log.info("request_is_older_than_the_domain", domain=domain.name, requested_at=event.occurred_at.isoformat())
+            log.info("outdated_request_ignored", domain=domain.name, requested_at=event.occurred_at.isoformat())
             return
         if applied.has_changed:
             await events.publish_changed(connection, domain, cause=event.cause)
@@ -155,7 +155,7 @@ class Handlers:
         if domain.policy is None:
             await orders.cancel_orders(connection, domain.id)
             return
-        await orders.cancel_orders(connection, domain.id, but_key_type=domain.policy.private_key_type)
+        await orders.cancel_orders(connection, domain.id, except_key_type=domain.policy.private_key_type)
         if await orders.retry_now(connection, domain.id):
             return
         if not await _is_served(connection, domain, domain.policy, now=event.received_at):

@@ -1,9 +1,9 @@
 """Runs the steps of an order: calls the step that its state asks for, and commits what the step returns.
 
 Rules:
-* Only the runner opens transactions, and none is open while the CA, the DNS or anything else is asked.
-* Each result of a step is one transaction: the order's new state together with everything that belongs to it. It is
-  committed before the next step begins.
+* A step opens no transaction, so none is open while the CA, the DNS or anything else is asked.
+* Each result of a step is one transaction of the runner: the order's new state together with everything that belongs to
+  it. It is committed before the next step begins.
 * The `Run` keeps what was learned from the CA. A run that took an order over knows nothing and asks the CA, whose
   status of the order is the truth.
 """

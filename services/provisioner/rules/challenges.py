@@ -1,4 +1,4 @@
-"""What proves control of a name to a certificate authority, as terminators and the DNS will show it; pure."""
+"""The answers that prove control of a name to a certificate authority; pure."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How an order is released when it cannot go on: its next state, when it is tried again, and what people learn.
+"""Decides how an order is released that cannot go on: its next state, its wait, and the event that is published.
 
 Pure: clock and dice are arguments. Every wait is written to the order's row, so a restart loses none.
 """
@@ -32,7 +32,7 @@ _BEFORE_THE_KEY: Final = (OrderState.QUEUED, OrderState.WAITING_DNS)
 class Setback:
     """An order as it is released: *after*, due again after *wait*.
 
-    *trouble* is what is wrong; None: nothing has failed. With *is_published* it is published as `certificate.failed`.
+    *trouble* says what failed; None: nothing did. With *is_published* it is published as `certificate.failed`.
     *closes* is the CA's limit that is used up for all orders, for *closed_for*.
     """
 

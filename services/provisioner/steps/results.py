@@ -1,4 +1,4 @@
-"""What a step can return. The runner commits each of them in one transaction."""
+"""The results of a step. The runner commits each of them in one transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

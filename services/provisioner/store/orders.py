@@ -213,9 +213,9 @@ async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
     return await connection.fetchrow(_RETRY, domain_id, CHANNEL) is not None
 
 
-async def cancel_orders(connection: Connection, domain_id: DomainId, *, but_key_type: str | None = None) -> None:
-    """Cancel the domain's unfinished orders, except those for *but_key_type*, and delete their challenge answers."""
-    rows = await connection.fetch(_CANCEL, domain_id, but_key_type)
+async def cancel_orders(connection: Connection, domain_id: DomainId, *, except_key_type: str | None = None) -> None:
+    """Cancel the domain's unfinished orders, except those for *except_key_type*, and delete their challenge answers."""
+    rows = await connection.fetch(_CANCEL, domain_id, except_key_type)
     await connection.execute(
         "DELETE FROM registry.challenges WHERE order_id = ANY ($1::text[])", [row["id"] for row in rows]
     )

@@ -1,4 +1,4 @@
-"""Who holds a name, read from the registry: the port `Registrations`."""
+"""Reads from the registry which registration holds a name: the port `Registrations`."""
 
 from dataclasses import dataclass
 
