@@ -9,9 +9,8 @@ from services.validator.store import uploads
 from shared.process.periodic import every
 from shared.store import Pool
 
-RECORDS_KEPT: Final = timedelta(
-    days=30
-)  # longer than a sealed key is valid, and than any copy of an event takes to arrive
+# Longer than a sealed key is valid, and longer than any copy of an event can be on its way.
+RECORDS_KEPT: Final = timedelta(days=30)
 _EVERY_SECONDS: Final = 600.0
 _AT_ONCE: Final = 1000
 

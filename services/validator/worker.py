@@ -146,9 +146,9 @@ class SlowUploads(_Uploads):
 
     sandbox: SandboxPool
 
-    def room(self, in_hand: int) -> int:  # noqa: ARG002 - the pool counts all slow ones
-        """Return how many more slow uploads can be judged now."""
-        return max(0, self.sandbox.room_for_slow)
+    def room(self, in_hand: int) -> int:
+        """Return how many more slow uploads can be judged now, besides those that the pool does not count yet."""
+        return max(0, self.sandbox.room_for_slow - (in_hand - self._slow))
 
     async def claim(self, limit: int) -> tuple[ClaimedUpload, ...]:
         """Claim up to *limit* due uploads that are known to be slow."""

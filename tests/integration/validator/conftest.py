@@ -67,5 +67,5 @@ async def rig(
     await topology.declare(amqp_url, rabbitmq.management_url.replace("http://", login), settle_seconds=0)
     async with asyncpg.create_pool(database_url, min_size=0) as database:
         rig = Rig(amqp_url=amqp_url, database=database, database_url=database_url, keys=key_files, uploader=uploader)
-        async with rig.listening():
+        async with rig.recording():
             yield rig

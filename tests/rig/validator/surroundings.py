@@ -1,4 +1,4 @@
-"""Everything that a validator meets, and what a test wants to see of it."""
+"""The surroundings of a validator under test: broker, database, key rings, and the facts that it publishes."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from shared.vault import KeyFiles
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact that was told: its type, its data, and the headers that came with it."""
+    """A published fact: its type, its data, and its message's headers."""
 
     type: str
     data: dict[str, Any]
@@ -30,45 +30,45 @@ class Fact:
 
 @dataclass(slots=True, kw_only=True)
 class Rig:
-    """A broker, a database, key rings, and a customer's program."""
+    """A broker, a database, key rings, a customer's program, and the facts *published* so far."""
 
     amqp_url: str
     database: asyncpg.Pool
     database_url: str
     keys: KeyFiles
     uploader: Uploader
-    heard: list[Fact] = field(default_factory=list)
+    published: list[Fact] = field(default_factory=list)
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Hear every fact while the block runs."""
+    async def recording(self) -> AsyncIterator[None]:
+        """Record every published fact while the block runs."""
         connection = await aio_pika.connect(self.amqp_url)
         async with connection:
             channel = await connection.channel()
             queue = await channel.declare_queue(exclusive=True)
             await queue.bind("certsmith.events", "#")
-            await queue.consume(self._hear, no_ack=True)
+            await queue.consume(self._record, no_ack=True)
             yield
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
-        self.heard.append(Fact(message.routing_key or "", json.loads(message.body), dict(message.headers)))
+    async def _record(self, message: AbstractIncomingMessage) -> None:
+        self.published.append(Fact(message.routing_key or "", json.loads(message.body), dict(message.headers)))
 
     async def fact(self, event_type: str, count: int = 1, **data: Any) -> Fact:
-        """Return the *count*th fact of this type with this *data*, once it was told."""
+        """Return the *count*th fact of this type with this *data*, once it is published."""
 
         async def look() -> Fact | None:
             found = self.facts(event_type, **data)
             return found[count - 1] if len(found) >= count else None
 
-        fact = await waiting.until(look, f"{event_type} {data}", seen=lambda: len(self.heard))
+        fact = await waiting.until(look, f"{event_type} {data}", seen=lambda: len(self.published))
         assert fact is not None
         return fact
 
     def facts(self, event_type: str, **data: Any) -> list[Fact]:
-        """Return the facts of this type with this *data* that were told so far."""
+        """Return the facts of this type with this *data* that were published so far."""
         return [
             fact
-            for fact in self.heard
+            for fact in self.published
             if fact.type == event_type and all(fact.data.get(name) == value for name, value in data.items())
         ]
 
@@ -86,7 +86,7 @@ class Rig:
             await exchange.publish(message, routing_key=event_type)
 
     async def put(self, queue: str, data: object, *, death: Any, **headers: str) -> None:
-        """Put a CloudEvent into *queue* as the broker does with what it gives up."""
+        """Put a CloudEvent into *queue*, as the broker does with a message whose delivery it gave up."""
         connection = await aio_pika.connect(self.amqp_url)
         async with connection:
             channel = await connection.channel()
@@ -98,7 +98,7 @@ class Rig:
             await channel.default_exchange.publish(message, routing_key=queue)
 
     async def until(self, query: str, *args: object) -> Any:
-        """Return the first value of *query* that is true, asked again and again."""
+        """Repeat *query* until its value is true, and return that."""
         return await waiting.until(lambda: self.database.fetchval(query, *args), query)
 
     async def upload_row(self, certificate_id: str) -> asyncpg.Record:
