@@ -6,9 +6,9 @@ import sys
 
 def main() -> int:
     """Run the demo; return its exit code."""
-    # Until we listen for it, nothing has been started: no need for a traceback.
+    # Until the demo handles it, nothing has been started, so Ctrl-C needs no traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from dev.demo.command import run  # noqa: PLC0415 - after the line above, for it takes half a second
+    from dev.demo.command import run  # noqa: PLC0415 - after the line above, because it takes half a second
 
     return run()
 

@@ -1,4 +1,4 @@
-"""What is known of each name at the moment, and of the queues: the state that is shown."""
+"""The state that the demo shows: each name, and the queues."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from shared.names import Name
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """One name, as people write it and as it is stored: how it stands, and what the visitor saw at the end."""
+    """One name, as people write it and as it is stored, with its state and the visitor's final result."""
 
     shown: str
     name: Name
@@ -19,12 +19,12 @@ class Entry:
     sentence: str = ""
     published_at: float = 0.0
     seconds: float | None = None
-    """From publish to its verified answer, or to its failure."""
+    """The time from publishing to the verified answer, or to the failure."""
     visit: Visit | None = None
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether it is served or has failed."""
         return self.seconds is not None
 
     @property
@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(slots=True, kw_only=True)
 class Board:
-    """All names; *on_change* hears of each change of an entry."""
+    """All names; *on_change* is called for each change of an entry."""
 
     entries: Sequence[Entry]
     on_change: Callable[[Entry], None]
@@ -45,36 +45,36 @@ class Board:
 
     @property
     def open(self) -> list[Entry]:
-        """Those that are not finished."""
+        """The entries that are not finished."""
         return [entry for entry in self.entries if not entry.is_finished]
 
     @property
     def all_served(self) -> bool:
-        """Whether each name answered as it should."""
+        """Whether each name answered correctly."""
         return all(entry.visit is not None for entry in self.entries)
 
     def note(self, text: str) -> None:
-        """Add something that happened outside."""
+        """Add a note about an event outside of Certsmith."""
         self.notes.append(text)
         self.on_note(text)
 
     def publish(self, entry: Entry) -> None:
-        """Note that *entry* is published now."""
+        """Record that *entry* is published now."""
         entry.published_at = time.monotonic()
         self.move(entry, "published", "")
 
     def move(self, entry: Entry, state: str, sentence: str) -> None:
-        """Note how *entry* stands."""
+        """Record the state of *entry*."""
         if (entry.state, entry.sentence) != (state, sentence):
             entry.state, entry.sentence = state, sentence
             self.on_change(entry)
 
     def serve(self, entry: Entry, visit: Visit) -> None:
-        """Note that *entry* was visited."""
+        """Record a successful visit to *entry*."""
         entry.visit, entry.seconds = visit, entry.elapsed
         self.move(entry, "served", "https, verified")
 
     def fail(self, entry: Entry, sentence: str) -> None:
-        """Note that nothing will come of *entry*."""
+        """Record that *entry* has failed."""
         entry.seconds = entry.elapsed
         self.move(entry, "failed", sentence)

@@ -13,26 +13,26 @@ from dev.demo.story import DemoError, Ending, Places, tell
 from dev.folders import run_folder
 from dev.program import ProgramError
 
-INTERRUPTED: Final = 130  # as shells say it: 128 + SIGINT
+INTERRUPTED: Final = 130  # the status that shells return: 128 + SIGINT
 _ENDS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run() -> int:
-    """Run the demo; return 0 when every name was served, 130 when somebody ended it before."""
+    """Run the demo; return 0 when every name was served, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description="Issue and serve certificates here.")
-    parser.add_argument("--keep", action="store_true", help="go on running until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="keep everything running until Ctrl-C")
     keep = parser.parse_args().keep
     be_quiet()
     shown, show = Path(os.environ.get("DEMO_FOLDER", ".run")), Show()
     shown.mkdir(parents=True, exist_ok=True)
-    with run_folder("demo") as data:  # is removed when the loop's threads, which may write there, have ended
+    with run_folder("demo") as data:  # removed only after the loop's threads, which may write there, have ended
         try:
             code = asyncio.run(_run(show, Places(data=data, shown=shown), keep=keep))
         finally:
             for number in _ENDS:
-                signal.signal(number, signal.SIG_IGN)  # there is little left to do, and it must be done
+                signal.signal(number, signal.SIG_IGN)  # the rest of the cleanup is short and must not be interrupted
     if code == INTERRUPTED:
-        show.say("interrupted; nothing of it is left")
+        show.say("interrupted; everything that was started has been ended")
     return code
 
 
@@ -42,7 +42,7 @@ async def _run(show: Show, places: Places, *, keep: bool) -> int:
 
     def on_signal() -> None:
         if ending.begun.is_set():
-            return  # the end itself must not be interrupted: something might be left
+            return  # the cleanup must not be interrupted: processes might be left behind
         ending.begun.set()
         if not ending.is_awaited:
             story.cancel()
@@ -62,7 +62,7 @@ async def _run(show: Show, places: Places, *, keep: bool) -> int:
 
 
 def _first(error: Exception) -> Exception:
-    """Return the first of the errors that side by side tasks have raised."""
+    """Return the first error of a group that concurrent tasks have raised."""
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     return error

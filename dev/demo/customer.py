@@ -1,4 +1,4 @@
-"""A customer who has a certificate of his own, from a CA of his own, and uploads it with the command line."""
+"""A customer with a certificate from the customer's own CA, which is uploaded with the command line."""
 
 import ssl
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ OWN: Final = Name("own.example.com")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """His files, and what his visitors trust."""
+    """The customer's files, and the TLS context of visitors that trust the customer's CA."""
 
     bundle: Path
     key: Path
@@ -24,13 +24,13 @@ class Customer:
 
     @property
     def upload(self) -> tuple[str, ...]:
-        """The words of the command that uploads his certificate and waits for the verdict."""
+        """The words of the command that uploads the certificate and waits for the verdict."""
         files = ("--bundle", str(self.bundle), "--key", str(self.key))
         return ("publish", "certificate-uploaded", *files, "--attach", OWN, "--id", self.certificate_id, "--wait")
 
     @property
     def request(self) -> Mapping[str, None]:
-        """What he asks for beside his domain: that no certificate be obtained for it."""
+        """Further fields of the customer's `domain.created`: no certificate is to be obtained."""
         return {"certificate_management_policy": None}
 
 

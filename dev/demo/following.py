@@ -1,4 +1,4 @@
-"""Publishes `domain.created` for each name, and follows each until a visitor has got a verified answer from it."""
+"""Publishes `domain.created` for each name, and follows each until a visitor gets a verified answer from it."""
 
 import asyncio
 import ssl
@@ -34,7 +34,7 @@ _WAITING: Final = "waiting_dns"
 
 
 def settings_of(world: World) -> OperatorSettings:
-    """Return how the demo itself reaches broker and database: as an operator."""
+    """Return the demo's own settings for broker and database: those of an operator."""
     management = world.settings.get("AMQP_MANAGEMENT_URL")
     return OperatorSettings(
         amqp_url=SecretStr(world.settings["AMQP_URL"]),
@@ -44,7 +44,7 @@ def settings_of(world: World) -> OperatorSettings:
 
 
 async def follow(world: World, board: Board, upstream: str) -> None:
-    """Publish a request for each entry of *board*, to be served from *upstream*; return when all have ended."""
+    """Publish a request for each entry of *board*, to be served from *upstream*; return when all are finished."""
     settings = settings_of(world)
     async with operator_connection(settings.database_url.get_secret_value()) as connection:
         async with Publisher(settings.amqp_url.get_secret_value(), name="certsmith demo") as publisher:
@@ -68,7 +68,7 @@ def _request(world: World, entry: Entry, upstream: str) -> JsonObject:
 
 
 async def take_away(world: World) -> None:
-    """Have all that is ours deleted from a database that goes on without us; return when it is, or it is late."""
+    """Delete everything that the demo created in a given database; return when that is done or takes too long."""
     settings = settings_of(world)
     async with (
         asyncio.timeout(_FAREWELL_SECONDS),
@@ -95,7 +95,7 @@ async def _count(settings: OperatorSettings, board: Board) -> None:
 
 @dataclass(slots=True, kw_only=True)
 class Following:
-    """Looks at the store until all entries have come to an end."""
+    """Polls the store until all entries are finished."""
 
     world: World
     board: Board
@@ -137,7 +137,7 @@ class Following:
             self.board.move(entry, "unreachable", str(error))
 
     async def _move_here(self, domain: HostedDomain) -> None:
-        """Do what the owner of the domain's DNS was asked to do: make it an alias of the target of its own."""
+        """Add the requested DNS record: make the domain an alias of its own target."""
         if self.has_moved or self.world.dns is None:
             return
         self.has_moved = True
@@ -145,4 +145,4 @@ class Following:
         await self.world.dns.clear(domain.name)
         await self.world.dns.set_a(target, LOOPBACK)
         await self.world.dns.set_cname(domain.name, target)
-        self.board.note(f"{domain.name} pointed elsewhere; its owner now adds the CNAME record that is asked for")
+        self.board.note(f"{domain.name} pointed elsewhere; its owner now adds the CNAME record")

@@ -1,4 +1,4 @@
-"""How the demo is shown: in place at a terminal, else as plain lines, one for each thing that happens."""
+"""Displays the demo: a table that is updated at a terminal, otherwise one plain line for each event."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ _STYLES: Final = {"served": "bold green", "failed": "bold red", "waiting_dns": "
 
 
 class Show:
-    """The terminal, or whatever stands for it."""
+    """Standard output, a terminal or not."""
 
     def __init__(self) -> None:
         width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
@@ -30,11 +30,11 @@ class Show:
     def say(self, *lines: RenderableType) -> None:
         """Show *lines*."""
         for line in lines:
-            self._console.print(line, soft_wrap=isinstance(line, str))  # texts can be copied as they stand
+            self._console.print(line, soft_wrap=isinstance(line, str))  # so that texts can be copied unchanged
 
     @contextmanager
     def step(self, doing: str, done: str | None = None) -> Iterator[None]:
-        """Show that *doing* is going on, and that it is *done* when the block has ended well, with its time."""
+        """Show *doing* during the block, and *done* with the duration when it has ended without an error."""
         began = time.monotonic()
         waiting = self._console.status(Text(doing)) if self._console.is_terminal else nullcontext()
         with waiting:
@@ -44,7 +44,7 @@ class Show:
 
     @contextmanager
     def watching(self, board: Board) -> Iterator[None]:
-        """Show *board* as it changes during the block, and as it is at its end."""
+        """Show *board* and its changes during the block, and its final state."""
         if not self._console.is_terminal:
             yield
             return
@@ -57,18 +57,18 @@ class Show:
             yield
 
     def changed(self, entry: Entry) -> None:
-        """Show how *entry* stands now, where that is not seen anyway."""
+        """Print the state of *entry*, unless the table shows it."""
         if not self._console.is_terminal:
             sentence = f"  {entry.sentence}" if entry.sentence else ""
             self.say(f"{entry.elapsed:5.2f} s  {entry.shown:<22}{entry.state:<12}{sentence}".rstrip())
 
     def noted(self, note: str) -> None:
-        """Show *note*, where it is not seen anyway."""
+        """Print *note*, unless the table shows it."""
         if not self._console.is_terminal:
             self.say(f"         {note}")
 
     def visits(self, entries: Sequence[Entry]) -> None:
-        """Show what the visitor saw."""
+        """Show the visitor's results."""
         self.say("")
         for entry in entries:
             if entry.visit is not None:

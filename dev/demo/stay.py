@@ -1,4 +1,4 @@
-"""With KEEP=1: what to try while everything goes on."""
+"""With KEEP=1: commands to try while everything keeps running."""
 
 import shlex
 import sys
@@ -15,12 +15,12 @@ _OWN: Final = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -no
 
 @contextmanager
 def write_environment(world: World, run: Path) -> Iterator[Path]:
-    """Write, for the length of the block, a file that makes a shell know the demo's servers: `. .run/demo.env`."""
+    """Write a file for the length of the block that tells a shell the demo's servers: `. .run/demo.env`."""
     path = run / "demo.env"
     binaries = Path(sys.executable).parent
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(world.settings.items())]
     lines.append(f'export PATH={shlex.quote(str(binaries))}:"$PATH"')
-    if not (binaries / "certsmith").exists():  # the project is not installed, but run from its folder
+    if not (binaries / "certsmith").exists():  # the project is not installed but runs from its folder
         lines.append('certsmith() { python -m certsmith "$@"; }')
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n")
@@ -31,7 +31,7 @@ def write_environment(world: World, run: Path) -> Iterator[Path]:
 
 
 def describe(world: World, environment: Path, upstream: str) -> str:
-    """Return what to try, as commands that work as they stand."""
+    """Return commands to try, which work unchanged."""
     host, port = world.https
     name = next(iter(world.names.values()))
     new = _NEW if world.dns is not None else "HOST"
@@ -50,4 +50,4 @@ def describe(world: World, environment: Path, upstream: str) -> str:
         "certsmith dead-letters list",
     )
     lines = "\n".join(f"  {command}" for command in commands)
-    return f"Everything goes on running. In another terminal, in this folder:\n\n{lines}\n\nCtrl-C here ends all of it."
+    return f"Everything keeps running. In another terminal, in this folder:\n\n{lines}\n\nCtrl-C here ends everything."

@@ -1,4 +1,4 @@
-"""What happens, in order."""
+"""Runs the demo's events in order."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where files are: the *data* of servers, which goes, and what is *shown* to whoever looks, which stays."""
+    """Folders: the servers' *data*, removed at the end, and files *shown* to the user, which stay."""
 
     data: Path
     shown: Path
@@ -42,7 +42,7 @@ class Places:
 
 @dataclass(slots=True, kw_only=True)
 class Ending:
-    """The end: whether it has *begun*, and whether it is *awaited*, so that nothing must be interrupted for it."""
+    """The end of the demo: whether it has *begun*, and whether the demo only waits for it and needs no interruption."""
 
     begun: asyncio.Event
     is_awaited: bool = False
@@ -58,7 +58,7 @@ async def tell(show: Show, places: Places, ending: Ending, *, keep: bool) -> int
         raise DemoError(str(error)) from error
     finally:
         ending.begun.set()
-        with show.step("ending all that was started", "ended all that was started"):
+        with show.step("ending everything", "ended everything that was started"):
             await stack.aclose()
 
 
@@ -82,7 +82,7 @@ async def _tell(show: Show, places: Places, awaited: Ending | None, stack: Async
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(follow(world, board, url))
             if world.customer is not None:
-                board.note(f"{OWN}: its owner has a certificate already; certsmith publish certificate-uploaded")
+                board.note(f"{OWN}: its owner already has a certificate; certsmith publish certificate-uploaded")
                 tasks.create_task(_certsmith(world, places.data, *world.customer.upload))
     show.visits(board.entries)
     if awaited is not None:
@@ -95,7 +95,7 @@ async def _tell(show: Show, places: Places, awaited: Ending | None, stack: Async
 
 
 def _starting() -> str:
-    """Return which servers are started."""
+    """Return the line that names the servers to start."""
     private = {"AMQP_URL": "RabbitMQ", "DATABASE_URL": "PostgreSQL", "AUTOCERT_CA": "Pebble (an ACME test CA)"}
     names = [name for variable, name in private.items() if not os.environ.get(variable)]
     return f"starting {', '.join(names)}: private, on loopback" if names else "starting no server: all are given"
@@ -118,7 +118,7 @@ async def _certsmith(world: World, folder: Path, *words: str) -> None:
 
 @asynccontextmanager
 async def _services(world: World, log: Path) -> AsyncIterator[None]:
-    """Run all services while the block runs; they are ready when it begins, and stop in good order at its end."""
+    """Run all services during the block; they are ready when it begins, and stop cleanly at its end."""
     log.unlink(missing_ok=True)
     program = await Program.start(_command(world, log, "up"))
     try:

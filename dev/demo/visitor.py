@@ -10,12 +10,12 @@ _SECONDS: Final = 5.0
 
 
 class NotServedError(Exception):
-    """The name is not served, or not as it should be."""
+    """The name is not served, or not correctly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visit:
-    """What the visitor saw."""
+    """The certificate and the answer that the visitor received."""
 
     subject: str
     issuer: str
@@ -29,7 +29,7 @@ async def visit(name: str, address: tuple[str, int], trust: ssl.SSLContext) -> V
     """Ask for `https://name/` at *address*.
 
     Raises:
-        NotServedError: no answer, or a certificate that *trust* does not vouch for.
+        NotServedError: no answer, or a certificate that *trust* does not verify.
     """
     try:
         async with asyncio.timeout(_SECONDS):

@@ -1,4 +1,4 @@
-"""Where the demo takes place: servers, private or given, and the environment by which programs find them."""
+"""The demo's servers, private or given, and the environment by which programs find them."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,52 +17,52 @@ ZONE: Final = "customers.example.net"
 """The platform's zone: a domain's own CNAME target is `<its id>.<zone>`."""
 MOVING: Final = "moving.example.com"
 NAMES: Final = ("shop.example.com", "blog.example.org", "bücher.example.com", MOVING, OWN)
-ELSEWHERE: Final = "192.0.2.1"  # RFC 5737: an address that is nobody's
+ELSEWHERE: Final = "192.0.2.1"  # RFC 5737: an address for documentation, which no host has
 
 _LOOPBACKS: Final = "127.0.0.0/8"
 _SERVERS: Final = ("AMQP_URL", "DATABASE_URL", "AUTOCERT_CA")
-# What would make the private world another one, if it is in the caller's environment.
+# Settings in the caller's environment that would change the private world.
 _SETTINGS: Final = ("PROVISIONER_", "TERMINATOR_", "AUTOCERT_")
 _OTHERS: Final = ("CERTSMITH_", "LOG_", "OPERATOR_", "PUBLISHER_", "VALIDATOR_", "API_", "AMQP_", "DATABASE_")
 
 
 class WorldError(Exception):
-    """The demo cannot take place with what it was given; the text says what is missing."""
+    """The demo cannot run with the given settings; the text says what is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What is there. *settings* are those of the demo, *environment* the whole one of the programs that it runs."""
+    """The demo's surroundings. *settings* are its own; *environment* is the whole environment of its programs."""
 
     environment: Mapping[str, str]
     settings: Mapping[str, str]
     names: Mapping[str, Name]
-    """As people write them, and as they are stored."""
+    """Names as people write them, and as they are stored."""
     https: tuple[str, int]
-    """Where the terminator listens."""
+    """The address and port where the terminator listens."""
     ready_urls: tuple[str, ...]
-    """Answer 200 when the services are ready."""
+    """Addresses that answer 200 when the services are ready."""
     roots: Path | None
-    """The CA's root, PEM; None: it is among the system's."""
+    """The file with the CA's root, PEM; None: the system trusts it."""
     dns: Names | None
-    """The DNS, where it says what we tell it to."""
+    """The DNS server, if the demo controls it."""
     customer: Customer | None
-    """Who brings a certificate of his own, where the names are ours."""
+    """The customer who uploads a certificate, if the names are the demo's own."""
     owns_store: bool
-    """Whether the database ends with the demo."""
+    """Whether the database is private and ends with the demo."""
 
     @property
     def trust(self) -> ssl.SSLContext:
-        """What a visitor trusts."""
+        """The TLS context of visitors, which trusts only the CA's root."""
         return ssl.create_default_context(cafile=None if self.roots is None else str(self.roots))
 
 
 @asynccontextmanager
 async def open_world(folder: Path, run: Path, given: Mapping[str, str]) -> AsyncIterator[World]:
-    """Start in *folder* the servers that the environment *given* does not name; keep in *run* what others may read.
+    """Start the servers that the environment *given* does not name in *folder*; put files for the user into *run*.
 
     Raises:
-        WorldError: a CA was given, and no names for it.
+        WorldError: a CA was given, but no names for it.
     """
     has = {name: bool(given.get(name)) for name in _SERVERS}
     names = _normalized(_given_names(given) if has["AUTOCERT_CA"] else NAMES)
@@ -97,7 +97,7 @@ def _given_names(given: Mapping[str, str]) -> tuple[str, ...]:
     if not words:
         raise WorldError(
             "AUTOCERT_CA is set, so the names must be yours: set DEMO_DOMAINS to some that point to this machine, "
-            "as DEMO_DOMAINS=a.example.com,b.example.com, or unset AUTOCERT_CA for a private CA"
+            "for example DEMO_DOMAINS=a.example.com,b.example.com, or unset AUTOCERT_CA for a private CA"
         )
     return tuple(words)
 
@@ -110,7 +110,7 @@ def _normalized(names: Sequence[str]) -> dict[str, Name]:
 
 
 def _inherited(given: Mapping[str, str]) -> dict[str, str]:
-    """Return what of the caller's environment the programs of the demo get as well."""
+    """Return the part of the caller's environment that the demo's programs get too."""
     unwanted = _OTHERS if given.get("AUTOCERT_CA") else (*_SETTINGS, *_OTHERS)
     return {name: value for name, value in given.items() if not name.startswith(unwanted)}
 
@@ -138,7 +138,7 @@ async def _common(folder: Path, servers: Servers, given: Mapping[str, str]) -> d
 
 
 def _of_authority(pebble: Pebble | None, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings that follow from who the CA is; of a given one all else is said by the caller."""
+    """Return the settings that depend on the CA; for a given CA the caller sets the others."""
     if pebble is None:
         return {
             "AUTOCERT_CA": given["AUTOCERT_CA"],
