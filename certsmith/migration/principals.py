@@ -2,7 +2,7 @@
 
 A permission is three patterns in a virtual host, for the names of queues and exchanges that a user may *configure*
 (create and delete), *write* (publish to, or bind) and *read* (consume, or bind from). A name that no pattern matches is
-refused, and so is the default exchange (`amq.default`): nobody can publish straight into a queue. The headers `CC` and
+refused, and so is the default exchange (`amq.default`): no user can publish straight into a queue. The headers `CC` and
 `BCC` only add routing keys for the same exchange.
 """
 

@@ -92,7 +92,7 @@ class Pool:
             async with asyncio.timeout(_CHECK_SECONDS), self.acquire() as connection:
                 await connection.fetchval("SELECT 1")
         except TimeoutError:
-            raise StoreUnavailableError(f"PostgreSQL did not answer within {_CHECK_SECONDS:g} s") from None
+            raise StoreUnavailableError(f"PostgreSQL does not answer within {_CHECK_SECONDS:g} s") from None
 
     async def _give_back(self, connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
         """Return *connection* to the pool; if a cancelled command on it does not end in time, it is closed."""

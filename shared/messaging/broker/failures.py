@@ -48,7 +48,7 @@ _SENTENCES: Final = (
 async def translated(address: str, *, seconds: float) -> AsyncIterator[None]:
     """Give the block *seconds*, and turn what the library raises inside it into `BrokerUnavailableError`.
 
-    When a connection dies, the library raises `CancelledError` in calls that nobody cancelled. That one becomes
+    When a connection dies, the library raises `CancelledError` in calls that were not cancelled. It becomes
     `BrokerUnavailableError` too, unless the current task really was cancelled.
     """
     task = asyncio.current_task()

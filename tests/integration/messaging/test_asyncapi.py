@@ -1,4 +1,4 @@
-"""AsyncAPI's own parser reads our document without a complaint."""
+"""AsyncAPI's own parser accepts our document."""
 
 import json
 import shutil

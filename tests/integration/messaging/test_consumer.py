@@ -1,4 +1,4 @@
-"""What consuming promises, on a real broker and a real database."""
+"""The consumer's promises, on a real broker and a real database."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ async def test_an_effect_of_a_handler_that_fails_is_undone(
         await until(lambda: effects.are("shop.example"), "the effect of the third try")
 
 
-async def test_handlers_work_side_by_side_but_not_without_bound(
+async def test_handlers_run_concurrently_up_to_their_limit(
     make_consumer: MakeConsumer, publisher: Publisher, effects: Effects
 ) -> None:
     at_work, most = 0, 0
@@ -98,7 +98,7 @@ async def test_handlers_work_side_by_side_but_not_without_bound(
     assert most == 3
 
 
-async def test_a_stop_finishes_what_is_in_hand_and_gives_the_rest_back(
+async def test_a_stop_finishes_started_messages_and_returns_the_others(
     make_consumer: MakeConsumer, publisher: Publisher, effects: Effects
 ) -> None:
     begun = asyncio.Event()
@@ -164,7 +164,7 @@ async def test_a_handler_that_takes_too_long_is_given_up(
 # Waiting -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_queue_that_is_missing_is_waited_for(
+async def test_the_consumer_waits_for_a_missing_queue(
     effects: Effects, make_consumer: MakeConsumer, channel: aiormq.Channel
 ) -> None:
     await channel.queue_delete("provisioner.domain.created")

@@ -1,4 +1,4 @@
-"""`kill -9` at each point where something is half done: what comes next makes it whole."""
+"""`kill -9` at each point between two steps: the next process completes the work."""
 
 import asyncio
 import signal
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def crash(point: str, amqp_url: str, database_url: str) -> None:
-    """Run the process that dies at *point*, and see that it has."""
+    """Run the process that kills itself at *point*, and check that it did."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         ROOT / "tests" / "rig" / "messaging" / "crashing.py",
@@ -39,7 +39,7 @@ async def crash(point: str, amqp_url: str, database_url: str) -> None:
 
 
 @pytest.mark.parametrize(("point", "copies"), [("before_publish", 1), ("after_publish", 2)])
-async def test_a_relay_killed_beside_its_publishing_loses_nothing(
+async def test_a_relay_killed_before_or_after_publishing_loses_nothing(
     bus: str, pool: Pool, database_url: str, publisher: Publisher, point: str, copies: int
 ) -> None:
     events = [
@@ -60,7 +60,7 @@ async def test_a_relay_killed_beside_its_publishing_loses_nothing(
 
 
 @pytest.mark.parametrize("point", ["before_commit", "before_ack"])
-async def test_a_consumer_killed_beside_its_commit_has_each_effect_once(
+async def test_a_consumer_killed_before_or_after_its_commit_has_each_effect_once(
     bus: str, pool: Pool, database_url: str, publisher: Publisher, effects: Effects, point: str
 ) -> None:
     names = [f"{number}.example" for number in range(3)]

@@ -29,7 +29,7 @@ KEPT = "facts"  # a durable queue that keeps all facts
 
 @dataclass
 class World:
-    """All of the bus, through a proxy, with a handler that tells a fact for each request."""
+    """The whole bus, through a proxy, with a handler that publishes a fact for each request."""
 
     rabbitmq: RabbitMQ
     postgresql: PostgreSQL
@@ -37,11 +37,11 @@ class World:
     pool: Pool
     effects: Effects
     publisher: Publisher
-    told: set[str] = field(default_factory=set)
+    received: set[str] = field(default_factory=set)
     published: list[str] = field(default_factory=list)
 
     async def handle(self, connection: Connection, event: Incoming) -> None:
-        """Have the effect, and tell of it."""
+        """Have the effect, and publish a fact about it."""
         await self.effects.handle(connection, event)
         assert isinstance(event.data, DomainCreated)
         data = DomainChanged(domain=event.data.domain, version=1, deleted=False)
@@ -55,11 +55,11 @@ class World:
             self.published.append(name)
 
     async def has_effects(self, count: int) -> bool:
-        """Say whether there are *count* effects."""
+        """Return whether there are *count* effects."""
         return len(await self.effects.domains()) >= count
 
     async def facts(self) -> list[str]:
-        """Return the subjects of all facts that were told so far, copies included."""
+        """Return the subjects of all facts published so far, copies included."""
         subjects = []
         async with aiormq.Connection(self.rabbitmq.amqp_url) as connection:
             channel = await connection.channel()
@@ -67,10 +67,10 @@ class World:
                 subjects.append(str((message.header.properties.headers or {})["ce-subject"]))
         return subjects
 
-    async def tells_all(self) -> bool:
-        """Say whether a fact was told for each request."""
-        self.told |= set(await self.facts())
-        return self.told == set(self.published)
+    async def has_all_facts(self) -> bool:
+        """Return whether a fact was published for each request."""
+        self.received |= set(await self.facts())
+        return self.received == set(self.published)
 
 
 @pytest_asyncio.fixture
@@ -122,7 +122,7 @@ async def stop_the_database_at_once(world: World) -> None:
 
 async def keep_the_database_away(world: World) -> None:
     await world.postgresql.stop(StopMode.IMMEDIATE)
-    await asyncio.sleep(5)  # longer than the consumer holds what it has
+    await asyncio.sleep(5)  # longer than the consumer holds started messages
     await world.postgresql.resume()
 
 
@@ -171,7 +171,7 @@ async def test_nothing_is_lost_and_every_effect_happens_once(
         await world.publish(f"after-{fault.__name__}", count)
 
     await until(lambda: world.effects.are(*world.published), "one effect for each request")
-    await until(world.tells_all, "a fact for each request")
+    await until(world.has_all_facts, "a fact for each request")
     async with world.pool.acquire() as connection:
         assert await outbox.statistics(connection) == ()
     assert len(world.published) == 5 * count * len(faults)

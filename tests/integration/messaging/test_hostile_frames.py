@@ -1,4 +1,4 @@
-"""Messages whose bytes the AMQP library cannot parse harm nobody: neither the consumer nor the messages beside them."""
+"""Messages whose bytes the AMQP library cannot parse harm neither the consumer nor other messages."""
 
 import struct
 
@@ -37,7 +37,7 @@ HOSTILE = {
 
 
 async def publish_bytes(url: str, *, flags: int, properties: bytes, routing_key: bytes = b"domain.created") -> None:
-    """Publish by hand what no client library would."""
+    """Publish a message whose bytes no client library would send."""
     async with aiormq.Connection(url) as connection:
         channel = await connection.channel()
         method = pamqp.frame.marshal(
@@ -61,7 +61,7 @@ async def until_letters(operator_pool: Pool, *codes: str) -> None:
 
 
 @pytest.mark.parametrize(("flags", "properties"), HOSTILE.values(), ids=HOSTILE.keys())
-async def test_properties_that_cannot_be_parsed_harm_nobody(
+async def test_properties_that_cannot_be_parsed_harm_no_other_message(
     bus: str, pool: Pool, operator_pool: Pool, publisher: Publisher, effects: Effects, flags: int, properties: bytes
 ) -> None:
     consumer = Consumer(bus, pool, service="provisioner", subscriptions=[effects.subscription()])
@@ -74,7 +74,7 @@ async def test_properties_that_cannot_be_parsed_harm_nobody(
         await until_letters(operator_pool, "unreadable_properties")
 
 
-async def test_a_routing_key_that_is_not_utf8_harms_nobody(
+async def test_a_routing_key_that_is_not_utf8_harms_no_other_message(
     bus: str, pool: Pool, operator_pool: Pool, publisher: Publisher, effects: Effects
 ) -> None:
     consumer = Consumer(bus, pool, service="provisioner", subscriptions=[effects.subscription()])
@@ -86,7 +86,7 @@ async def test_a_routing_key_that_is_not_utf8_harms_nobody(
         await until_letters(operator_pool, "unroutable")
 
 
-async def test_bodies_of_many_megabytes_are_refused_without_being_held(
+async def test_bodies_of_many_megabytes_are_refused_without_being_kept_in_memory(
     bus: str, pool: Pool, operator_pool: Pool, publisher: Publisher, effects: Effects
 ) -> None:
     consumer = Consumer(bus, pool, service="provisioner", subscriptions=[effects.subscription()])

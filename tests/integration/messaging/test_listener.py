@@ -18,7 +18,7 @@ def a_fact(domain: str) -> Event:
 
 
 class Node:
-    """A node that writes down what it hears."""
+    """A node that records what it receives."""
 
     def __init__(self, url: str) -> None:
         self.heard: list[str] = []
@@ -34,13 +34,13 @@ class Node:
         )
 
     async def on_connected(self) -> None:
-        """Write it down, and take as long as the test says."""
+        """Record the call, and take as long as the test says."""
         self.heard.append("(connected)")
         await self.catch_up.wait()
         self.heard.append("(caught up)")
 
     async def on_event(self, event: Incoming) -> None:
-        """Write down the domain, or fail."""
+        """Record the domain, or fail."""
         assert isinstance(event.data, DomainChanged)
         if self.fails:
             self.fails -= 1
@@ -48,11 +48,11 @@ class Node:
         self.heard.append(event.data.domain)
 
     async def listens(self) -> bool:
-        """Say whether it is connected and has caught up."""
+        """Return whether it is connected and has caught up."""
         return self.listener.trouble is None
 
     async def has_heard(self, *what: str) -> bool:
-        """Say whether it has heard *what*, and in this order."""
+        """Return whether it has received exactly *what*, in this order."""
         return self.heard == list(what)
 
 
@@ -63,7 +63,7 @@ async def proxy(rabbitmq: Broker) -> AsyncIterator[Proxy]:
         yield proxy
 
 
-async def test_a_node_hears_each_fact_in_order(bus: str, publisher: Publisher) -> None:
+async def test_a_node_receives_each_fact_in_order(bus: str, publisher: Publisher) -> None:
     node = Node(bus)
     names = [f"{number}.example" for number in range(50)]
 
@@ -74,7 +74,9 @@ async def test_a_node_hears_each_fact_in_order(bus: str, publisher: Publisher) -
         await until(lambda: node.has_heard("(connected)", "(caught up)", *names), "all facts")
 
 
-async def test_what_comes_while_it_catches_up_is_heard_afterwards(bus: str, publisher: Publisher) -> None:
+async def test_facts_that_arrive_while_a_node_catches_up_are_received_afterwards(
+    bus: str, publisher: Publisher
+) -> None:
     node = Node(bus)
     node.catch_up.clear()
 
@@ -85,7 +87,7 @@ async def test_what_comes_while_it_catches_up_is_heard_afterwards(bus: str, publ
         await until(lambda: node.has_heard("(connected)", "(caught up)", "early.example"), "the early fact")
 
 
-async def test_every_node_hears_every_fact(bus: str, publisher: Publisher) -> None:
+async def test_every_node_receives_every_fact(bus: str, publisher: Publisher) -> None:
     first, second = Node(bus), Node(bus)
 
     async with running(first.listener.run), running(second.listener.run):
@@ -96,7 +98,7 @@ async def test_every_node_hears_every_fact(bus: str, publisher: Publisher) -> No
             await until(lambda node=node: node.has_heard("(connected)", "(caught up)", "a.example"), "the fact")  # type: ignore[misc]  # mypy cannot infer the lambda
 
 
-async def test_after_a_cut_it_catches_up_and_goes_on(
+async def test_after_a_cut_a_node_catches_up_and_goes_on(
     bus: str, rabbitmq: Broker, publisher: Publisher, proxy: Proxy
 ) -> None:
     node = Node(bus.replace(f":{rabbitmq.port}/", f":{proxy.port}/"))
@@ -110,7 +112,7 @@ async def test_after_a_cut_it_catches_up_and_goes_on(
         await until(lambda: node.has_heard(*["(connected)", "(caught up)"] * 2, "a.example"), "the fact")
 
 
-async def test_a_link_that_went_silent_is_left_within_half_a_minute(
+async def test_a_silent_link_is_closed_within_half_a_minute(
     bus: str, rabbitmq: Broker, publisher: Publisher, proxy: Proxy
 ) -> None:
     node = Node(bus.replace(f":{rabbitmq.port}/", f":{proxy.port}/"))
@@ -129,7 +131,7 @@ async def test_a_link_that_went_silent_is_left_within_half_a_minute(
         await until(lambda: node.has_heard(*["(connected)", "(caught up)"] * 2, "a.example"), "the fact")
 
 
-async def test_a_hint_that_could_not_be_acted_on_is_made_up_for(bus: str, publisher: Publisher) -> None:
+async def test_after_a_hint_that_failed_the_node_catches_up(bus: str, publisher: Publisher) -> None:
     node = Node(bus)
     node.fails = 1
 
@@ -139,7 +141,7 @@ async def test_a_hint_that_could_not_be_acted_on_is_made_up_for(bus: str, publis
         await until(lambda: node.has_heard(*["(connected)", "(caught up)"] * 2), "the node to catch up again")
 
 
-async def test_what_is_not_understood_is_passed_over(bus: str, publisher: Publisher) -> None:
+async def test_messages_that_are_not_facts_are_skipped(bus: str, publisher: Publisher) -> None:
     node = Node(bus)
 
     async with running(node.listener.run), aiormq.Connection(bus) as connection:

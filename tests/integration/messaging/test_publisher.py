@@ -33,11 +33,11 @@ async def test_many_may_be_published_at_once(bus: str, publisher: Publisher) -> 
     assert found.message_count == 500
 
 
-async def test_a_fact_needs_nobody_who_listens(publisher: Publisher) -> None:
+async def test_a_fact_needs_no_listener(publisher: Publisher) -> None:
     await publisher.publish(Event(data=DomainChanged(domain="a.example", version=1, deleted=False), source="test"))
 
 
-async def test_a_request_that_nothing_takes_is_an_error(bus: str) -> None:
+async def test_a_request_that_no_queue_accepts_is_an_error(bus: str) -> None:
     async with aiormq.Connection(bus) as connection:
         channel = await connection.channel()
         await channel.queue_delete("provisioner.domain.created")
@@ -80,7 +80,7 @@ async def test_a_virtual_host_that_is_missing_is_named(bus: str) -> None:
             await publisher.publish(a_request(), seconds=0.5)
 
 
-def test_what_is_no_amqp_address_is_a_wrong_setting() -> None:
+def test_an_address_that_is_not_amqp_is_a_settings_error() -> None:
     with pytest.raises(SettingsError, match="AMQP_URL"):
         Publisher("http://127.0.0.1:15672", name="test")
 

@@ -1,4 +1,4 @@
-"""What is refused becomes a dead letter and, where it can, a fact; and nothing stops."""
+"""A refused message becomes a dead letter and, if its subject is known, a fact; and consuming goes on."""
 
 import json
 from typing import Any
@@ -15,13 +15,13 @@ from tests.rig.messaging.support import Effects, MakeConsumer, a_request, runnin
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk7oMEQ\n-----END EC PRIVATE KEY-----\n"
 
 
-async def told(pool: Pool) -> list[dict[str, Any]]:
+async def published_facts(pool: Pool) -> list[dict[str, Any]]:
     async with pool.acquire() as connection:
         rows = await connection.fetch("SELECT type, data FROM messaging.outbox ORDER BY id")
     return [{"type": row["type"], **row["data"]} for row in rows]
 
 
-async def test_what_a_handler_refuses_becomes_a_dead_letter_and_a_fact_together(
+async def test_a_refused_request_becomes_a_dead_letter_and_a_fact_together(
     make_consumer: MakeConsumer, publisher: Publisher, pool: Pool, operator_pool: Pool, effects: Effects
 ) -> None:
     async def refuse(connection: Connection, event: Incoming) -> None:
@@ -38,7 +38,7 @@ async def test_what_a_handler_refuses_becomes_a_dead_letter_and_a_fact_together(
     assert (letter.reason_code, letter.reason) == ("public_suffix", "it is a public suffix; and more")
     assert (letter.queue, letter.event_id, letter.source) == ("provisioner.domain.created", event.id, "platform")
     assert json.loads(letter.body) == {"domain": "shop.example"}
-    assert [fact["type"] for fact in await told(pool)] == ["domain.rejected"]
+    assert [fact["type"] for fact in await published_facts(pool)] == ["domain.rejected"]
     assert await effects.domains() == []
 
 
@@ -73,7 +73,7 @@ async def test_bad_messages_become_dead_letters_and_the_next_is_handled(
     assert letter.is_whole == (len(body) <= MAX_BODY_BYTES)
 
 
-async def test_a_message_by_carbon_copy_is_refused_in_the_other_queue(
+async def test_a_carbon_copy_is_refused_in_the_other_queue(
     make_consumer: MakeConsumer, channel: aiormq.Channel, operator_pool: Pool, effects: Effects
 ) -> None:
     async with running(make_consumer().run):
@@ -84,7 +84,7 @@ async def test_a_message_by_carbon_copy_is_refused_in_the_other_queue(
     assert await effects.domains() == []
 
 
-async def test_what_nobody_takes_becomes_a_dead_letter(
+async def test_an_unroutable_message_becomes_a_dead_letter(
     make_consumer: MakeConsumer, channel: aiormq.Channel, operator_pool: Pool
 ) -> None:
     async with running(make_consumer().run):
@@ -109,6 +109,6 @@ async def test_a_private_key_in_the_clear_is_answered_and_not_kept(
         kept = await until_letters(operator_pool, 2)
 
     assert {letter.reason_code for letter in kept} == {"key_in_the_clear"}
-    (fact,) = await told(pool)
+    (fact,) = await published_facts(pool)
     assert (fact["domain"], fact["reasons"][0]["code"]) == ("shop.example", "key_in_the_clear")
     assert "MHcC" not in repr(kept) + repr(fact) + "".join(capsys.readouterr())

@@ -23,7 +23,7 @@ def a_fact(domain: str, version: int) -> Event:
     return Event(data=DomainChanged(domain=domain, version=version, deleted=False), source="certsmith/provisioner")
 
 
-async def tell(pool: Pool, *events: Event) -> None:
+async def publish_all(pool: Pool, *events: Event) -> None:
     async with pool.transaction() as connection:
         for event in events:
             await outbox.publish(connection, service="provisioner", event=event)
@@ -35,7 +35,7 @@ async def is_empty(pool: Pool) -> bool:
 
 
 class Heard:
-    """What was heard on the exchange of facts: types, keys, versions."""
+    """The messages received from the exchange of facts: types, keys, versions."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -43,14 +43,14 @@ class Heard:
         self.bodies: list[bytes] = []
 
     async def on_message(self, message: DeliveredMessage) -> None:
-        """Write down what came."""
+        """Record the message."""
         headers = message.header.properties.headers or {}
         self.ids.append(str(headers["ce-id"]))
         self.subjects.append(str(headers["ce-subject"]))
         self.bodies.append(message.body)
 
     async def has(self, *events: Event) -> bool:
-        """Say whether each of *events* was heard."""
+        """Return whether each of *events* was received."""
         return {event.id for event in events} <= set(self.ids)
 
 
@@ -67,7 +67,7 @@ async def hearing(bus: str) -> AsyncIterator[Heard]:
 
 
 class Gate:
-    """A sender that lets through what it is told to, for tests of what happens meanwhile."""
+    """A sender that sends only while its gate is open, so that tests can act in between."""
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
@@ -90,18 +90,22 @@ class Gate:
         await self._sender.send(message, seconds=seconds)
 
 
-async def test_what_was_told_is_sent_and_deleted(bus: str, pool: Pool, database_url: str, publisher: Publisher) -> None:
+async def test_a_published_event_is_sent_and_deleted(
+    bus: str, pool: Pool, database_url: str, publisher: Publisher
+) -> None:
     event = a_fact("a.example", 1)
 
     async with hearing(bus) as heard, running(Relay(database_url, pool, publisher, service="provisioner").run):
-        await tell(pool, event)
+        await publish_all(pool, event)
         await until(lambda: heard.has(event), "the fact")
         await until(lambda: is_empty(pool), "the outbox to be empty")
 
     assert heard.ids == [event.id]
 
 
-async def test_what_is_rolled_back_is_not_told(bus: str, pool: Pool, database_url: str, publisher: Publisher) -> None:
+async def test_an_event_that_was_rolled_back_is_not_sent(
+    bus: str, pool: Pool, database_url: str, publisher: Publisher
+) -> None:
     first, last = a_fact("a.example", 1), a_fact("b.example", 1)
 
     async with hearing(bus) as heard, running(Relay(database_url, pool, publisher, service="provisioner").run):
@@ -109,7 +113,7 @@ async def test_what_is_rolled_back_is_not_told(bus: str, pool: Pool, database_ur
             async with pool.transaction() as connection:
                 await outbox.publish(connection, service="provisioner", event=first)
                 raise ZeroDivisionError
-        await tell(pool, last)
+        await publish_all(pool, last)
         await until(lambda: heard.has(last), "the last fact")
 
     assert heard.ids == [last.id]
@@ -119,17 +123,17 @@ async def test_facts_of_one_key_are_sent_in_order(
     bus: str, pool: Pool, database_url: str, publisher: Publisher
 ) -> None:
     events = [a_fact(f"{number % 7}.example", number) for number in range(700)]
-    await tell(pool, *events)
+    await publish_all(pool, *events)
 
     async with hearing(bus) as heard, running(Relay(database_url, pool, publisher, service="provisioner").run):
         await until(lambda: heard.has(*events), "all facts")
 
     for key in {event.subject for event in events}:
-        told = [event.id for event in events if event.subject == key]
-        assert [event_id for event_id in heard.ids if event_id in set(told)] == told
+        published = [event.id for event in events if event.subject == key]
+        assert [event_id for event_id in heard.ids if event_id in set(published)] == published
 
 
-async def test_a_key_that_cannot_be_sent_keeps_only_itself_waiting(
+async def test_a_key_that_cannot_be_sent_delays_no_other_key(
     bus: str, pool: Pool, database_url: str, publisher: Publisher
 ) -> None:
     gate = Gate(publisher)
@@ -139,7 +143,7 @@ async def test_a_key_that_cannot_be_sent_keeps_only_itself_waiting(
         return sorted(gate.waiting) == ["a.example", "b.example"]
 
     async with hearing(bus) as heard, running(Relay(database_url, pool, gate, service="provisioner").run):
-        await tell(pool, *events)
+        await publish_all(pool, *events)
         await until(both_keys_wait, "one fact of each key to be on its way")
         gate.failures = [BrokerUnavailableError("later")]
         gate.open.set()
@@ -159,7 +163,7 @@ async def test_one_relay_sends_at_a_time_and_the_next_takes_over(
 
     async with hearing(bus) as heard:
         async with running(Relay(database_url, pool, first, service="provisioner").run):
-            await tell(pool, event)
+            await publish_all(pool, event)
             await until(lambda: sends(first), "the first relay to lead")
             async with running(Relay(database_url, pool, second, service="provisioner").run):
                 first.open.set()
@@ -167,7 +171,7 @@ async def test_one_relay_sends_at_a_time_and_the_next_takes_over(
                 assert second.waiting == []
         second.open.set()
         async with running(Relay(database_url, pool, second, service="provisioner").run):
-            await tell(pool, other)
+            await publish_all(pool, other)
             await until(lambda: heard.has(other), "the fact that the second sends")
 
     assert heard.ids == [event.id, other.id]
@@ -178,7 +182,7 @@ async def test_a_relay_that_is_cancelled_lets_the_next_one_lead_at_once(
 ) -> None:
     gate, event, loop = Gate(publisher), a_fact("a.example", 1), asyncio.get_running_loop()
     first = asyncio.create_task(Relay(database_url, pool, gate, service="provisioner").run(asyncio.Event()))
-    await tell(pool, event)
+    await publish_all(pool, event)
 
     async def is_sending() -> bool:
         return bool(gate.waiting)
@@ -206,7 +210,7 @@ async def test_a_relay_that_lost_its_lease_sends_nothing_more(
         return gate.given_up == ["a.example"]
 
     async with hearing(bus) as heard, running(Relay(database_url, pool, gate, service="provisioner").run):
-        await tell(pool, a_fact("a.example", 1))
+        await publish_all(pool, a_fact("a.example", 1))
         await until(waits, "a fact to be on its way")
         async with pool.transaction() as connection:
             await connection.execute("UPDATE messaging.leases SET token = token + 1, holder = 'other'")
@@ -217,7 +221,7 @@ async def test_a_relay_that_lost_its_lease_sends_nothing_more(
     assert not await is_empty(pool)
 
 
-async def test_a_stop_sends_what_is_in_hand(bus: str, pool: Pool, database_url: str, publisher: Publisher) -> None:
+async def test_a_stop_sends_the_events_in_hand(bus: str, pool: Pool, database_url: str, publisher: Publisher) -> None:
     gate = Gate(publisher)
     event = a_fact("a.example", 1)
 
@@ -226,7 +230,7 @@ async def test_a_stop_sends_what_is_in_hand(bus: str, pool: Pool, database_url: 
 
     async with hearing(bus) as heard:
         async with running(Relay(database_url, pool, gate, service="provisioner").run) as stop:
-            await tell(pool, event)
+            await publish_all(pool, event)
             await until(waits, "the fact to be on its way")
             stop.set()
             gate.open.set()
@@ -235,25 +239,27 @@ async def test_a_stop_sends_what_is_in_hand(bus: str, pool: Pool, database_url: 
     assert await is_empty(pool)
 
 
-async def test_what_was_told_just_before_a_stop_is_sent(
+async def test_an_event_published_just_before_a_stop_is_sent(
     bus: str, pool: Pool, database_url: str, publisher: Publisher
 ) -> None:
     first, last = a_fact("a.example", 1), a_fact("b.example", 1)
 
     async with hearing(bus) as heard:
         async with running(Relay(database_url, pool, publisher, service="provisioner").run) as stop:
-            await tell(pool, first)
+            await publish_all(pool, first)
             await until(lambda: heard.has(first), "the relay to lead")
-            await tell(pool, last)
+            await publish_all(pool, last)
             stop.set()
         await until(lambda: heard.has(last), "the last fact")
 
     assert await is_empty(pool)
 
 
-async def test_a_service_sends_only_its_own(bus: str, pool: Pool, database_url: str, publisher: Publisher) -> None:
+async def test_a_service_sends_only_its_own_events(
+    bus: str, pool: Pool, database_url: str, publisher: Publisher
+) -> None:
     event = a_fact("a.example", 1)
-    await tell(pool, event)
+    await publish_all(pool, event)
 
     others = Relay(database_url, pool, publisher, service="validator")
     own = Relay(database_url, pool, publisher, service="provisioner")
@@ -263,12 +269,12 @@ async def test_a_service_sends_only_its_own(bus: str, pool: Pool, database_url: 
     assert heard.ids == [event.id]
 
 
-async def test_an_event_that_is_too_large_fails_where_it_is_told(pool: Pool) -> None:
+async def test_an_event_that_is_too_large_fails_when_it_is_published(pool: Pool) -> None:
     reason = EventReason(code="x", message="y" * 600_000)
     event = Event(data=CertificateRejected(certificate_id="cert_1", reasons=(reason,)), source="certsmith/provisioner")
 
     with pytest.raises(PermanentError, match="too large"):
-        await tell(pool, event)
+        await publish_all(pool, event)
 
 
 async def test_an_event_that_cannot_be_sent_stays_and_stops_no_other(
@@ -288,9 +294,9 @@ async def test_an_event_that_cannot_be_sent_stays_and_stops_no_other(
         return "bad.example" in gate.waiting
 
     async with hearing(bus) as heard, running(relay.run):
-        await tell(pool, bad)
+        await publish_all(pool, bad)
         await until(bad_was_tried, "the bad one to be tried")
-        await tell(pool, good)
+        await publish_all(pool, good)
         await until(lambda: heard.has(good), "the good one")
         assert "cannot be sent" in (relay.trouble or "")
 

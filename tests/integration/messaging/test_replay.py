@@ -1,4 +1,4 @@
-"""Looking at dead letters, and publishing them again."""
+"""Listing dead letters, and publishing them again."""
 
 import json
 from collections.abc import Callable
@@ -49,7 +49,7 @@ async def until_one(operator_pool: Pool) -> StoredDeadLetter:
     return stored
 
 
-async def test_a_letter_that_is_replayed_is_acted_on(
+async def test_a_replayed_dead_letter_is_acted_on(
     make_consumer: MakeConsumer, publisher: Publisher, operator_pool: Pool, effects: Effects
 ) -> None:
     async with running(make_consumer(refuse).run):
@@ -66,7 +66,7 @@ async def test_a_letter_that_is_replayed_is_acted_on(
     assert replayed.letter == stored.letter
 
 
-async def test_a_letter_that_is_refused_again_is_a_new_letter(
+async def test_a_replayed_dead_letter_that_is_refused_again_becomes_a_new_one(
     make_consumer: MakeConsumer, publisher: Publisher, operator_pool: Pool
 ) -> None:
     async with running(make_consumer(refuse).run):
@@ -81,7 +81,7 @@ async def test_a_letter_that_is_refused_again_is_a_new_letter(
     assert len(await listed(operator_pool, replayed_too=True)) == 3
 
 
-async def test_what_the_broker_gave_up_can_be_replayed(
+async def test_a_message_that_the_broker_gave_up_can_be_replayed(
     make_consumer: MakeConsumer, bus: str, publisher: Publisher, operator_pool: Pool, effects: Effects
 ) -> None:
     async def crash(_connection: Connection, _event: Incoming) -> None:
@@ -103,7 +103,9 @@ async def test_what_the_broker_gave_up_can_be_replayed(
         await until(lambda: effects.are("shop.example"), "the effect")
 
 
-async def test_looking_changes_nothing(make_consumer: MakeConsumer, publisher: Publisher, operator_pool: Pool) -> None:
+async def test_listing_dead_letters_changes_nothing(
+    make_consumer: MakeConsumer, publisher: Publisher, operator_pool: Pool
+) -> None:
     async with running(make_consumer(refuse).run):
         await publisher.publish(a_request("shop.example"))
         stored = await until_one(operator_pool)
@@ -116,7 +118,9 @@ async def test_looking_changes_nothing(make_consumer: MakeConsumer, publisher: P
     assert counts == {"provisioner": 1}
 
 
-async def test_a_letter_can_be_dropped(make_consumer: MakeConsumer, publisher: Publisher, operator_pool: Pool) -> None:
+async def test_a_dead_letter_can_be_deleted(
+    make_consumer: MakeConsumer, publisher: Publisher, operator_pool: Pool
+) -> None:
     async with running(make_consumer(refuse).run):
         await publisher.publish(a_request("shop.example"))
         stored = await until_one(operator_pool)
@@ -136,7 +140,7 @@ async def test_a_letter_can_be_dropped(make_consumer: MakeConsumer, publisher: P
         ({"exchange": "certsmith.events", "routing_key": "certificate.ready"}, "which is no request"),
     ],
 )
-async def test_what_cannot_be_replayed_says_why(
+async def test_the_error_says_why_a_dead_letter_cannot_be_replayed(
     pool: Pool, operator_pool: Pool, publisher: Publisher, changes: dict[str, object], sentence: str
 ) -> None:
     fields: dict[str, object] = {
@@ -155,6 +159,6 @@ async def test_what_cannot_be_replayed_says_why(
         await replay(operator_pool, publisher, stored.id)
 
 
-async def test_a_letter_that_there_is_not_is_named(operator_pool: Pool, publisher: Publisher) -> None:
+async def test_the_error_names_a_dead_letter_that_does_not_exist(operator_pool: Pool, publisher: Publisher) -> None:
     with pytest.raises(PermanentError, match="there is no dead letter 7"):
         await replay(operator_pool, publisher, 7)

@@ -35,13 +35,13 @@ async def test_an_event_is_entered_once(pool: Pool) -> None:
     assert [await enter(pool, "1"), await enter(pool, "1")] == [True, False]
 
 
-async def test_an_event_is_known_by_publisher_source_and_id_together(pool: Pool) -> None:
+async def test_an_event_is_identified_by_publisher_source_and_id_together(pool: Pool) -> None:
     entered = [await enter(pool, "1"), await enter(pool, "1", user_id="u"), await enter(pool, "1", source="t")]
 
     assert entered == [True, True, True]
 
 
-async def test_what_was_rolled_back_was_not_entered(pool: Pool) -> None:
+async def test_an_entry_that_was_rolled_back_is_gone(pool: Pool) -> None:
     with suppress(ZeroDivisionError):
         async with pool.transaction() as connection:
             await inbox.enter(connection, consumer="provisioner", user_id="", source="s", event_id="1")
@@ -50,7 +50,7 @@ async def test_what_was_rolled_back_was_not_entered(pool: Pool) -> None:
     assert await enter(pool, "1")
 
 
-async def test_old_entries_are_pruned_in_pieces(pool: Pool, database_url: str) -> None:
+async def test_old_entries_are_pruned_in_batches(pool: Pool, database_url: str) -> None:
     for number in range(5):
         await enter(pool, f"old-{number}")
     administrator = await asyncpg.connect(database_url)
@@ -79,7 +79,7 @@ async def acquire(pool: Pool, holder: str, *, seconds: float = 60) -> int | None
         )
 
 
-async def test_one_holder_at_a_time(pool: Pool) -> None:
+async def test_a_lease_has_one_holder_at_a_time(pool: Pool) -> None:
     assert [await acquire(pool, "a"), await acquire(pool, "b")] == [1, None]
 
 
@@ -94,7 +94,7 @@ async def test_each_new_holder_has_a_higher_token(pool: Pool) -> None:
         assert await leases.renew(connection, name="relay.provisioner", token=2, seconds=60)
 
 
-async def test_a_lease_that_was_given_back_can_be_had_at_once(pool: Pool) -> None:
+async def test_a_released_lease_can_be_acquired_at_once(pool: Pool) -> None:
     token = await acquire(pool, "a")
     assert token is not None
 
@@ -104,7 +104,7 @@ async def test_a_lease_that_was_given_back_can_be_had_at_once(pool: Pool) -> Non
     assert await acquire(pool, "b") == token + 1
 
 
-async def test_an_old_holder_cannot_give_back_what_is_anothers(pool: Pool) -> None:
+async def test_an_old_holder_cannot_release_the_lease_of_a_new_one(pool: Pool) -> None:
     await acquire(pool, "a", seconds=-1)
     await acquire(pool, "b")
 
@@ -117,15 +117,15 @@ async def test_an_old_holder_cannot_give_back_what_is_anothers(pool: Pool) -> No
 # Outbox --------------------------------------------------------------------------------------------------------------
 
 
-async def tell(pool: Pool, domain: str) -> None:
+async def publish(pool: Pool, domain: str) -> None:
     event = Event(data=DomainChanged(domain=domain, version=1, deleted=False), source="certsmith/provisioner")
     async with pool.transaction() as connection:
         await outbox.publish(connection, service="provisioner", event=event)
 
 
-async def test_what_waits_is_counted(pool: Pool, operator_pool: Pool) -> None:
-    await tell(pool, "a.example")
-    await tell(pool, "b.example")
+async def test_unsent_events_are_counted(pool: Pool, operator_pool: Pool) -> None:
+    await publish(pool, "a.example")
+    await publish(pool, "b.example")
 
     async with operator_pool.acquire() as connection:
         (found,) = await outbox.statistics(connection)
@@ -133,25 +133,25 @@ async def test_what_waits_is_counted(pool: Pool, operator_pool: Pool) -> None:
     assert (found.service, found.waiting) == ("provisioner", 2)
 
 
-async def test_the_oldest_come_first_without_those_in_hand(pool: Pool) -> None:
+async def test_the_oldest_events_are_read_first_except_those_in_hand(pool: Pool) -> None:
     for name in ("a", "b", "c", "d"):
-        await tell(pool, f"{name}.example")
+        await publish(pool, f"{name}.example")
 
     async with pool.acquire() as connection:
         first = await outbox.pending(connection, "provisioner", exclude=(), limit=2)
-        rest = await outbox.pending(connection, "provisioner", exclude=[told.id for told in first], limit=5)
-        await outbox.delete(connection, "provisioner", [told.id for told in first])
+        rest = await outbox.pending(connection, "provisioner", exclude=[event.id for event in first], limit=5)
+        await outbox.delete(connection, "provisioner", [event.id for event in first])
         left = await outbox.pending(connection, "provisioner", exclude=(), limit=5)
 
-    assert [told.key for told in first] == ["a.example", "b.example"]
-    assert [told.key for told in rest] == ["c.example", "d.example"]
+    assert [event.key for event in first] == ["a.example", "b.example"]
+    assert [event.key for event in rest] == ["c.example", "d.example"]
     assert left == rest
 
 
 # Dead letters --------------------------------------------------------------------------------------------------------
 
 
-async def test_letters_are_listed_newest_first_and_in_pieces(pool: Pool, operator_pool: Pool) -> None:
+async def test_dead_letters_are_listed_newest_first_and_in_pages(pool: Pool, operator_pool: Pool) -> None:
     async with pool.transaction() as connection:
         for number in range(5):
             await dead_letters.add(connection, a_letter(reason=str(number)))
@@ -166,14 +166,14 @@ async def test_letters_are_listed_newest_first_and_in_pieces(pool: Pool, operato
     assert (others, counts) == ((), {"provisioner": 5})
 
 
-async def test_a_letter_is_kept_as_it_was(pool: Pool, operator_pool: Pool) -> None:
+async def test_a_dead_letter_is_stored_unchanged(pool: Pool, operator_pool: Pool) -> None:
     letter = DeadLetter(
         service="provisioner",
         queue="certsmith.unroutable",
         exchange="certsmith.public",
         routing_key="x",
         reason_code="unroutable",
-        reason="nobody takes it",
+        reason="no queue accepts it",
         type="x",
         event_id="1",
         source="s",

@@ -57,7 +57,7 @@ async def test_a_broker_with_a_certificate_of_a_known_ca_is_used(amqps_url: str,
         await publisher.publish(a_request())
 
 
-async def test_a_broker_that_nobody_vouches_for_is_not_spoken_to(amqps_url: str) -> None:
+async def test_a_broker_with_a_certificate_of_an_unknown_ca_is_refused(amqps_url: str) -> None:
     async with Publisher(amqps_url, name="test") as publisher:
         with pytest.raises(BrokerUnavailableError, match=r"cannot be trusted: .*cafile"):
             await publisher.publish(a_request(), seconds=0.5)

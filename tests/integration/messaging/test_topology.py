@@ -1,4 +1,4 @@
-"""What stands on a real broker after it was declared, and what an outsider can do to it."""
+"""The exchanges and queues on a real broker after `declare`, and what an outsider can do to them."""
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,13 +38,13 @@ async def outsider_url(rabbitmq: Broker, bus: str, vhost: str) -> AsyncIterator[
 
 
 async def queue(rabbitmq: Broker, vhost: str, name: str) -> Any:
-    """Return what the management API tells of a queue, once it tells of its policy."""
+    """Return the management API's description of a queue, once it has the queue's policy."""
     path = f"queues/{quote(vhost, safe='')}/{name}"
 
-    async def told() -> bool:
+    async def has_policy() -> bool:
         return "policy" in await rabbitmq.manage("GET", path)
 
-    await until(told, f"the policy of {name}")
+    await until(has_policy, f"the policy of {name}")
     return await rabbitmq.manage("GET", path)
 
 
@@ -104,7 +104,7 @@ async def test_with_a_wrong_password_the_error_says_what_to_do(rabbitmq: Broker,
         await topology.declare(bus, wrong)
 
 
-# Figures -------------------------------------------------------------------------------------------------------------
+# Statistics ----------------------------------------------------------------------------------------------------------
 
 
 async def test_queue_statistics_come_from_the_management_api(rabbitmq: Broker, bus: str, publisher: Publisher) -> None:
@@ -188,7 +188,7 @@ async def test_carbon_copies_reach_no_other_exchange(bus: str, outsider_url: str
     assert await ready(bus, "validator.certificate.uploaded") == 1
 
 
-async def test_an_outsider_cannot_speak_as_somebody_else(rabbitmq: Broker, outsider_url: str) -> None:
+async def test_an_outsider_cannot_publish_as_another_user(rabbitmq: Broker, outsider_url: str) -> None:
     async with aiormq.Connection(outsider_url) as connection:
         channel = await connection.channel()
         properties = Basic.Properties(user_id=rabbitmq.user)
@@ -199,7 +199,7 @@ async def test_an_outsider_cannot_speak_as_somebody_else(rabbitmq: Broker, outsi
             )
 
 
-async def test_the_management_api_has_nothing_for_an_outsider(rabbitmq: Broker, outsider_url: str, vhost: str) -> None:
+async def test_an_outsider_cannot_use_the_management_api(rabbitmq: Broker, outsider_url: str, vhost: str) -> None:
     login = outsider_url.partition("://")[2].partition("@")[0]
     api = rabbitmq.management_url.replace("://", f"://{login}@")
     name = quote(vhost, safe="")
@@ -219,7 +219,7 @@ async def test_the_management_api_has_nothing_for_an_outsider(rabbitmq: Broker, 
     assert set(statuses) == {401}
 
 
-async def test_what_no_queue_takes_is_kept(bus: str, outsider_url: str) -> None:
+async def test_a_message_that_no_queue_accepts_is_kept(bus: str, outsider_url: str) -> None:
     async with aiormq.Connection(outsider_url) as connection:
         channel = await connection.channel()
         await channel.basic_publish(b"{}", exchange="certsmith.public", routing_key="domain.creatd")
@@ -227,7 +227,7 @@ async def test_what_no_queue_takes_is_kept(bus: str, outsider_url: str) -> None:
     assert await ready(bus, "certsmith.unroutable") == 1
 
 
-async def test_the_administrator_is_left_as_he_is(rabbitmq: Broker, bus: str) -> None:
+async def test_the_administrator_is_left_unchanged(rabbitmq: Broker, bus: str) -> None:
     await principals.permit(bus, manager_url(rabbitmq), {"provisioner": bus, "publisher": bus})
 
     await finished(topology.declare(bus, manager_url(rabbitmq)), "the declaration")

@@ -1,4 +1,4 @@
-"""What the tests of the store share: a pool and a connection of each role on a database of the test's own."""
+"""Shared by the tests of the store: a pool and a connection of each role on a database of the test's own."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Every cell of docs/grants.md, tried by the real roles: what it names is allowed, all else is refused."""
+"""Every cell of docs/grants.md, tried with the real roles: the named rights work, all others are refused."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -151,7 +151,7 @@ async def test_a_role_may_do_nothing_to_the_tables_themselves(database: Database
     assert allowed == []
 
 
-async def test_nobody_may_pass_a_right_on_and_nothing_is_public(database: Database) -> None:
+async def test_no_role_may_grant_its_rights_and_nothing_is_public(database: Database) -> None:
     passed_on = await database.owner.fetch(
         "SELECT grantee, table_schema, table_name, privilege_type FROM information_schema.column_privileges "
         "WHERE table_schema NOT IN ('pg_catalog', 'information_schema') "
@@ -162,7 +162,7 @@ async def test_nobody_may_pass_a_right_on_and_nothing_is_public(database: Databa
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_a_role_can_make_nothing_and_become_nobody_else(database: Database, role: Role) -> None:
+async def test_a_role_can_create_nothing_and_become_no_other_role(database: Database, role: Role) -> None:
     owner = await database.owner.fetchval("SELECT session_user::text")
     others = [owner, *(role_name(other) for other in ROLES if other != role)]
     statements = [

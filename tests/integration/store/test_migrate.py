@@ -1,4 +1,4 @@
-"""`certsmith migrate`: any number at once, again and again, and only forward."""
+"""`certsmith migrate` may run concurrently and repeatedly, and only migrates forward."""
 
 import asyncio
 import secrets
@@ -50,7 +50,7 @@ async def test_a_second_time_nothing_is_done(empty_database_url: str) -> None:
     assert (await migrate(empty_database_url)).applied == ()
 
 
-async def test_many_at_once_apply_each_migration_once_in_each_database(module_postgresql: PostgreSQL) -> None:
+async def test_concurrent_migrations_apply_each_file_once_in_each_database(module_postgresql: PostgreSQL) -> None:
     urls = [await module_postgresql.create_database() for _ in range(3)]
 
     migrated = await asyncio.gather(*(migrate(url) for url in urls * 5))
@@ -58,7 +58,7 @@ async def test_many_at_once_apply_each_migration_once_in_each_database(module_po
     assert sorted(result.applied for result in migrated) == [()] * 12 + [NAMES] * 3
 
 
-async def test_many_at_once_may_let_the_services_in(module_postgresql: PostgreSQL) -> None:
+async def test_concurrent_migrations_may_create_the_logins_of_services(module_postgresql: PostgreSQL) -> None:
     urls = [await module_postgresql.create_database() for _ in range(3)]
     password = secrets.token_urlsafe()
     logins = {role: module_postgresql.url_of("x", user=role_name(role), password=password) for role in ROLES}
@@ -116,7 +116,7 @@ async def test_no_superuser_is_needed(module_postgresql: PostgreSQL, superuser: 
         assert await connection.fetchval("SELECT current_user::text") == "certsmith_terminator"
 
 
-async def test_a_user_without_the_right_to_make_roles_is_told_what_it_needs(
+async def test_the_error_for_a_user_without_createrole_says_what_it_needs(
     module_postgresql: PostgreSQL, superuser: Connection, database: str
 ) -> None:
     await migrate(module_postgresql.url_of(database))  # makes the roles, of which this user is no member
@@ -196,7 +196,7 @@ async def test_a_password_is_in_no_log_of_the_server(
     assert "pearl" not in module_postgresql.log_text()
 
 
-async def test_the_verifier_is_one_that_postgresql_takes(module_postgresql: PostgreSQL, superuser: Connection) -> None:
+async def test_postgresql_accepts_the_verifier(module_postgresql: PostgreSQL, superuser: Connection) -> None:
     await superuser.execute(f"CREATE ROLE checked LOGIN PASSWORD '{scram_verifier('p w')}'")
 
     connection = await asyncpg.connect(module_postgresql.url_of("postgres", user="checked", password="p w"))
@@ -204,7 +204,7 @@ async def test_the_verifier_is_one_that_postgresql_takes(module_postgresql: Post
     await connection.close()
 
 
-async def test_a_database_that_is_away_is_a_failure_that_passes() -> None:
+async def test_an_unreachable_database_is_a_transient_error() -> None:
     with pytest.raises(StoreUnavailableError):
         await migrate(f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing")
 

@@ -1,4 +1,4 @@
-"""Connections to a database that comes late, stops, crashes and comes back."""
+"""Connections to a database that starts late, stops, crashes and comes back."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -35,7 +35,7 @@ async def until_it_answers(pool: Pool) -> None:
 
 
 async def cut_off(connection: Connection, owner: Connection) -> None:
-    """End *connection* from the server's side, then use it as if nothing had happened."""
+    """End *connection* on the server's side, then use it."""
     pid = await connection.fetchval("SELECT pg_backend_pid()")
     await owner.execute("SELECT pg_terminate_backend($1, 10000)", pid)
     await connection.execute("SELECT 1")
@@ -108,7 +108,7 @@ async def test_errors_of_the_caller_stay_what_they_are(pool: Pool) -> None:
 
 
 @pytest.mark.parametrize("mode", [StopMode.FAST, StopMode.IMMEDIATE])
-async def test_the_pool_survives_a_restart_without_a_hand(
+async def test_the_pool_survives_a_restart_of_the_server(
     own_postgresql: PostgreSQL, own_url: str, mode: StopMode
 ) -> None:
     async with open_pool(own_url, role="provisioner", max_size=2) as pool:
@@ -122,7 +122,7 @@ async def test_the_pool_survives_a_restart_without_a_hand(
             assert (await one.fetchval("SELECT 1"), await two.fetchval("SELECT 1")) == (1, 1)
 
 
-async def test_whoever_uses_a_connection_when_it_is_lost_learns_so(own_postgresql: PostgreSQL, own_url: str) -> None:
+async def test_the_user_of_a_connection_that_is_lost_gets_an_error(own_postgresql: PostgreSQL, own_url: str) -> None:
     async def be_cut_off(pool: Pool) -> None:
         async with pool.transaction() as connection:
             waiting = asyncio.ensure_future(connection.execute("SELECT pg_sleep(60)"))
@@ -140,7 +140,7 @@ async def test_whoever_uses_a_connection_when_it_is_lost_learns_so(own_postgresq
         await until_it_answers(pool)
 
 
-async def test_a_loss_between_two_statements_is_told_too(owner: Connection, pool: Pool) -> None:
+async def test_a_loss_between_two_statements_is_an_error_too(owner: Connection, pool: Pool) -> None:
     async def be_cut_off() -> None:
         async with pool.transaction() as connection:
             await cut_off(connection, owner)
@@ -151,7 +151,7 @@ async def test_a_loss_between_two_statements_is_told_too(owner: Connection, pool
     await pool.check()
 
 
-async def test_a_connection_of_ones_own_is_lost_with_the_same_error(owner: Connection, database_url: str) -> None:
+async def test_the_loss_of_a_separate_connection_is_the_same_error(owner: Connection, database_url: str) -> None:
     async def be_cut_off() -> None:
         async with open_connection(database_url, role="terminator") as connection:
             await cut_off(connection, owner)
@@ -189,7 +189,7 @@ async def test_a_pool_waits_for_its_schema(empty_database_url: str) -> None:
     assert await finished(using, "the pool to open") == "certsmith_terminator"
 
 
-async def test_waiting_can_be_given_up() -> None:
+async def test_waiting_for_a_database_can_be_cancelled() -> None:
     url = f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing"
 
     with pytest.raises(TimeoutError):
@@ -200,7 +200,7 @@ async def test_waiting_can_be_given_up() -> None:
 @pytest.mark.parametrize(
     "url", ["", "certsmith", "http://localhost/certsmith", "postgresql://localhost:port/certsmith"]
 )
-async def test_an_address_that_cannot_be_right_is_a_setting_that_is_wrong(url: str) -> None:
+async def test_a_malformed_address_is_a_settings_error(url: str) -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         async with within("the error"), open_pool(url, role="provisioner"):
             pass
@@ -224,7 +224,7 @@ async def test_a_stopped_process_does_not_keep_its_locks(pool: Pool) -> None:
     assert limits == ["30s", "15s", "30s"]
 
 
-async def test_a_lock_that_does_not_come_is_a_failure_that_passes(owner: Connection, pool: Pool) -> None:
+async def test_a_lock_that_is_not_granted_is_a_transient_error(owner: Connection, pool: Pool) -> None:
     async def wait_for_the_lock() -> None:
         async with pool.transaction() as connection:
             await connection.execute("SET LOCAL lock_timeout = '50ms'")
@@ -237,7 +237,7 @@ async def test_a_lock_that_does_not_come_is_a_failure_that_passes(owner: Connect
 
 
 @pytest.mark.parametrize("way", [Pool.acquire, Pool.transaction])
-async def test_a_server_that_hangs_holds_nobody_longer_than_he_wants(
+async def test_a_server_that_hangs_delays_no_caller_beyond_its_deadline(
     own_postgresql: PostgreSQL, own_url: str, way: Way
 ) -> None:
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Each service reaches its own rows only, whatever it asks for."""
+"""Each service reaches only its own rows, whatever its statement."""
 
 from collections.abc import AsyncIterator
 
@@ -46,7 +46,7 @@ async def session(database: Connection) -> AsyncIterator[Connection]:
 
 
 async def become(session: Connection, role: Role | None) -> None:
-    """Let *session* have the rights of *role*, or of the owner again."""
+    """Give *session* the rights of *role*, or of the owner again."""
     await session.execute(f"SET LOCAL ROLE {role_name(role) if role else 'NONE'}")
 
 
@@ -89,7 +89,7 @@ async def test_a_service_sees_its_own_rows_only(session: Connection, table: str,
 
     seen = await session.fetch(f"SELECT {WHOSE[table]} AS whose FROM messaging.{table}")
 
-    # The API's dashboard shows what was acted on, whoever did.
+    # The API's dashboard shows all processed events, from any consumer.
     expected = set(SERVICES) if (role, table) == ("api", "inbox") else {role}
     assert {row["whose"] for row in seen} == expected
 
@@ -108,7 +108,7 @@ async def test_a_service_deletes_its_own_rows_only(session: Connection, table: s
 
 
 @pytest.mark.parametrize("role", SERVICES)
-async def test_a_service_takes_no_lease_of_another(session: Connection, role: Role) -> None:
+async def test_a_service_cannot_acquire_the_lease_of_another(session: Connection, role: Role) -> None:
     await give_everybody_a_row(session)
     await become(session, role)
 
@@ -183,7 +183,7 @@ async def test_a_service_stores_certificates_of_its_own_making_only(
         ("api", "certificate.ready"),
     ],
 )
-async def test_a_service_tells_only_what_is_its_own_to_tell(
+async def test_a_service_publishes_only_events_of_its_own_types(
     session: Connection, service: Role, event_type: str
 ) -> None:
     await become(session, service)

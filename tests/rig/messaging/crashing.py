@@ -1,6 +1,6 @@
 """A process with a relay or a consumer that kills itself at one point: `crashing.py POINT AMQP_URL DATABASE_URL`.
 
-It does so by wrapping what the product is given, so the product has no idea.
+It does so by wrapping the objects that the product is given, so the product's code is unchanged.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ POINTS = ("before_publish", "after_publish", "before_commit", "before_ack")
 
 
 def die() -> None:
-    """End as `kill -9` does."""
+    """End this process as `kill -9` does."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -47,7 +47,7 @@ class DyingPool(Pool):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Give a transaction, and die when it is committed."""
+        """Give a transaction, and die after its commit."""
         async with super().transaction() as connection:
             yield connection
         die()

@@ -1,4 +1,4 @@
-"""What the tests of the bus share: waiting, running, an effect to look at, and a proxy that can cut and swallow."""
+"""Shared by the tests of the bus: waiting, running, a handler with visible effects, and a proxy that cuts or stalls."""
 
 import asyncio
 import ssl
@@ -58,13 +58,13 @@ EFFECTS: Final = """
 
 
 class Effects:
-    """A handler whose effect is a row, and what there is to see of it."""
+    """A handler whose effect is a row, and reading these rows."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def handle(self, connection: Connection, event: Incoming) -> None:
-        """Write down that *event* came."""
+        """Insert a row for *event*."""
         assert isinstance(event.data, DomainCreated)
         await connection.execute(
             "INSERT INTO public.effects (event_id, domain) VALUES ($1, $2)", event.id, event.data.domain
@@ -81,12 +81,12 @@ class Effects:
         return [row["domain"] for row in rows]
 
     async def are(self, *domains: str) -> bool:
-        """Say whether there is exactly one effect for each of *domains*."""
+        """Return whether there is exactly one effect for each of *domains*."""
         return sorted(await self.domains()) == sorted(domains)
 
 
 class Proxy:
-    """A TCP proxy on loopback that can lose its connections, or swallow what they carry."""
+    """A TCP proxy on loopback that can reset its connections, or stop forwarding their bytes."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._target = (host, port)
@@ -115,11 +115,11 @@ class Proxy:
             writer.transport.abort()
 
     def swallow(self) -> None:
-        """Carry nothing any more, in either direction, and say nothing about it."""
+        """Stop forwarding in both directions, with the connections still open."""
         self._open.clear()
 
     def carry(self) -> None:
-        """Carry again what comes on new connections; the old ones are lost."""
+        """Forward again, on new connections; the old ones are reset."""
         self.cut()
         self._open.set()
 

@@ -41,7 +41,7 @@ def test_a_schema_says_what_is_required(name: str) -> None:
     ]
 
 
-def test_what_is_of_no_type_any_more_is_deleted(tmp_path: Path) -> None:
+def test_the_schema_of_a_removed_type_is_deleted(tmp_path: Path) -> None:
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "domain.forgotten.json").write_text("{}")
 

@@ -103,20 +103,20 @@ def test_a_json_web_key_is_found() -> None:
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS.keys())
-def test_a_public_key_is_none(key: PrivateKeyTypes) -> None:
+def test_a_public_key_is_not_a_private_key(key: PrivateKeyTypes) -> None:
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
     assert not holds_private_key(in_json(public))
 
 
-def test_a_sealed_box_is_none() -> None:
+def test_a_sealed_box_is_not_a_private_key() -> None:
     sealed = SealedBox(PrivateKey.generate().public_key).encrypt(PEMS["RSA 2048 PKCS8"])
 
     assert not holds_private_key(in_base64(sealed))
 
 
 @given(st.text(st.sampled_from('ab\n\t\r"/\x00\x07é'), max_size=50))
-def test_json_without_backslashes_of_its_own_is_undone_as_all_other(text: str) -> None:
+def test_json_without_double_backslashes_is_unescaped_like_any_other(text: str) -> None:
     once = json.dumps(text).replace("/", "\\/").encode()
 
     undone = _unescaped(once + rb"\\")  # two of them, so all is searched
@@ -124,7 +124,7 @@ def test_json_without_backslashes_of_its_own_is_undone_as_all_other(text: str) -
 
 
 @given(st.binary(max_size=2000))
-def test_any_bytes_can_be_looked_at(data: bytes) -> None:
+def test_any_bytes_can_be_searched(data: bytes) -> None:
     holds_private_key(data)
 
 
@@ -132,7 +132,7 @@ def test_any_bytes_can_be_looked_at(data: bytes) -> None:
     "piece",
     [b"\\", b"\\\\\\u", b"A", b"-", b'"d"', b'"d": ', b"-----BEGIN ", b"\x00", b" \t", b"A" * 63 + b"\n", b"\\n"],
 )
-def test_half_a_megabyte_of_anything_is_looked_at_quickly(piece: bytes) -> None:
+def test_half_a_megabyte_of_anything_is_searched_quickly(piece: bytes) -> None:
     body = piece * (512 * 1024 // len(piece))
     began = time.process_time()
 

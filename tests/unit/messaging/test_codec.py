@@ -80,7 +80,7 @@ def codes(message: Message, *, expected: str | None = None) -> list[str]:
     time=st.datetimes(datetime(1900, 1, 1), datetime(9000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     fields=st.fixed_dictionaries({}, optional={"description": ANY_TEXT, "upstream": st.none() | ANY_TEXT}),
 )
-def test_a_request_is_read_as_it_was_told(
+def test_a_request_is_read_as_it_was_published(
     domain: str, event_id: str, source: str, correlation: str | None, time: datetime, fields: dict[str, Any]
 ) -> None:
     data = DomainUpdated(domain=domain, **fields)
@@ -94,7 +94,7 @@ def test_a_request_is_read_as_it_was_told(
     assert read.data.changes == frozenset(fields)
 
 
-def test_a_fact_is_read_as_it_was_told() -> None:
+def test_a_fact_is_read_as_it_was_published() -> None:
     data = CertificateReady(
         certificate_id="cert_1",
         domains=(DomainVersion(domain="shop.example", version=3),),
@@ -115,15 +115,15 @@ def test_a_fact_is_read_as_it_was_told() -> None:
 
 
 @pytest.mark.parametrize("make", [rabbitmq.to_binary_event, rabbitmq.to_structured_event])
-def test_what_the_cloudevents_package_writes_is_read(make: Any) -> None:
+def test_events_written_by_the_cloudevents_package_are_read(make: Any) -> None:
     event = CloudEvent(
         {"type": "domain.created", "source": "platform", "id": "7", "time": NOW, "correlationid": "c"},
         {"domain": "shop.example"},
     )
 
-    told = make(event)
+    binary = make(event)
 
-    message = a_message(told.body, headers=told.headers, content_type=told.content_type)
+    message = a_message(binary.body, headers=binary.headers, content_type=binary.content_type)
     read = decode(message, expected="domain.created", received_at=NOW)
     assert (read.data, read.id, read.source) == (DomainCreated(domain="shop.example"), "7", "platform")
     assert (read.time, read.cause.correlation_id) == (NOW, "c")
@@ -133,8 +133,8 @@ def test_the_cloudevents_package_reads_what_we_write() -> None:
     event = Event(data=DomainCreated(domain="shop.example"), source="platform", time=NOW)
     message = encode(event)
 
-    told = rabbitmq.RabbitMQMessage(dict(message.headers), message.content_type, message.body)  # type: ignore[arg-type]  # headers are texts
-    read = rabbitmq.from_rabbitmq_event(told)
+    binary = rabbitmq.RabbitMQMessage(dict(message.headers), message.content_type, message.body)  # type: ignore[arg-type]  # headers are texts
+    read = rabbitmq.from_rabbitmq_event(binary)
 
     assert (read.get_id(), read.get_type(), read.get_time()) == (event.id, "domain.created", NOW)
     assert read.get_data() == {"domain": "shop.example"}
@@ -230,11 +230,11 @@ def test_no_message_raises_anything_but_a_refusal(
         ),
     ],
 )
-def test_what_is_not_acted_on_has_a_code_and_a_sentence(message: Message, code: str) -> None:
+def test_every_refusal_has_a_code_and_a_sentence(message: Message, code: str) -> None:
     assert codes(message) == [code]
 
 
-def test_a_message_that_came_by_carbon_copy_is_refused() -> None:
+def test_a_carbon_copy_is_refused() -> None:
     assert codes(a_message(), expected="certificate.uploaded") == ["type_mismatch"]
 
 
@@ -242,7 +242,7 @@ def test_all_wrong_fields_are_named_at_once() -> None:
     assert codes(a_message(b'{"upstraem": 1, "tenant": 2}')) == ["invalid_field", "missing_field", "unknown_field"]
 
 
-def test_who_published_a_wrong_request_is_told_if_it_says_about_what() -> None:
+def test_a_wrong_request_is_answered_if_it_names_its_subject() -> None:
     message = a_message(b'{"domain": "shop.example", "upstraem": "b"}', headers=ce_headers(id="7"))
 
     with pytest.raises(RefusedError) as caught:
@@ -269,11 +269,11 @@ def test_who_published_a_wrong_request_is_told_if_it_says_about_what() -> None:
         a_message(PEM.encode(), content_encoding="gzip"),
     ],
 )
-def test_a_private_key_in_the_clear_is_found_before_all_else(message: Message) -> None:
+def test_a_private_key_in_the_clear_is_found_first(message: Message) -> None:
     assert codes(message) == ["key_in_the_clear"]
 
 
-def test_who_published_a_private_key_is_told_without_it() -> None:
+def test_a_message_with_a_private_key_is_answered_without_quoting_it() -> None:
     message = a_message(json.dumps({"domain": "shop.example", "metadata": PEM}).encode(), headers=ce_headers())
 
     with pytest.raises(RefusedError) as caught:
@@ -284,7 +284,7 @@ def test_who_published_a_private_key_is_told_without_it() -> None:
     assert "MIGH" not in str(caught.value) + caught.value.fact.model_dump_json()
 
 
-def test_nothing_is_told_when_that_would_tell_the_key() -> None:
+def test_no_answer_is_published_if_it_would_show_the_key() -> None:
     message = a_message(json.dumps({"domain": PEM}).encode())
 
     with pytest.raises(RefusedError) as caught:

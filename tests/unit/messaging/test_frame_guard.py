@@ -57,7 +57,7 @@ def nested_tables(depth: int) -> bytes:
     return table
 
 
-async def test_what_can_be_parsed_goes_through_unchanged() -> None:
+async def test_frames_that_can_be_parsed_go_through_unchanged() -> None:
     header = ContentHeader(body_size=2, properties=Basic.Properties(content_type="application/json"))
     frames: list[pamqp.frame.FrameTypes] = [
         Basic.Deliver("tag", 1, exchange="exchange", routing_key="key"),
@@ -80,12 +80,12 @@ async def test_what_can_be_parsed_goes_through_unchanged() -> None:
         (1 << 15, b"\x02\xff\xfe"),  # a content type that is not UTF-8
         (1 << 13, a_table(b"\x02\xff\xfeS\x00\x00\x00\x01x")),  # a header name that is not UTF-8
         (1 << 13, a_table(b"\x01aT" + struct.pack(">Q", 2**64 - 1))),
-        (1 << 13, a_table(b"\x01a?")),  # a type that there is not
+        (1 << 13, a_table(b"\x01a?")),  # an unknown type
         (1 << 13, nested_tables(2000)),
         (0xFFFF, b""),
     ],
 )
-async def test_properties_that_cannot_be_parsed_become_a_mark(flags: int, properties: bytes) -> None:
+async def test_properties_that_cannot_be_parsed_are_replaced_by_a_mark(flags: int, properties: bytes) -> None:
     read = await read_frames(a_header(flags, properties, body_size=2) + a_body(b"{}"))
 
     assert isinstance(read[0], ContentHeader)
@@ -131,7 +131,7 @@ async def test_a_routing_key_that_is_not_utf8_becomes_readable() -> None:
     assert (read[0].delivery_tag, read[0].redelivered, read[0].routing_key) == (9, True, "k?y")
 
 
-async def test_a_body_that_is_too_large_is_cut_behind_the_limit() -> None:
+async def test_a_body_that_is_too_large_is_cut_after_the_limit() -> None:
     pieces = [b"x" * 131_000] * 20
 
     read = await read_frames(a_header(0, b"", body_size=20 * 131_000) + b"".join(map(a_body, pieces)))
@@ -140,7 +140,7 @@ async def test_a_body_that_is_too_large_is_cut_behind_the_limit() -> None:
     assert isinstance(header, ContentHeader)
     assert header.body_size == MAX_BODY_BYTES + 1
     assert sum(len(body.value) for body in bodies if isinstance(body, ContentBody)) == MAX_BODY_BYTES + 1
-    assert isinstance(bodies[-1], Heartbeat)  # the library takes the rest for a sign of life
+    assert isinstance(bodies[-1], Heartbeat)  # the rest is shown to the library as heartbeats
 
 
 async def test_after_a_body_that_was_cut_the_next_message_is_whole() -> None:

@@ -20,17 +20,17 @@ KEPT = st.recursive(
 
 
 @given(st.dictionaries(TEXT.map("ce-".__add__), KEPT))
-def test_what_json_can_say_comes_back(headers: dict[str, FieldValue]) -> None:
+def test_headers_that_json_can_express_are_restored(headers: dict[str, FieldValue]) -> None:
     assert restored(plain(headers)) == headers
 
 
-def test_what_json_cannot_say_can_be_read_by_people() -> None:
+def test_headers_that_json_cannot_express_are_readable_by_people() -> None:
     headers = {"at": datetime(2026, 1, 31, tzinfo=UTC), "much": Decimal("1.5"), "nan": math.nan, "zero": "a\x00b"}
 
     assert plain(headers) == {"at": "2026-01-31 00:00:00+00:00", "much": "1.5", "nan": "nan", "zero": "a?b"}
 
 
-def test_what_is_nested_deep_is_cut() -> None:
+def test_deeply_nested_headers_are_cut() -> None:
     headers: dict[str, object] = {}
     for _ in range(300):
         headers = {"a": headers}
@@ -38,7 +38,7 @@ def test_what_is_nested_deep_is_cut() -> None:
     assert len(json.dumps(plain(headers))) < 200
 
 
-def test_what_the_broker_counts_is_not_sent_again() -> None:
+def test_the_brokers_own_headers_are_not_sent_again() -> None:
     headers = {"x-death": [{}], "x-first-death-queue": "q", "x-delivery-count": 6, "ce-id": "1"}
 
     assert restored(plain(headers)) == {"ce-id": "1"}

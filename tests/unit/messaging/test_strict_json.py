@@ -1,4 +1,4 @@
-"""JSON from strangers."""
+"""Untrusted JSON."""
 
 import json
 from contextlib import suppress
@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(TEXT, VALUES))
-def test_what_everybody_reads_the_same_is_read(value: dict[str, object]) -> None:
+def test_unambiguous_json_is_read(value: dict[str, object]) -> None:
     assert read_object(json.dumps(value).encode()) == value
 
 
@@ -54,7 +54,7 @@ def test_no_bytes_raise_anything_but_a_refusal(body: bytes) -> None:
         (b'{"a": %s1%s}' % (b"[" * 200_000, b"]" * 200_000), "nested more than"),
     ],
 )
-def test_what_two_readers_could_read_differently_is_refused(body: bytes, sentence: str) -> None:
+def test_ambiguous_json_is_refused(body: bytes, sentence: str) -> None:
     with pytest.raises(RefusedError, match=sentence):
         read_object(body)
 

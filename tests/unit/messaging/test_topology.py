@@ -1,4 +1,4 @@
-"""What is declared, and who may use it."""
+"""The declared queues and exchanges, and the permissions on them."""
 
 import re
 
@@ -26,10 +26,10 @@ def matched(pattern: str) -> set[str]:
     return {name for name in EVERYTHING if re.search(pattern, name)}
 
 
-def test_every_request_is_taken_by_one_service() -> None:
-    taken = [event_type for types in SUBSCRIPTIONS.values() for event_type in types]
+def test_every_type_of_request_is_consumed_by_one_service() -> None:
+    consumed = [event_type for types in SUBSCRIPTIONS.values() for event_type in types]
 
-    assert sorted(taken) == sorted(PUBLIC)
+    assert sorted(consumed) == sorted(PUBLIC)
 
 
 def test_types_of_requests_and_facts_are_different() -> None:
@@ -58,7 +58,7 @@ def test_a_service_reads_its_own_queues_and_writes_facts(service: str) -> None:
     assert matched(allowed.configure) == set()
 
 
-def test_a_node_makes_its_own_queues_and_hears_facts() -> None:
+def test_a_node_creates_its_own_queues_and_reads_facts() -> None:
     allowed = permissions_of("terminator")
 
     assert matched(allowed.configure) == {"terminator.node.0a"}
@@ -66,5 +66,5 @@ def test_a_node_makes_its_own_queues_and_hears_facts() -> None:
     assert matched(allowed.write) == {"terminator.node.0a", "certsmith.events"}
 
 
-def test_nobody_may_write_to_the_default_exchange() -> None:
+def test_no_principal_may_write_to_the_default_exchange() -> None:
     assert not any("amq.default" in matched(permissions_of(name).write) for name in PRINCIPALS)

@@ -1,4 +1,4 @@
-"""What becomes of messages that were refused or given up."""
+"""The dead letters of messages that were refused or given up."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ def test_a_refused_message_is_kept_with_its_reason() -> None:
     assert (letter.headers, letter.body, letter.is_whole) == (headers, b"{}", True)
 
 
-def test_of_a_message_with_a_private_key_nothing_is_kept_that_could_hold_it() -> None:
+def test_nothing_of_a_message_with_a_private_key_is_kept_that_could_hold_it() -> None:
     message = a_message(
         json.dumps({"domain": PEM.decode()}).encode(),
         headers={"ce-id": "1", "ce-source": PEM.decode().replace("\n", " "), "ce-type": "domain.created"},
@@ -74,13 +74,13 @@ def test_of_a_message_with_a_private_key_nothing_is_kept_that_could_hold_it() ->
     assert b"MHcC" not in repr((letter, letter.body, letter.headers)).encode()
 
 
-def test_of_a_body_that_is_too_large_only_the_beginning_is_kept() -> None:
+def test_only_the_beginning_of_a_body_that_is_too_large_is_kept() -> None:
     letter = refused(a_message(b"x" * (MAX_BODY_BYTES + 1)))
 
     assert (len(letter.body), letter.is_whole) == (4096, False)
 
 
-def test_what_the_broker_gave_up_is_known_by_the_queue_in_which_it_died() -> None:
+def test_a_message_that_the_broker_gave_up_gets_its_type_from_its_queue() -> None:
     death = {"queue": "provisioner.domain.deleted", "reason": "delivery_limit", "exchange": "certsmith.public"}
     message = a_message(exchange="", routing_key="provisioner.dead_letters", headers={"x-death": [death]})
 
@@ -90,7 +90,7 @@ def test_what_the_broker_gave_up_is_known_by_the_queue_in_which_it_died() -> Non
     assert (letter.exchange, letter.routing_key) == ("certsmith.public", "domain.deleted")
 
 
-def test_a_forged_account_of_a_death_makes_no_fact() -> None:
+def test_a_forged_x_death_header_leads_to_no_fact() -> None:
     death = {"queue": "terminator.x", "exchange": "certsmith.events", "routing-keys": ["certificate.ready"]}
     message = a_message(exchange="", routing_key="provisioner.dead_letters", headers={"x-death": [death]})
 
@@ -99,7 +99,7 @@ def test_a_forged_account_of_a_death_makes_no_fact() -> None:
     assert (letter.exchange, letter.routing_key) == ("certsmith.public", "provisioner.dead_letters")
 
 
-def test_what_no_queue_takes_is_kept_as_unroutable() -> None:
+def test_a_message_that_no_queue_accepts_is_kept_as_unroutable() -> None:
     letter = given_up(a_message(routing_key="domain.creatd"), queue="certsmith.unroutable")
 
     assert (letter.queue, letter.reason_code) == ("certsmith.unroutable", "unroutable")
@@ -119,7 +119,7 @@ def test_what_no_queue_takes_is_kept_as_unroutable() -> None:
         (structured(an_upload(sealed=SEALED)), ...),
     ],
 )
-def test_of_an_upload_that_is_refused_no_sealed_key_is_kept(message: Message, kept: object) -> None:
+def test_the_sealed_key_of_a_refused_upload_is_not_kept(message: Message, kept: object) -> None:
     letter = refused(message)
 
     assert SEALED not in repr((letter, letter.body, letter.headers))
@@ -134,13 +134,13 @@ def test_of_an_upload_that_is_refused_no_sealed_key_is_kept(message: Message, ke
     [PEM.decode(), base64.b64encode(PEM).decode(), base64.b64encode(base64.b64encode(PEM)).decode()],
     ids=["pem", "base64", "twice"],
 )
-def test_of_an_upload_with_a_key_in_the_clear_nothing_is_kept(field: str, key: str) -> None:
+def test_nothing_of_an_upload_with_a_key_in_the_clear_is_kept(field: str, key: str) -> None:
     letter = refused(an_upload(**{field: key}))
 
     assert (letter.reason_code, letter.body, letter.headers) == ("key_in_the_clear", b"", {})
 
 
-def test_who_uploaded_is_told_when_nobody_could_handle_it() -> None:
+def test_an_upload_that_could_not_be_handled_is_answered() -> None:
     death: Any = {"queue": f"validator.{UPLOADED}", "reason": "delivery_limit", "exchange": "certsmith.public"}
     message = replace(an_upload(sealed=SEALED), headers={"x-death": [death]}, routing_key="validator.dead_letters")
     letter = undelivered_letter(
@@ -153,7 +153,7 @@ def test_who_uploaded_is_told_when_nobody_could_handle_it() -> None:
     assert (answer.certificate_id, [reason.code for reason in answer.reasons]) == ("cert_1", ["not_handled"])
 
 
-def test_who_asked_for_what_can_be_replayed_is_told_nothing() -> None:
+def test_a_request_that_can_be_replayed_is_not_answered() -> None:
     message = a_message(b'{"domain": "shop.example"}')
 
     assert answer_to(refused(message), message) is None
@@ -172,7 +172,7 @@ def test_who_asked_for_what_can_be_replayed_is_told_nothing() -> None:
         {}, optional=dict.fromkeys(["message_id", "correlation_id", "content_type"], st.text())
     ),
 )
-def test_any_message_can_be_kept(
+def test_any_message_can_be_stored_as_a_dead_letter(
     body: bytes, routing_key: str, headers: dict[str, Any], others: dict[str, str]
 ) -> None:
     message = a_message(body, routing_key=routing_key, headers=headers, **others)
