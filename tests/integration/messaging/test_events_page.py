@@ -21,6 +21,7 @@ import pytest_asyncio
 from certsmith.migration import principals
 from certsmith.rotation import generation
 from dev.certificates import Authority
+from dev.folders import run_folder
 from dev.servers.rabbitmq import RabbitMQ
 from dev.waiting import finished
 from shared.events import FACTS, PUBLIC, CertificateUploaded, DomainChanged, DomainCreated, Event, Incoming
@@ -79,13 +80,21 @@ class Reader:
         return decode(message_of(incoming), expected=queue.partition(".")[2], received_at=datetime.now(UTC))
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page_rabbitmq() -> AsyncIterator[RabbitMQ]:
+    """Yield the broker of the page: its users and its virtual host have fixed names, so no other test may use it."""
+    with run_folder("page") as folder:
+        async with await RabbitMQ.start(folder / "rabbitmq") as server:
+            yield server
+
+
 @pytest_asyncio.fixture
-async def reader(own_rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Reader]:
+async def reader(page_rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Reader]:
     """Yield the environment of the page's reader: logins of a publisher and an administrator, curl and certsmith."""
-    url = own_rabbitmq.amqp_url
-    publisher = own_rabbitmq.url_for("publisher", secrets.token_urlsafe(16))
-    await topology.declare(url, manager_url(own_rabbitmq), settle_seconds=0)
-    await principals.permit(url, manager_url(own_rabbitmq), {"publisher": publisher})
+    url = page_rabbitmq.amqp_url
+    publisher = page_rabbitmq.url_for("publisher", secrets.token_urlsafe(16))
+    await topology.declare(url, manager_url(page_rabbitmq), settle_seconds=0)
+    await principals.permit(url, manager_url(page_rabbitmq), {"publisher": publisher})
     (tmp_path / "certsmith").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m certsmith "$@"\n')
     (tmp_path / "certsmith").chmod(0o755)
     if shutil.which("curl") is None:
@@ -99,8 +108,8 @@ async def reader(own_rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Reader
             "PYTHONPATH": str(ROOT),
             "HOME": str(tmp_path),
             "AMQP_URL": publisher,
-            "AMQP_MANAGEMENT_URL": manager_url(own_rabbitmq),
-            "SHOP_AMQP_URL": own_rabbitmq.url_for("shop", "choose-a-better-one"),
+            "AMQP_MANAGEMENT_URL": manager_url(page_rabbitmq),
+            "SHOP_AMQP_URL": page_rabbitmq.url_for("shop", "choose-a-better-one"),
         },
     )
 
