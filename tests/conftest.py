@@ -1,11 +1,11 @@
 """Real servers for the tests.
 
-Each worker process of a run starts its own, once, when the first test asks for one: workers share nothing, and nobody
-has to agree on who starts and who ends. Within a worker tests are kept apart by a virtual host and a database each. A
-test that stops or breaks a server takes one of its own (`own_rabbitmq` and so on).
+Each worker process of a run starts its own, once, when the first test asks for one, so workers share nothing. Within a
+worker, each test has a virtual host and a database of its own. A test that stops or breaks a server starts its own
+(`own_rabbitmq` and so on).
 
 With `AMQP_URL` (and `AMQP_MANAGEMENT_URL`) or `DATABASE_URL` set, the shared broker or database is that one. The
-certificate authority is always our own: tests tell its DNS what to say and read its log.
+CA is always our own: tests set the records of its DNS server and read its log.
 """
 
 import logging

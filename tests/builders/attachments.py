@@ -54,7 +54,7 @@ async def delete(pool: Pool, minute: int, *, tenant: str = "", name: Name = NAME
 
 
 async def update(pool: Pool, minute: int, certificate_id: CertificateId | None) -> domains.Applied | None:
-    """Attach the certificate to `NAME`, or detach what is there."""
+    """Attach the certificate to `NAME`, or detach the attached one."""
     async with pool.transaction() as connection:
         return await domains.update(
             connection, tenant="", name=NAME, requested_at=at(minute), attached_certificate_id=certificate_id
@@ -86,7 +86,7 @@ async def forget(validator: Pool, certificate_id: CertificateId, *, tenant: str 
 
 
 async def attached_to(pool: Pool, *, tenant: str = "") -> CertificateId | None:
-    """Return what is attached to `NAME`."""
+    """Return the certificate that is attached to `NAME`."""
     async with pool.acquire() as connection:
         domain = await domains.find(connection, tenant=tenant, name=NAME)
     assert domain is not None
@@ -94,6 +94,6 @@ async def attached_to(pool: Pool, *, tenant: str = "") -> CertificateId | None:
 
 
 async def awaited(owner: Connection, *, tenant: str = "") -> list[CertificateId]:
-    """Return what is awaited."""
+    """Return the awaited attachments."""
     rows = await owner.fetch("SELECT certificate_id FROM registry.awaited_attachments WHERE tenant = $1", tenant)
     return [row["certificate_id"] for row in rows]

@@ -44,7 +44,7 @@ class Stock:
         return await self.add_by(self.files, count, writer=writer)
 
     async def add_by(self, files: KeyFiles, count: int, *, writer: Writer = "provisioner") -> list[SealedKey]:
-        """Store so many keys, sealed by who has *files*."""
+        """Store so many keys, sealed with the rings in *files*."""
         by = files.key_writer(writer)
         sealed = [
             by.seal(key_id=key_id, tenant=TENANT, private_key_pkcs8=secret_of(key_id), public_key_spki=key_id.encode())
@@ -110,7 +110,7 @@ class Stock:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The settings of whoever rotates."""
+        """The settings of a rotation."""
         return {"CERTSMITH_KEYS_DIR": str(self.folder), "KEEPER_DATABASE_URL": self.url}
 
     async def command(self, *words: str) -> Answer:
@@ -129,7 +129,7 @@ class Stock:
 
 
 def opens(reader: KeyReader, sealed: SealedKey) -> bool:
-    """Say whether *reader* opens *sealed* as what it is."""
+    """Return whether *reader* opens *sealed* as the key that it is."""
     try:
         return reader.open(sealed, tenant=TENANT) == secret_of(sealed.key_id)
     except SealError:

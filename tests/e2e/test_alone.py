@@ -1,4 +1,4 @@
-"""Terminators that are left alone serve what they have, refuse what they have not, and catch up by themselves."""
+"""Without database, CA and broker, terminators serve what they have, refuse other names, and catch up afterwards."""
 
 import asyncio
 import secrets
@@ -32,19 +32,19 @@ async def story(request: pytest.FixtureRequest, servers: PlatformServers) -> Asy
         yield await Alone(platform, (first, second), away).happen()
 
 
-async def test_what_the_nodes_have_is_served_on(story: Story) -> None:
+async def test_certificates_that_the_nodes_have_are_still_served(story: Story) -> None:
     assert story.while_away.shown == {story.first}
 
 
-async def test_what_the_nodes_do_not_have_is_refused_with_internal_error(story: Story) -> None:
+async def test_names_that_the_nodes_do_not_have_are_refused_with_internal_error(story: Story) -> None:
     assert story.while_away.refusals == {INTERNAL_ERROR}
 
 
-async def test_new_workers_serve_what_their_node_has_and_refuse_the_rest(story: Story) -> None:
+async def test_new_workers_serve_what_their_node_has_and_refuse_other_names(story: Story) -> None:
     assert story.after_kill == story.while_away
 
 
-async def test_the_processes_are_alive_and_say_what_they_miss(story: Story) -> None:
+async def test_the_processes_are_alive_and_report_which_servers_are_missing(story: Story) -> None:
     assert {page.status for page in story.live} == {200}
     assert {page.status for page in story.ready} == {503}
     for page in story.ready:
@@ -59,14 +59,14 @@ async def test_a_certificate_whose_hint_was_lost_is_found(story: Story) -> None:
     assert story.seconds_until_found < 20
 
 
-async def test_when_all_is_back_the_deployment_is_told_and_everybody_ready(story: Story) -> None:
+async def test_when_all_servers_are_back_the_deployment_is_published_and_all_services_are_ready(story: Story) -> None:
     assert story.told == {"node-0", "node-1"}
     assert {page.status for page in story.ready_again} == {200}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Far:
-    """A node behind wires, and one beside it whose way is its own."""
+    """A node whose connections can be cut, and a second node whose connections cannot."""
 
     platform: Platform
     near: Node
@@ -74,16 +74,16 @@ class Far:
     broker: Wire
     database: Wire
     replaced: str
-    """Is served by both, and gets a new certificate while the wires are cut."""
+    """A domain that both serve; it gets a new certificate while the connections are cut."""
     deleted: str
-    """Is served by both, and is deleted meanwhile."""
+    """A domain that both serve; it is deleted while the connections are cut."""
 
     async def serial_number(self) -> int:
-        """Return that of the certificate that the far node shows for `replaced`."""
+        """Return the serial number of the certificate that the far node shows for `replaced`."""
         return (await self.platform.visit(self.replaced, self.far)).certificate.serial_number
 
     async def change_while_cut(self) -> int:
-        """Cut the wires and change both domains; return the serial number that the far node is to show."""
+        """Cut the connections and change both domains; return the serial number of the new certificate."""
         await asyncio.gather(self.broker.cut(), self.database.cut())
         before = await self.serial_number()
         await self.platform.publisher.bare("certificate.renewal_requested", {"domain": self.replaced})
@@ -100,9 +100,9 @@ class Far:
         assert changed_to is not None
         return changed_to
 
-    async def mend(self, name: str) -> None:
-        """Mend the wire to the broker or the database; return when the far node misses it no more."""
-        await {"broker": self.broker, "database": self.database}[name].mend()
+    async def reconnect(self, name: str) -> None:
+        """Restore the way to the broker or the database; return when the far node reports it as present."""
+        await {"broker": self.broker, "database": self.database}[name].restore()
 
         async def is_noticed() -> bool:
             return f"{name}: " not in (await self.far.page("ready")).text
@@ -110,12 +110,12 @@ class Far:
         await until(is_noticed, f"the far node to have its {name}")
 
     async def has_caught_up(self, serial_number: int) -> bool:
-        """Say whether the far node shows both changes."""
+        """Return whether the far node shows both changes."""
         return await self.serial_number() == serial_number and not await is_served(self.deleted, self.far)
 
 
 async def is_served(host: str, node: Node) -> bool:
-    """Say whether *node* shows the certificate of *host*, not the default one."""
+    """Return whether *node* shows the certificate of *host*, not the default one."""
     return "Pebble" in x509.load_der_x509_certificate(await shown(host, node)).issuer.rfc4514_string()
 
 
@@ -146,26 +146,26 @@ async def far_node(servers: PlatformServers, name: str, **settings: str) -> Asyn
         )
 
 
-async def test_the_poll_finds_what_changed_while_all_was_away_though_the_broker_is_not_back(
+async def test_the_poll_finds_changes_made_during_an_outage_before_the_broker_is_back(
     servers: PlatformServers,
 ) -> None:
     async with far_node(servers, "polling", TERMINATOR_POLL_SECONDS="1") as here:
         serial_number = await here.change_while_cut()
 
-        await here.mend("database")
+        await here.reconnect("database")
 
         await until(lambda: here.has_caught_up(serial_number), "the far node to catch up")
         assert (await here.far.page("ready")).text.startswith("broker: ")
 
 
 @pytest.mark.parametrize(("first", "second"), [("database", "broker"), ("broker", "database")])
-async def test_who_hears_again_finds_what_changed_meanwhile_without_waiting_for_the_poll(
+async def test_a_node_that_reconnects_finds_changes_without_waiting_for_the_poll(
     servers: PlatformServers, first: str, second: str
 ) -> None:
     async with far_node(servers, f"{first}-first", TERMINATOR_POLL_SECONDS="600") as here:
         serial_number = await here.change_while_cut()
 
-        await here.mend(first)
-        await here.mend(second)
+        await here.reconnect(first)
+        await here.reconnect(second)
 
         await until(lambda: here.has_caught_up(serial_number), "the far node to catch up")

@@ -1,4 +1,4 @@
-"""Whatever comes in: it ends with a reason that a person understands, and the services go on."""
+"""Any bad input becomes a dead letter with a reason that a person understands, and the services go on."""
 
 import json
 import secrets
@@ -52,7 +52,7 @@ BAD: dict[str, tuple[str, bytes, dict[str, Any]]] = {
     "deep nesting": ("domain.created", b'{"domain":' + b"[" * 50_000 + b"]" * 50_000 + b"}", {}),
     "not a number": ("domain.created", b'{"domain": NaN}', {}),
     "an unknown type": ("domain.imagined", data(), {}),
-    "a fact that only services may tell": ("certificate.ready", data(), {}),
+    "a fact that only services may publish": ("certificate.ready", data(), {}),
     "a type other than the routing key": ("domain.created", structured(type="domain.deleted"), CLOUD_EVENT),
     "a missing field": ("domain.created", b"{}", {}),
     "a wrong type": ("domain.created", data(domain=7), {}),
@@ -66,9 +66,9 @@ BAD: dict[str, tuple[str, bytes, dict[str, Any]]] = {
     "a wildcard in the middle": ("domain.created", data(domain="a.*.example.com"), {}),
     "a public suffix": ("domain.created", data(domain="co.uk"), {}),
     "a link-local upstream": ("domain.created", data(upstream="tcp://169.254.169.254:80"), {}),
-    "a domain that nobody registered": ("domain.updated", data(domain=a_host()), {}),
+    "a domain that is not registered": ("domain.updated", data(domain=a_host()), {}),
     "an unknown version of CloudEvents": ("domain.created", structured(specversion="9.9"), CLOUD_EVENT),
-    "a revocation, which nobody serves yet": ("certificate.revocation_requested", data(), {}),
+    "a revocation, which no service handles yet": ("certificate.revocation_requested", data(), {}),
     "a NUL": ("domain.created", data(description="a\x00b"), {}),
 }
 
@@ -106,7 +106,7 @@ async def test_the_services_go_on_after_all_of_it(platform: Platform) -> None:
     assert all(service.is_running for service in platform.services.values())
 
 
-async def test_a_rejection_is_told_to_who_listens(platform: Platform) -> None:
+async def test_a_rejection_is_published(platform: Platform) -> None:
     await platform.ledger.new_facts()
     event = cloud_event("domain.created", {"domain": "co.uk"})
 
@@ -115,7 +115,7 @@ async def test_a_rejection_is_told_to_who_listens(platform: Platform) -> None:
     async def rejected() -> list[dict[str, Any]]:
         return [fact for kind, fact in await platform.ledger.new_facts() if kind == "domain.rejected"]
 
-    (fact,) = await until(rejected, lambda: "the rejection to be told")
+    (fact,) = await until(rejected, lambda: "the rejection to be published")
     assert (fact["event_id"], fact["domain"]) == (event["id"], "co.uk")
     assert [reason["code"] for reason in fact["reasons"]] == ["name_public_suffix"]
 

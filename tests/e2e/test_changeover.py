@@ -1,4 +1,4 @@
-"""A domain changes between its automatic certificate and its customer's own, and no visitor can tell but by which."""
+"""A domain changes between its automatic certificate and its customer's own, and no connection fails."""
 
 import asyncio
 import secrets
@@ -58,7 +58,7 @@ def serial_number(issued: Issued) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What a domain was to serve from a version of its row on."""
+    """The certificate that a domain serves from a version of its row on."""
 
     serial_number: str
     version: int
@@ -66,7 +66,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What visitors saw of a domain that went to and fro, with a new certificate each time."""
+    """The handshakes with a domain that changed to and fro, with a new certificate each time."""
 
     report: Report
     history: Sequence[Served]
@@ -74,7 +74,7 @@ class Changed:
     """By node."""
 
     def older_than_deployed(self) -> list[Handshake]:
-        """Return the handshakes that began when their node had told of a later certificate than they got."""
+        """Return the handshakes that began after their node had published a later certificate than they got."""
         places = {served.serial_number: place for place, served in enumerate(self.history)}
         return [
             handshake
@@ -83,14 +83,14 @@ class Changed:
         ]
 
     def _place_told(self, handshake: Handshake) -> int:
-        """Return the place in the history that the node had told of when *handshake* began."""
+        """Return the place in the history that the node had published when *handshake* began."""
         told = [fact.data["version"] for fact in self.deployed[handshake.node] if fact.at < handshake.at]
         version = max(told, default=0)
         return max((place for place, served in enumerate(self.history) if served.version <= version), default=0)
 
 
 class Shop:
-    """A domain with an automatic certificate, and the customer who has one of her own now and then."""
+    """A domain with an automatic certificate, whose customer attaches certificates of their own now and then."""
 
     def __init__(self, platform: Platform, heard: Hearing, nodes: Nodes) -> None:
         self.platform: Final = platform
@@ -107,7 +107,7 @@ class Shop:
         return Served(serial_number=ready.data["serial_number"], version=self._version_in(ready.data))
 
     async def attach_with_upload(self) -> Served:
-        """Upload a certificate that is to be attached."""
+        """Upload a certificate with a request to attach it."""
         issued = OURS.issue(self.host)
         data = self.platform.uploader.upload(issued, attach=[self.host])
         await self.platform.publisher.bare(UPLOADED, data)
@@ -132,7 +132,7 @@ class Shop:
         return str(ready.data["serial_number"])
 
     async def detach(self, automatic: str) -> Served:
-        """Detach what is attached, so that the certificate with the serial number *automatic* is served."""
+        """Detach the certificate, so that the automatic one, with the serial number *automatic*, is served."""
         return await self._update(automatic, None)
 
     async def _update(self, serial: str, certificate_id: str | None) -> Served:
@@ -188,7 +188,7 @@ async def test_no_connection_fails(changed: Changed) -> None:
     assert changed.report.failures == ()
 
 
-async def test_the_load_is_what_it_was_to_be(changed: Changed, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_load_is_as_planned(changed: Changed, capsys: pytest.CaptureFixture[str]) -> None:
     report = changed.report
 
     with capsys.disabled():
@@ -205,7 +205,7 @@ async def test_every_certificate_of_either_kind_was_shown_by_every_node(changed:
     assert shown == {(node, served.serial_number) for node in changed.deployed for served in changed.history}
 
 
-async def test_after_a_node_has_told_no_handshake_shows_what_was_served_before(changed: Changed) -> None:
+async def test_after_a_node_has_published_a_change_no_handshake_shows_an_earlier_certificate(changed: Changed) -> None:
     assert changed.older_than_deployed() == []
 
 

@@ -1,4 +1,4 @@
-"""The command line against a running platform: what people and scripts ask for, and what they are told."""
+"""The command line against a running platform: its output, its documents and its exit codes."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ async def test_publish_waits_until_the_domain_is_served(platform: Platform, run:
     assert (await platform.served(host)).names == [host]
 
 
-async def test_status_and_domains_tell_of_a_served_domain(platform: Platform, run: Run) -> None:
+async def test_status_and_domains_show_a_served_domain(platform: Platform, run: Run) -> None:
     host = a_host()
     await platform.point_here(host)
     await run("publish", "domain-created", host, "--upstream", platform.upstream, "--wait")
@@ -69,7 +69,7 @@ async def test_status_and_domains_tell_of_a_served_domain(platform: Platform, ru
     assert registration in listed.document["domains"]
 
 
-async def test_a_domain_whose_dns_points_elsewhere_is_stuck_and_says_who_must_act(platform: Platform, run: Run) -> None:
+async def test_a_domain_whose_dns_points_elsewhere_is_stuck_and_status_says_why(platform: Platform, run: Run) -> None:
     host = a_host()
     await platform.pebble.dns.set_a(host, "192.0.2.1")
 
@@ -95,7 +95,7 @@ async def test_domains_are_listed_page_by_page(run: Run) -> None:
     assert (first["has_more"], second["has_more"]) == (True, False)
 
 
-async def test_a_refused_request_is_told_and_can_be_looked_at_replayed_and_dropped(run: Run) -> None:
+async def test_a_refused_request_is_reported_and_can_be_shown_replayed_and_dropped(run: Run) -> None:
     host = a_host()
 
     refused = await run("publish", "domain-updated", host, "--upstream", "tcp://127.0.0.1:1", "--wait", "--json")

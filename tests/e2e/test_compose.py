@@ -43,7 +43,7 @@ class ConfiguredRabbitMQ(RabbitMQ):
 
 
 async def test_what_compose_runs_serves_domains_and_uploads_and_stops(server_folder: Path) -> None:
-    """One story, for its beginning takes most of the time."""
+    """Test all of it in one story, because starting it takes most of the time."""
     customers = Authority.create("The customer's own CA")
     bundle, key = customers.issue_to(server_folder, DOMAIN)
     async with deployed(server_folder) as (deployment, broker):

@@ -1,6 +1,6 @@
-"""A provisioner dies at the worst moments; the next one takes over, and nobody can tell.
+"""A provisioner is killed at the worst moments; the next one takes over, and nothing is lost or done twice.
 
-The crashes happen side by side, each on a platform of its own: what takes long is to wait for the leases of the dead.
+The crashes happen side by side, each on a platform of its own: most of the time is spent waiting for leases to expire.
 """
 
 import asyncio
@@ -46,22 +46,22 @@ async def test_a_kill_leaves_one_order_at_the_ca(crash: Crash) -> None:
 
 
 @pytest.mark.parametrize("crash", ["new-order-unlisted"], indirect=True)
-async def test_where_the_ca_lists_no_orders_a_lost_answer_leaves_one_that_nobody_uses(crash: Crash) -> None:
+async def test_where_the_ca_lists_no_orders_a_lost_answer_leaves_an_unused_order(crash: Crash) -> None:
     after = await crash.aftermath()
 
     assert after.orders_at_ca == 2
 
 
 @pytest.mark.parametrize("crash", [name for name in PLANS if name != "after-publish"], indirect=True)
-async def test_a_kill_lets_the_certificate_be_told_once(crash: Crash) -> None:
+async def test_a_kill_lets_the_certificate_be_published_once(crash: Crash) -> None:
     after = await crash.aftermath()
 
-    assert len(after.told_ready) == 1
+    assert len(after.published_ready) == 1
 
 
 @pytest.mark.parametrize("crash", ["after-publish"], indirect=True)
-async def test_a_kill_before_the_row_is_deleted_lets_the_same_certificate_be_told_twice(crash: Crash) -> None:
+async def test_a_kill_before_the_row_is_deleted_lets_the_same_certificate_be_published_twice(crash: Crash) -> None:
     after = await crash.aftermath()
 
-    assert len(after.told_ready) == 2
-    assert len(set(after.told_ready)) == 1
+    assert len(after.published_ready) == 2
+    assert len(set(after.published_ready)) == 1

@@ -41,7 +41,7 @@ async def test_every_name_is_served_and_nothing_is_left(server_folder: Path) -> 
         assert [path.name for path in server_folder.glob("certsmith-*/*")] == []
 
 
-async def test_it_goes_on_when_asked_to_and_says_how_to_look_at_it(server_folder: Path) -> None:
+async def test_with_keep_it_goes_on_and_prints_how_to_inspect_it(server_folder: Path) -> None:
     with running(server_folder, "--keep") as demo:
         await demo.says("Ctrl-C here ends all of it")
         settings = demo.settings()

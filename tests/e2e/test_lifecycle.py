@@ -34,7 +34,7 @@ async def node(platform: Platform) -> Node:
 
 
 async def shown(node: Node, host: str) -> x509.Certificate:
-    """Return the certificate that *host* is answered with, whoever issued it."""
+    """Return the certificate that is shown for *host*, from any issuer."""
     anybody = ssl.create_default_context()
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE

@@ -184,7 +184,7 @@ async def test_certificates_and_uploads_are_listed(platform: Platform, run: Run)
     assert "(leaf_expired)" in shown.out
 
 
-async def test_a_tenant_whose_uploads_are_forbidden_is_told_so(platform: Platform, run: Run) -> None:
+async def test_uploads_of_a_forbidden_tenant_are_rejected(platform: Platform, run: Run) -> None:
     issued = OURS.issue(a_host())
     await run("uploads", "forbid", "banned")
     forbidden = platform.uploader.upload(issued, tenant="banned")
@@ -199,19 +199,19 @@ async def test_a_tenant_whose_uploads_are_forbidden_is_told_so(platform: Platfor
     assert await uploaded(platform, issued, tenant="banned")
 
 
-async def told_to_end(platform: Platform, certificate_id: str) -> list[dict[str, Any]]:
+async def expiry_facts(platform: Platform, certificate_id: str) -> list[dict[str, Any]]:
     facts = [told.data for told in await platform.ledger.all_facts() if told.kind == "certificate.expiring"]
     return [data for data in facts if data["certificate_id"] == certificate_id]
 
 
-async def test_customers_are_told_once_that_their_certificate_ends(platform: Platform) -> None:
+async def test_the_coming_end_of_a_certificate_is_published_once(platform: Platform) -> None:
     host, next_host = await registered(platform), await registered(platform)
     certificate_id = await uploaded(platform, OURS.issue(host, days=5), attach=[host])
-    (fact,) = await until(lambda: told_to_end(platform, certificate_id), "certificate.expiring to be told")
+    (fact,) = await until(lambda: expiry_facts(platform, certificate_id), "certificate.expiring to be published")
 
     next_id = await uploaded(platform, OURS.issue(next_host, days=2), attach=[next_host])
-    await until(lambda: told_to_end(platform, next_id), "certificate.expiring to be told of the next one")
+    await until(lambda: expiry_facts(platform, next_id), "certificate.expiring to be published for the next one")
 
     assert fact["domain"] == host
     assert "within 7 days; after that the domain's automatic certificate is shown instead" in fact["message"]
-    assert await told_to_end(platform, certificate_id) == [fact]
+    assert await expiry_facts(platform, certificate_id) == [fact]

@@ -36,7 +36,7 @@ def written(issued: Issued, folder: Path) -> tuple[str, ...]:
 
 
 def shows_key(answer: Answer, issued: Issued) -> bool:
-    """Say whether any line of the key is in what a command wrote."""
+    """Return whether any line of the key is in the output of a command."""
     lines = issued.key_pem.splitlines()[1:-1]
     return any(line in answer.out + answer.err for line in lines)
 
@@ -88,7 +88,7 @@ async def test_an_uploaded_certificate_takes_over_from_the_automatic_one(
     assert not shows_key(answer, issued)
 
 
-async def test_people_are_told_what_was_stored_and_which_domains_are_not_there_yet(
+async def test_the_answer_names_what_was_stored_and_which_domains_are_not_registered_yet(
     upload: Upload, tmp_path: Path
 ) -> None:
     host = a_host()
@@ -101,7 +101,7 @@ async def test_people_are_told_what_was_stored_and_which_domains_are_not_there_y
     assert f"attached to  {host}, as soon as its tenant registers it" in answer.out
 
 
-async def test_what_would_be_rejected_is_not_sent(platform: Platform, upload: Upload, tmp_path: Path) -> None:
+async def test_an_upload_that_would_be_rejected_is_not_sent(platform: Platform, upload: Upload, tmp_path: Path) -> None:
     issued, other = OWN_CA.issue(a_host()), OWN_CA.issue(a_host())
     words = written(issued, tmp_path)
     (tmp_path / "shop.key").write_text(other.key_pem)
@@ -114,7 +114,7 @@ async def test_what_would_be_rejected_is_not_sent(platform: Platform, upload: Up
     assert await platform.ledger.rows("SELECT FROM validator.uploads WHERE certificate_id = 'cert_unsent'") == []
 
 
-async def test_what_the_validator_rejects_is_told_with_its_reasons(upload: Upload, tmp_path: Path) -> None:
+async def test_the_reasons_of_the_validator_are_shown(upload: Upload, tmp_path: Path) -> None:
     other = OWN_CA.issue(a_host())
     words = written(OWN_CA.issue(a_host()), tmp_path)
     (tmp_path / "shop.key").write_text(other.key_pem)
@@ -150,7 +150,9 @@ async def test_a_certificate_that_is_there_already_is_named_by_its_id(upload: Up
     assert second.document["certificate"]["id"] == first.document["certificate_id"] != second.document["certificate_id"]
 
 
-async def test_who_may_not_upload_is_told_so(platform: Platform, upload: Upload, tmp_path: Path) -> None:
+async def test_an_upload_of_a_tenant_that_may_not_upload_is_rejected(
+    platform: Platform, upload: Upload, tmp_path: Path
+) -> None:
     await platform.ledger.rows("INSERT INTO registry.tenants (tenant, uploads_allowed) VALUES ('barred', false)")
 
     answer = await upload(*written(OWN_CA.issue(a_host()), tmp_path), "--tenant", "barred", "--wait", "--json")

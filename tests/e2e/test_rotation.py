@@ -126,7 +126,7 @@ async def stored_keys(platform: Platform) -> list[Stored]:
 
 
 def opens_a_wrap(keys: KeyFiles, sealed: SealedKey) -> bool:
-    """Say whether any vault secret in *keys* opens the wrap, whatever id it names."""
+    """Return whether any vault secret in *keys* opens the wrap, whichever id the wrap names."""
     for key in keys.load(key_files.VAULT_SECRET).keys:
         try:
             SealedBox(PrivateKey(key.material)).decrypt(sealed.wrap)
@@ -173,7 +173,7 @@ async def test_what_is_forged_with_the_old_signing_key_is_refused(platform: Plat
     stolen = stolen_from(platform)
     await rotate(platform, "signing", "--writer=provisioner", SOON)
 
-    # The thief has even the true private key: all is as it should be, but for who signed it.
+    # The thief even has the true private key: only the signature is not that of a current signing key.
     for name, keys in ((host, stolen), (trusted, keeper_keys(platform))):
         await seal_again(platform, name, keys)
         await platform.publisher.bare("domain.updated", {"domain": name, "description": secrets.token_hex(4)})
@@ -243,7 +243,7 @@ async def seal_again(platform: Platform, host: str, keys: KeyFiles) -> None:
 
 
 async def is_refused(platform: Platform, host: str) -> bool:
-    """Say whether every node refuses *host*, and says in its log that somebody's signature is not known."""
+    """Return whether every node refuses *host* with the alert `internal_error`."""
     return all([await _is_refused_by(platform, node, host) for node in platform.nodes])
 
 

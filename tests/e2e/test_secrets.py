@@ -1,4 +1,4 @@
-"""Private keys: nowhere in the clear, and of no use to whoever can write the tables."""
+"""Private keys are nowhere in the clear, and of no use to an attacker who can write to the tables."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""Services start in any order, also before broker, database and schema are there, and say what they are waiting for."""
+"""Services start in any order, also before broker, database and schema exist, and report what they wait for."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 
 async def miss(services: Sequence[Service], *only: str, at_least: str = "") -> bool:
-    """Say whether all *services* live and miss what is named, and nothing else unless *at_least* that."""
+    """Return whether all *services* are alive and report exactly *only* as missing, or *at_least* that."""
     try:
         lives = [await service.page("live") for service in services]
         readies = [await service.page("ready") for service in services]
@@ -82,7 +82,7 @@ async def test_services_wait_for_their_schema_and_their_logins(servers: Platform
         await becomes_served(platform)
 
 
-async def test_who_still_waits_for_the_database_stops_at_once(servers: PlatformServers) -> None:
+async def test_a_service_that_still_waits_for_the_database_stops_at_once(servers: PlatformServers) -> None:
     async with Platform.on(servers, "waiting-database", is_migrated=False) as platform:
         services = platform.provisioner(), platform.terminator()
         for service in services:
@@ -92,7 +92,7 @@ async def test_who_still_waits_for_the_database_stops_at_once(servers: PlatformS
         assert await seconds_to_stop(services) < 5
 
 
-async def test_who_still_waits_for_the_broker_stops_at_once(servers: PlatformServers) -> None:
+async def test_a_service_that_still_waits_for_the_broker_stops_at_once(servers: PlatformServers) -> None:
     async with Platform.on(servers, "waiting-broker") as platform, stopped(platform.broker):
         services = platform.provisioner(), platform.terminator()
         for service in services:
@@ -103,7 +103,7 @@ async def test_who_still_waits_for_the_broker_stops_at_once(servers: PlatformSer
 
 
 async def seconds_to_stop(services: Sequence[Service]) -> float:
-    """Return how long *services* take to end, as they should, when they are told to."""
+    """Stop *services*; return how many seconds that took."""
     async with Watch().running() as watch:
         assert await asyncio.gather(*(service.stop() for service in services)) == [0, 0]
     return watch.seconds

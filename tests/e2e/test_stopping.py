@@ -1,4 +1,4 @@
-"""SIGTERM: a service finishes what is in hand, takes no more, and is gone in time; a second signal makes it hurry."""
+"""SIGTERM: a service finishes its work, accepts no more, and exits in time; a second signal ends it at once."""
 
 import asyncio
 import os
@@ -54,13 +54,13 @@ async def connect(platform: Platform, node: Node, host: str) -> Connection:
 
 
 async def is_stopping(service: Service) -> bool:
-    """Say whether *service* says that it is on its way out, and that it lives."""
+    """Return whether *service* reports that it is stopping, and that it is alive."""
     page = await service.page("ready")
     return page.status == 503 and page.text.startswith("stopping: ") and (await service.page("live")).status == 200
 
 
 async def refuses(node: Node) -> bool:
-    """Say whether nobody listens at *node*."""
+    """Return whether connections to *node* are refused."""
     try:
         async with asyncio.timeout(0.5):
             _, writer = await asyncio.open_connection(node.address, node.https_port)
@@ -82,7 +82,7 @@ async def open_domain(platform: Platform, node: Node, upstream: str) -> str:
 
 
 @pytest.mark.usefixtures("provisioner")
-async def test_a_terminator_ends_when_the_last_download_has(platform: Platform, downloads: Downloads) -> None:
+async def test_a_terminator_exits_when_the_last_download_has_ended(platform: Platform, downloads: Downloads) -> None:
     node = platform.terminator("draining", TERMINATOR_GRACE_SECONDS="60")
     await platform.run(node)
     host = await open_domain(platform, node, downloads.address)
@@ -122,7 +122,9 @@ async def test_a_successor_at_the_same_address_takes_over_and_no_connection_fail
 
 
 @pytest.mark.usefixtures("provisioner")
-async def test_who_says_nothing_is_sent_away_at_the_end_of_the_grace(platform: Platform, downloads: Downloads) -> None:
+async def test_an_idle_connection_is_closed_at_the_end_of_the_grace_period(
+    platform: Platform, downloads: Downloads
+) -> None:
     node = platform.terminator("patient", TERMINATOR_GRACE_SECONDS="6")
     await platform.run(node)
     visitor = await connect(platform, node, await open_domain(platform, node, downloads.address))
@@ -143,7 +145,7 @@ async def test_who_says_nothing_is_sent_away_at_the_end_of_the_grace(platform: P
 
 
 @pytest.mark.usefixtures("provisioner")
-async def test_a_second_signal_sends_everybody_away(platform: Platform, downloads: Downloads) -> None:
+async def test_a_second_signal_closes_all_connections(platform: Platform, downloads: Downloads) -> None:
     node = platform.terminator("hurrying", TERMINATOR_GRACE_SECONDS="600")
     await platform.run(node)
     visitor = await connect(platform, node, await open_domain(platform, node, downloads.address))
@@ -162,7 +164,7 @@ async def test_a_second_signal_sends_everybody_away(platform: Platform, download
 
 
 @pytest.mark.usefixtures("provisioner")
-async def test_who_waits_in_the_queue_when_a_terminator_stops_is_served(
+async def test_connections_in_the_queue_are_served_when_a_terminator_stops(
     platform: Platform, downloads: Downloads
 ) -> None:
     node = platform.terminator("queueing")
@@ -184,7 +186,7 @@ async def test_who_waits_in_the_queue_when_a_terminator_stops_is_served(
 
 
 async def have_connected(node: Node, count: int) -> bool:
-    """Say whether *count* connections to *node* stand, as the kernel sees them (proc(5), /proc/net/tcp)."""
+    """Return whether at least *count* connections to *node* are established (proc(5), /proc/net/tcp)."""
     packed = "".join(f"{int(part):02X}" for part in reversed(node.address.split(".")))
     here = f"{packed}:{node.https_port:04X}"
     with open("/proc/net/tcp") as file:  # noqa: PTH123

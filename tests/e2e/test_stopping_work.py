@@ -1,4 +1,4 @@
-"""SIGTERM while there is work: what is in hand is finished, what cannot be is left as it was, and nothing is lost."""
+"""SIGTERM during work: steps are finished, those that cannot be are left to the next process, and nothing is lost."""
 
 import asyncio
 import secrets
@@ -22,7 +22,7 @@ STOPPED_BY_FORCE = 1
 
 
 async def is_stopping(service: Service) -> bool:
-    """Say whether *service* says that it is on its way out, and that it lives."""
+    """Return whether *service* reports that it is stopping, and that it is alive."""
     page = await service.page("ready")
     return page.status == 503 and page.text.startswith("stopping: ") and (await service.page("live")).status == 200
 
@@ -71,9 +71,9 @@ async def test_of_many_events_with_a_stop_in_their_midst_each_is_acted_on_once(
         assert told == Counter(hosts)
 
 
-async def test_the_step_that_an_order_is_in_is_finished_and_the_next_worker_goes_on(servers: PlatformServers) -> None:
+async def test_the_current_step_of_an_order_is_finished_and_the_next_worker_goes_on(servers: PlatformServers) -> None:
     async with Platform.on(servers, "step") as platform:
-        # So long a lease that only an order that was handed back is taken over in time.
+        # With so long a lease, only an order that was handed back can be claimed in time.
         first, second = (platform.provisioner(name, PROVISIONER_LEASE_SECONDS="600") for name in ("first", "second"))
         await platform.run(first, platform.terminator())
         host = f"step-{secrets.token_hex(4)}.example.com"
@@ -94,7 +94,7 @@ async def test_the_step_that_an_order_is_in_is_finished_and_the_next_worker_goes
 
 
 @pytest.mark.parametrize("endpoint", [Endpoint.NEW_ORDER, Endpoint.FINALIZE])
-async def test_a_step_that_does_not_end_is_left_in_time_and_taken_over(
+async def test_a_step_that_does_not_end_is_cancelled_in_time_and_claimed_again(
     servers: PlatformServers, endpoint: Endpoint
 ) -> None:
     async with Platform.on(servers, f"endless-{endpoint}") as platform:
@@ -147,12 +147,12 @@ async def held_order(platform: Platform, host: str, endpoint: Endpoint) -> HoldA
 
 
 async def has_counted(platform: Platform) -> bool:
-    """Say whether the gate has counted all that it has passed on: what it holds, it counts when that is released."""
+    """Return whether the gate has counted the order; it counts a held answer only when that is released."""
     return platform.orders_made() > 0
 
 
 @pytest.mark.parametrize("away", Away)
-async def test_services_stop_in_time_though_all_else_is_away(servers: PlatformServers, away: Away) -> None:
+async def test_services_stop_in_time_without_their_servers(servers: PlatformServers, away: Away) -> None:
     async with Platform.on(servers, f"stopping-{away}") as platform:
         services = (
             platform.provisioner(PROVISIONER_GRACE_SECONDS="15"),

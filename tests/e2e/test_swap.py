@@ -1,4 +1,4 @@
-"""A certificate is replaced again and again under load, and no visitor can tell, except by the certificate."""
+"""A certificate is replaced again and again under load, and no connection fails or gets an older one."""
 
 import asyncio
 import secrets
@@ -55,7 +55,7 @@ class Replaced:
     """By node."""
 
     def older_than_deployed(self) -> list[Handshake]:
-        """Return the handshakes that began when their node had told of a newer certificate than they got."""
+        """Return the handshakes that began after their node had published a newer certificate than they got."""
         return [
             handshake
             for handshake in self.report.handshakes
@@ -75,7 +75,7 @@ class Seen:
 
 
 async def all_have(times: int, seen: Sequence[Seen], nodes: Sequence[Node], *, since: float) -> bool:
-    """Say whether each of *nodes* was asked so many *times* since then."""
+    """Return whether each of *nodes* was asked at least *times* times since then."""
     return all(sum(each.node == node.name and each.at > since for each in seen) >= times for node in nodes)
 
 
@@ -92,7 +92,7 @@ def versions_of(host: str, heard: Hearing) -> dict[str, int]:
 
 
 async def replace(platform: Platform, heard: Hearing, host: str, nodes: Sequence[Node]) -> None:
-    """Have the certificate of *host* replaced; return when all *nodes* have told that they serve the new one."""
+    """Replace the certificate of *host*; return when all *nodes* have published that they serve the new one."""
     before = max(versions_of(host, heard).values())
     await platform.publisher.bare("certificate.renewal_requested", {"domain": host})
     for node in nodes:
@@ -123,7 +123,7 @@ async def test_no_connection_fails(replaced: Replaced) -> None:
     assert replaced.report.failures == ()
 
 
-async def test_the_load_is_what_it_was_to_be(replaced: Replaced, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_load_is_as_planned(replaced: Replaced, capsys: pytest.CaptureFixture[str]) -> None:
     report = replaced.report
 
     with capsys.disabled():
@@ -136,11 +136,11 @@ async def test_the_load_is_what_it_was_to_be(replaced: Replaced, capsys: pytest.
     assert report.rate >= PACE or report.idle < BUSY
 
 
-async def test_after_a_node_has_told_no_handshake_shows_an_older_certificate(replaced: Replaced) -> None:
+async def test_after_a_node_has_published_a_change_no_handshake_shows_an_older_certificate(replaced: Replaced) -> None:
     assert replaced.older_than_deployed() == []
 
 
-async def test_each_node_tells_each_version_once_and_in_order(replaced: Replaced) -> None:
+async def test_each_node_publishes_each_version_once_and_in_order(replaced: Replaced) -> None:
     _, *versions = replaced.versions.values()
 
     told = [[fact.data["version"] for fact in facts] for facts in replaced.deployed.values()]
@@ -150,7 +150,7 @@ async def test_each_node_tells_each_version_once_and_in_order(replaced: Replaced
     assert [sorted(set(each)) for each in told] == told
 
 
-async def test_a_name_asked_for_before_it_is_registered_is_served_by_who_tells_so(
+async def test_a_name_asked_for_before_it_is_registered_is_served_by_each_node_that_says_so(
     platform: Platform, nodes: Nodes, heard: Hearing
 ) -> None:
     host = a_host()

@@ -1,4 +1,4 @@
-"""Stored keys of uploads in the hands of whoever owns the database: each trick is refused, and nobody else notices."""
+"""Attacks on stored keys of uploads by the owner of the database: each is refused, and no other domain is affected."""
 
 import re
 import secrets
@@ -40,14 +40,14 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One who is robbed, and the certificate he had before; one who robs; and a bystander."""
+    """A victim with its current and its older certificate, a thief, and a bystander."""
 
     victim: Uploaded
     older: Uploaded
     thief: Uploaded
     bystander: Uploaded
     forged: SealedKey
-    """The key of the older certificate, sealed as the victim's and signed with a key that is in nobody's ring."""
+    """The key of the older certificate, sealed as the victim's and signed with a key that no ring has."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
@@ -195,7 +195,7 @@ ATTACKS: Final[dict[str, Act]] = {
         at, scene.victim, scene.thief, "ciphertext, signature"
     ),
     "another's wrap": lambda at, scene: copy_wrap(at, scene.victim, scene.thief),
-    "a signature by nobody we know": forge_in_own_name,
+    "a signature by an unknown key": forge_in_own_name,
     "a signature by another in the validator's name": forge_in_the_validators_name,
     "a certificate that points at another key": point_at_another_key,
     "a tenant that was changed": change_the_tenant,

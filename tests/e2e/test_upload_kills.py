@@ -39,7 +39,7 @@ async def chaos(
 
 
 @pytest.mark.parametrize("chaos", CAMPAIGNS, indirect=True, ids=str)
-async def test_whatever_is_killed_every_upload_is_judged_once_and_told_once(chaos: UploadChaos) -> None:
+async def test_whatever_is_killed_every_upload_is_judged_and_published_once(chaos: UploadChaos) -> None:
     await chaos.rage()
     await chaos.calm()
 

@@ -106,7 +106,7 @@ async def test_an_upload_that_is_not_attached_is_stored_and_served_nowhere(platf
     assert visit.certificate == automatic
 
 
-async def test_all_that_is_wrong_with_an_upload_is_told_at_once(platform: Platform) -> None:
+async def test_all_reasons_against_an_upload_are_published_at_once(platform: Platform) -> None:
     late = OURS.issue(a_host(), days=-1, issued_days_ago=20)
     other = OURS.issue(a_host())
     stranger = Authority("Stranger").root.public_bytes(Encoding.PEM).decode()
@@ -264,7 +264,7 @@ async def test_the_same_certificate_of_another_tenant_is_stored_for_each(platfor
     assert len({verdict.data["certificate_id"] for verdict in verdicts}) == 2
 
 
-async def test_a_tenant_whose_uploads_are_switched_off_is_told_so(platform: Platform) -> None:
+async def test_uploads_of_a_tenant_that_may_not_upload_are_rejected(platform: Platform) -> None:
     await platform.ledger.rows("INSERT INTO registry.tenants (tenant, uploads_allowed) VALUES ('off', false)")
 
     verdict = await verdict_on(platform, platform.uploader.upload(OURS.issue(a_host()), tenant="off"))
@@ -272,7 +272,7 @@ async def test_a_tenant_whose_uploads_are_switched_off_is_told_so(platform: Plat
     assert codes_of(verdict) == {"uploads_off"}
 
 
-async def test_after_the_verdict_nothing_is_kept_of_the_upload_but_that_it_was(platform: Platform) -> None:
+async def test_after_the_verdict_neither_bundle_nor_sealed_key_of_an_upload_is_kept(platform: Platform) -> None:
     good = platform.uploader.upload(OURS.issue(a_host()))
     bad = platform.uploader.upload(OURS.issue(a_host(), days=-1, issued_days_ago=20))
 

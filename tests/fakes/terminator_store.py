@@ -91,7 +91,7 @@ class MemoryStore:
         return {host: self.answers[host] for host in hosts if host in self.answers}
 
     async def tell_deployed(self, deployments: Collection[Deployment]) -> None:
-        """Remember what was told."""
+        """Record the deployments."""
         await self._answers()
         self.told.extend(deployments)
 
@@ -100,7 +100,7 @@ class MemoryStore:
             await self.gate.wait()
         if not self.available:
             self.refused += 1
-            raise StoreUnavailableError("the store was told not to answer")
+            raise StoreUnavailableError("the store is set not to answer")
 
 
 class Issuer:
@@ -173,7 +173,7 @@ def authority() -> Authority:
 
 @cache
 def default_certificate() -> tuple[tuple[bytes, ...], bytes]:
-    """Return a certificate that nobody trusts, with its key."""
+    """Return an untrusted certificate with its key."""
     return make(dt.datetime.now(dt.UTC))
 
 

@@ -1,4 +1,4 @@
-"""A platform that lives: domains come, customers upload, visitors visit; and what went wrong meanwhile."""
+"""Traffic on a platform: new domains, uploads and visits, and a record of all failures."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ PAUSE_SECONDS: Final = 0.01  # from one visit to the next: other tests want the 
 
 
 class Life:
-    """What goes on until `end`; every host in *hosts* is visited at every node, by those who trust its roots."""
+    """Traffic until `end`; every host in *hosts* is visited at every node by clients that trust its roots."""
 
     def __init__(self, platform: Platform) -> None:
         self.hosts: Final[dict[str, bytes]] = {}
@@ -55,7 +55,7 @@ class Life:
         self._ending.set()
 
     async def run(self) -> None:
-        """Live until `end`, and finish what is in hand."""
+        """Run the traffic until `end`, and finish what has begun."""
         async with asyncio.TaskGroup() as tasks:
             for _ in range(SHOPS):
                 tasks.create_task(self._repeat(self._open_shop))

@@ -1,4 +1,4 @@
-"""`certsmith` as its users run it: a process with an exit code, and what it wrote."""
+"""Runs `certsmith` as its users do: a process with an exit code and output."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Answer:
 
 
 def environment_of(platform: Platform) -> dict[str, str]:
-    """Return how an operator of *platform* reaches it; he publishes as a user that may do nothing else."""
+    """Return the settings of an operator of *platform*, with the publisher's login for publishing."""
     logins = platform.logins
     return {
         "AMQP_URL": logins.administrator_amqp_url,

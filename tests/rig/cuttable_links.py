@@ -26,12 +26,12 @@ class Wire:
         login, _, _ = self._parts.netloc.rpartition("@")
         return self._parts._replace(netloc=f"{login}@{LOOPBACK}:{self._port}").geturl()
 
-    async def mend(self) -> None:
+    async def restore(self) -> None:
         """Pass on what comes from now on."""
         self._server = await asyncio.start_server(self._pass_on, LOOPBACK, self._port)
 
     async def cut(self) -> None:
-        """End all connections, and let nobody listen."""
+        """End all connections and refuse new ones."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -68,7 +68,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def wire_to(url: str) -> AsyncIterator[Wire]:
     """Yield a wire to the server that *url* names; it is whole."""
     wire = Wire(url)
-    await wire.mend()
+    await wire.restore()
     try:
         yield wire
     finally:

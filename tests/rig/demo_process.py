@@ -57,7 +57,7 @@ class Demo:
         return processes.of_folder(self.folder)
 
     def settings(self) -> dict[str, str]:
-        """Return the settings that it tells a shell with KEEP=1."""
+        """Return the settings in the file that it writes for a shell with KEEP=1."""
         script = f'set -a; . "{self.run / "demo.env"}"; env -0'
         found = subprocess.run(["sh", "-c", script], capture_output=True, check=True, text=True).stdout
         return dict(line.split("=", 1) for line in found.split("\0") if line)

@@ -1,4 +1,4 @@
-"""Facts as they are told, each with the instant at which it was heard."""
+"""Records facts as they are published, each with the instant at which it was received."""
 
 import asyncio
 import json
@@ -36,17 +36,17 @@ class Hearing:
         return [fact for fact in self.facts if fact.type == kind]
 
     async def heard(self, kind: str, holds: Callable[[dict[str, Any]], bool]) -> Fact:
-        """Return the first fact of type *kind* whose data *holds* is true of, as soon as it is told."""
+        """Return the first fact of type *kind* for whose data *holds* returns true, as soon as it is published."""
 
         async def look() -> Fact | None:
             return next((fact for fact in self.all_of(kind) if holds(fact.data)), None)
 
-        found = await until(look, lambda: f"a {kind}; {[fact.data for fact in self.all_of(kind)][-5:]} were told")
+        found = await until(look, lambda: f"a {kind}; {[fact.data for fact in self.all_of(kind)][-5:]} were published")
         assert found is not None
         return found
 
     async def deployed(self, host: str, node: str, *, after: int = 0) -> Fact:
-        """Return the fact that *node* serves *host* at a version above *after*, as soon as it is told."""
+        """Return the fact that *node* serves *host* at a version above *after*, as soon as it is published."""
         return await self.heard(
             "certificate.deployed",
             lambda data: data["domain"] == host and data["node"] == node and data["version"] > after,

@@ -1,7 +1,7 @@
-"""Two terminators that are left alone: database, CA and broker go away, and come back one after the other.
+"""Two terminators during an outage: database, CA and broker go away, and come back one after the other.
 
 Before, both nodes know `known`; `unseen` has a certificate too, and the second node was never asked for it; a new
-certificate for `known` is on its way. The broker comes back last: what hints would have told is found without them.
+certificate for `known` is on its way. The broker comes back last: changes are found without its hints.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ VISITS: Final = 10  # of each node: the kernel says of which worker
 
 
 class Away(StrEnum):
-    """How servers are away."""
+    """How servers go away."""
 
     STOPPED = "stopped"
-    """Nobody listens."""
+    """Connections are refused."""
     FROZEN = "frozen"
     """Connections stand, and new ones are accepted, but nothing is ever answered."""
 
@@ -35,9 +35,9 @@ class Look:
     """What both nodes do while all is away."""
 
     shown: frozenset[int]
-    """The serial numbers of what they show for `known`, to visitors who verify it and get their answer."""
+    """The serial numbers of the certificates that they show for `known` to visitors that verify them."""
     refusals: frozenset[bytes]
-    """What they say, byte for byte, to who asks for names that they do not have."""
+    """What they answer, byte for byte, to a ClientHello for a name that they do not have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Story:
     seconds_until_found: float
     """From when the new certificate was stored until both nodes showed it; the broker was still away."""
     told: frozenset[str]
-    """The nodes that told of its deployment when the broker was back."""
+    """The nodes that published its deployment when the broker was back."""
     ready_again: tuple[Page, ...]
 
 
@@ -73,7 +73,7 @@ class Alone:
         )
 
     async def happen(self) -> Story:
-        """Let it happen, and tell it."""
+        """Run the story and return what was seen."""
         first = await self._begin()
         await self._renew()
         async with self._all_away() as back:
@@ -108,7 +108,7 @@ class Alone:
         return visit.certificate.serial_number
 
     async def _renew(self) -> None:
-        """Have the CA issue a new certificate for `known`, and nobody hear of it yet."""
+        """Let the CA issue a new certificate for `known`, and hold back its answer."""
         held = HoldAnswer()
         self._platform.gate.inject(Endpoint.FINALIZE, held)
         await self._platform.publisher.bare("certificate.renewal_requested", {"domain": self._known})
@@ -137,7 +137,7 @@ class Alone:
         return tuple(await asyncio.gather(*(service.page(name) for service in self._platform.services.values())))
 
     async def _missing_pages(self) -> tuple[Page, ...]:
-        """Return what `/ready` says when everybody has noticed: who hangs is noticed by the heartbeats that fail."""
+        """Return the answers of `/ready` once all services have noticed the outage, by heartbeats if servers hang."""
         pages: tuple[Page, ...] = ()
 
         async def have_noticed() -> bool:
@@ -184,7 +184,7 @@ class Alone:
         return certificate_id, watch.seconds
 
     async def _told(self, certificate_id: str) -> frozenset[str]:
-        """Return the nodes that tell of the deployment, as soon as all do."""
+        """Return the nodes that have published the deployment, as soon as all have."""
         told: set[str] = set()
 
         async def have_all() -> bool:
@@ -193,7 +193,7 @@ class Alone:
                     told.add(data["node"])
             return len(told) == len(self._nodes)
 
-        await until(have_all, lambda: f"both nodes to tell of {certificate_id}; {told} did")
+        await until(have_all, lambda: f"both nodes to publish {certificate_id}; {told} did")
         return frozenset(told)
 
     async def _ready_again(self) -> tuple[Page, ...]:
@@ -210,7 +210,7 @@ class Back:
         self._gone: Final[list[str]] = []
 
     async def take_away(self) -> None:
-        """Take away everything, the database first: nothing that is under way is to be finished."""
+        """Take away everything, the database first, so that nothing under way can be finished."""
         platform = self._platform
         self._gone.extend(["database", "authority", "broker"])
         if self._away is Away.FROZEN:
@@ -222,7 +222,7 @@ class Back:
         await platform.broker.stop()
 
     async def database(self) -> None:
-        """Have it back."""
+        """Bring it back."""
         if self._is_gone("database"):
             if self._away is Away.FROZEN:
                 self._platform.database.thaw()
@@ -230,7 +230,7 @@ class Back:
                 await self._platform.database.resume()
 
     async def authority(self) -> None:
-        """Have it back."""
+        """Bring it back."""
         if self._is_gone("authority"):
             if self._away is Away.FROZEN:
                 self._platform.pebble.thaw()
@@ -238,7 +238,7 @@ class Back:
                 await self._platform.gate.open()
 
     async def broker(self) -> None:
-        """Have it back."""
+        """Bring it back."""
         if self._is_gone("broker"):
             if self._away is Away.FROZEN:
                 self._platform.broker.thaw()
@@ -246,13 +246,13 @@ class Back:
                 await self._platform.broker.resume()
 
     async def everything(self) -> None:
-        """Have all of it back."""
+        """Bring all of it back."""
         await self.database()
         await self.authority()
         await self.broker()
 
     def _is_gone(self, what: str) -> bool:
-        """Say whether *what* is away; from now on it is not."""
+        """Return whether *what* is away, and mark it as back."""
         if what not in self._gone:
             return False
         self._gone.remove(what)

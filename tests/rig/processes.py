@@ -1,4 +1,4 @@
-"""What runs on this machine, by /proc."""
+"""Finds processes and listeners of this machine, by /proc."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ def of_folder(folder: Path) -> dict[int, str]:
 
 
 def listening(ports: list[int]) -> list[int]:
-    """Return those of *ports* on which somebody accepts connections."""
+    """Return those of *ports* that accept connections."""
     found = []
     for port in ports:
         with socket.socket() as probe:

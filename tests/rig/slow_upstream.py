@@ -1,4 +1,4 @@
-"""An upstream that sends much, the second half of it when it is told to."""
+"""An upstream that sends a large download, the second half of it on request."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Strangers: clients that look at what a node says to them and trust none of it."""
+"""Strangers: clients that read what a node answers, and verify nothing."""
 
 import asyncio
 import ssl

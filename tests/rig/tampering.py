@@ -1,4 +1,4 @@
-"""Somebody who stole the database's own administrator writes the tables; what the nodes then say on the wire."""
+"""Writes to the tables as an attacker with the administrator's login, and reads how the nodes answer afterwards."""
 
 import secrets
 from collections.abc import Awaitable, Callable
@@ -42,5 +42,5 @@ async def becomes_refused(node: Node, host: str) -> None:
 
 
 async def refused_with_internal_error(node: Node, host: str) -> bool:
-    """Say whether a handshake for *host* is answered with the alert `internal_error` and nothing else."""
+    """Return whether a handshake for *host* is answered with the alert `internal_error` and nothing else."""
     return await first_words(host, node) == INTERNAL_ERROR

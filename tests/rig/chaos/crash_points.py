@@ -49,7 +49,7 @@ class Aftermath:
     orders_at_ca: int
     certificates_by_ca: int
     served_names: list[str]
-    told_ready: list[str]
+    published_ready: list[str]
     """The certificate's id from each `certificate.ready`."""
 
 
@@ -64,7 +64,7 @@ class Crash:
         self._task: Final = asyncio.create_task(self._happen(servers), name=plan.name)
 
     async def aftermath(self) -> Aftermath:
-        """Return what is left."""
+        """Return the state after the crash, when all is settled."""
         return await asyncio.shield(self._task)
 
     async def end(self) -> None:
@@ -114,5 +114,5 @@ class Crash:
             orders_at_ca=platform.orders_made(),
             certificates_by_ca=(await platform.pebble.issued_certificates())[self._host],
             served_names=visit.names,
-            told_ready=[data["certificate_id"] for kind, data in facts if kind == "certificate.ready"],
+            published_ready=[data["certificate_id"] for kind, data in facts if kind == "certificate.ready"],
         )

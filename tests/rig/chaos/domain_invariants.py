@@ -8,7 +8,7 @@ from dev.platform.platform import Platform
 
 
 async def harm_done(platform: Platform, hosts: Sequence[str]) -> list[str]:
-    """Return a sentence for each harm: a certificate or an order too many, news not told, a crash; reads all facts."""
+    """Return a sentence for each surplus certificate or order, wrong `certificate.ready` and crash; reads all facts."""
     issued = await platform.pebble.issued_certificates()
     facts = await platform.ledger.new_facts()
     told = Counter(
@@ -21,9 +21,9 @@ async def harm_done(platform: Platform, hosts: Sequence[str]) -> list[str]:
             harm.append(f"the CA issued {issued.get(host, 0)} certificates for {host}")
         if [state for state, _ in orders] != ["issued"]:
             harm.append(f"the orders for {host} are {orders}")
-        news = [(name, certificate) for name, certificate in told if name == host]
-        if news != [(host, certificate) for _, certificate in orders]:
-            harm.append(f"of {host} was told {news}")
+        published = [(name, certificate) for name, certificate in told if name == host]
+        if published != [(host, certificate) for _, certificate in orders]:
+            harm.append(f"certificate.ready was published for {host} with {published}")
     return harm + [
         f"a worker of {service.name} ended with {record['exit_code']}"
         for service in platform.services.values()

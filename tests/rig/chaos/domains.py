@@ -1,7 +1,7 @@
-"""Chaos: many domains in flight, and processes killed at random moments, a server's end among them.
+"""Chaos: many domains in flight, processes killed at random moments, and a server that stops or is killed.
 
-What is killed and when follows from a seed; what it meets there does not. The CA takes its time, so that the kills meet
-orders in every state. Whoever is killed is started again at once, as a supervisor does, and nothing else is ever done.
+The seed decides which process is killed and when, but not what that process is doing. The CA answers slowly, so that
+kills meet orders in every state. A killed process is started again at once, as a supervisor does; nothing else is done.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ _SHARES: Final = {Prey.PROVISIONER: 7, Prey.CONTROL: 5, Prey.WORKER: 5, Prey.REL
 
 
 class Blow(StrEnum):
-    """What befalls a server in the midst of it."""
+    """What happens to a server during the campaign."""
 
     BROKER_RESTART = "broker restart"
     BROKER_KILL = "broker kill -9"
@@ -143,9 +143,9 @@ class Chaos:
         return self.platform.logs()
 
     def _check_alive(self) -> None:
-        """Fail if a service has ended that nobody has killed."""
+        """Fail if a service has ended that was not killed."""
         ended = [service.name for service in (*self._provisioners, *self._nodes) if not service.is_running]
-        assert not ended, f"{', '.join(ended)} ended, and nobody has killed it"
+        assert not ended, f"{', '.join(ended)} ended, though they were not killed"
 
     async def _in_flight(self) -> int | None:
         issued = await self._unless_away(self.platform.ledger.issued())
@@ -218,7 +218,7 @@ class Chaos:
         return f"{node.name}, pid {pid}"
 
     async def _strike(self, blow: Blow) -> None:
-        """Let *blow* fall on its server and start that again; nobody else is told."""
+        """Stop or kill the server that *blow* names and start it again; the services get no notice."""
         broker, database = self.platform.broker, self.platform.database
         async with self._blow:
             self.say(f"seed {self.campaign.seed}: {blow}")

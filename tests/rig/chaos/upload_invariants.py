@@ -64,8 +64,8 @@ async def _wrong_news(platform: Platform, sent: Sequence[Sent]) -> list[str]:
     expected = Counter(
         (each.certificate_id, "certificate.ready" if each.code is None else "certificate.rejected") for each in sent
     )
-    return [f"of {name} was told {kind} {answers[name, kind]} times" for name, kind in answers - expected] + [
-        f"of {name} was not told {kind}" for name, kind in expected - answers
+    return [f"{kind} was published {answers[name, kind]} times for {name}" for name, kind in answers - expected] + [
+        f"{kind} was not published for {name}" for name, kind in expected - answers
     ]
 
 

@@ -1,7 +1,7 @@
-"""Chaos for uploads: many on their way, and validators killed at named points and at random moments, judges too.
+"""Chaos for uploads: validators are killed at named points and random moments, and sandbox processes too.
 
-What is killed and when follows from a seed; what it meets there does not. Whoever is killed is started again at once,
-as a supervisor does, and nothing else is ever done.
+The seed decides which process is killed and when, but not what that process is doing. A killed process is started
+again at once, as a supervisor does; nothing else is done.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _PAUSE_SECONDS: Final = (0.2, 0.9)  # from one kill of ours to the next
 _BATCH: Final = 3
 _BATCH_SECONDS: Final = 0.4
 _DATABASE_AWAY_SECONDS: Final = (0.5, 1.5)
-_BLANK_LINES: Final = 230_000  # which take long to read, and may stand before a certificate
+_BLANK_LINES: Final = 230_000  # they are slow to read, and may precede a certificate
 
 
 class Prey(StrEnum):
@@ -50,7 +50,7 @@ class Prey(StrEnum):
 
 
 class Blow(StrEnum):
-    """What befalls a server in the midst of it."""
+    """What happens to a server during the campaign."""
 
     BROKER_RESTART = "broker restart"
     DATABASE_STOP = "database immediate stop"
@@ -120,7 +120,7 @@ class Sent:
 
     @property
     def code(self) -> str | None:
-        """The reason for which it is to be rejected; None: it is to be accepted."""
+        """The code of the reason for its rejection; None if it must be accepted."""
         return self.sort.strip() or None
 
 
@@ -203,7 +203,7 @@ class UploadChaos:
             await self._start(validator, point)
             pid = validator.pid
             status = await self._end_of(validator)
-            assert status == KILLED, f"{validator.name} ended with {status}, and nobody has killed it"
+            assert status == KILLED, f"{validator.name} ended with {status}, though it was not killed"
             died_publishing = self._tokens.taken_by(pid)
             if pid in self._ours:
                 died_at = None

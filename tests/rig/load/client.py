@@ -2,7 +2,7 @@
 
 Two kinds of visitors come: some stay and go on talking, and so many new ones arrive every second, whether or not the
 ones before them are done (but a machine that has no time left is not buried under them). Each verifies chain and name,
-gets an answer, and says goodbye in order. New ones take turns at nodes and TLS versions, and every other one tries to
+gets an answer, and closes in order. New ones alternate between nodes and TLS versions, and every other one tries to
 resume a session.
 
 The file `ready` of the plan is written when all who stay are connected; SIGTERM lets everybody finish, and the report
@@ -28,8 +28,8 @@ from cryptography import x509
 from tests.rig.load.connection import Connection, UnexpectedEndError
 
 _TICK_SECONDS: Final = 0.005
-_TALK_SECONDS: Final = 0.2  # from one line of who stays to the next
-_AT_ONCE: Final = 400  # new visitors who are not done; two seconds' worth of them
+_TALK_SECONDS: Final = 0.2  # between two lines of a visitor that stays
+_AT_ONCE: Final = 400  # new visitors that are not done; two seconds' worth of them
 _VERSIONS: Final = (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2)
 _FAILURES: Final = (OSError, ssl.SSLError, TimeoutError, UnexpectedEndError)
 
@@ -71,13 +71,13 @@ class Record:
     handshakes: list[tuple[str, float, str, str, bool]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     lines: dict[int, int] = field(default_factory=dict)
-    """How many were exchanged by each of those who stay."""
+    """How many lines each visitor that stays has exchanged."""
     visits: int = 0
     """How many new visitors came and were done."""
     seconds: float = 0.0
     """From the first new visitor to the last."""
     idle: float = 0.0
-    """The share of the machine's time meanwhile that nobody needed."""
+    """The share of the machine's time that was idle meanwhile."""
 
 
 class Crowd:
@@ -100,7 +100,7 @@ class Crowd:
             await self._arrive(tasks, stop)
 
     async def _arrive(self, tasks: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        """Let a new visitor come whenever one is due; who is late comes at once."""
+        """Start a new visitor whenever one is due, at once if it is late."""
         started, idle = time.monotonic(), _idle_seconds()
         turns = itertools.cycle(itertools.product((False, True), _VERSIONS, self._plan.places))
         came = 0

@@ -39,12 +39,12 @@ class Report:
     handshakes: tuple[Handshake, ...]
     failures: tuple[str, ...]
     lines: tuple[int, ...]
-    """How many were exchanged by each of those who stayed."""
+    """How many lines each visitor that stayed has exchanged."""
     visits: int
     """How many new visitors came and were done."""
     seconds: float
     idle: float
-    """The share of the machine's time meanwhile that nobody needed."""
+    """The share of the machine's time that was idle meanwhile."""
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -99,9 +99,9 @@ async def load_on(
     rate: int = RATE,
     trusting: bytes = b"",
 ) -> AsyncIterator[Load]:
-    """Yield visitors of *host* at *nodes*; those who stay are connected, and *rate* new ones come a second.
+    """Yield visitors of *host* at *nodes*: *staying* ones are connected, and *rate* new ones come each second.
 
-    They trust the CA's root, and those roots beside it that are given, PEM, as *trusting*.
+    They trust the CA's root and the roots in *trusting* (PEM).
     """
     files = {name: platform.folder / f"load.{name}" for name in ("plan", "ready", "report", "log")}
     plan = Plan(
@@ -128,7 +128,7 @@ async def load_on(
         return files["ready"].exists()
 
     try:
-        await until(is_ready, "all who stay to be connected")
+        await until(is_ready, "all visitors that stay to be connected")
         yield Load(program, files["report"])
     finally:
         await program.end()

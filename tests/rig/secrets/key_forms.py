@@ -40,7 +40,7 @@ def needles_of(pkcs8: bytes) -> dict[str, bytes]:
 
 
 def _secrets_of(pkcs8: bytes) -> dict[str, bytes]:
-    """Return the numbers that nobody else may know, by name: each of them is enough to have the key."""
+    """Return the secret numbers of a key, by name: each of them is enough to have the key."""
     key = load_der_private_key(pkcs8, None)
     match key:
         case ec.EllipticCurvePrivateKey():
@@ -89,7 +89,7 @@ def _in_base64(raw: bytes) -> dict[str, bytes]:
 
 
 def _shared(line: bytes, raw: bytes) -> bool:
-    """Say whether *line* holds eight bytes of *raw*, which no line of other numbers does."""
+    """Return whether *line* holds eight bytes of *raw*, which no line of other numbers does."""
     return any(raw[start : start + 8] in line for start in range(len(raw) - 7))
 
 

@@ -1,6 +1,6 @@
 """The search for private keys in the clear in all that a platform leaves behind.
 
-Files are read as they are. Tables are also read as the database gives them: it compresses what is large.
+Files are read as they are. Tables are also read through the database, because it compresses large values.
 """
 
 from collections.abc import Collection, Mapping

@@ -62,7 +62,7 @@ class BareClient:
                 return
 
     async def flush(self) -> None:
-        """Send what OpenSSL has to say."""
+        """Send the bytes that OpenSSL has written."""
         with contextlib.suppress(SSL.WantReadError):
             while True:
                 await self.send(self.tls.bio_read(65536))

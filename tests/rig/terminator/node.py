@@ -61,7 +61,7 @@ class Rig:
         return written
 
     async def forget(self) -> None:
-        """Have no rows any more, and a node that knows so."""
+        """Delete all rows, and return when the node knows that."""
         asked = {name for names in self.store.asked for name in names}
         self.store.reset()
         for name in asked:
@@ -152,7 +152,7 @@ async def web(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
     """Answer one HTTP request."""
     try:
         request = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:  # a visitor who only looks at the certificate
+    except asyncio.IncompleteReadError:  # a visitor that only looks at the certificate
         writer.close()
         return
     line = request.split(b"\r\n")[0]

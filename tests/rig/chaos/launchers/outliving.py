@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Run the program, and then wait for whoever ends us."""
+    """Run the program, and then wait to be killed."""
     process = subprocess.Popen(sys.argv[2:])
-    with Path(sys.argv[1]).open("a", buffering=1) as file:  # a line at a time, so nobody reads half of one
+    with Path(sys.argv[1]).open("a", buffering=1) as file:  # a line at a time, so that no reader sees half of one
         file.write(f"{process.pid}\n")
         status = process.wait()
         file.write(f"{status if status >= 0 else 128 - status}\n")
