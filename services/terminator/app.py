@@ -1,7 +1,7 @@
-"""The composition root: the sockets and the node first, then the ways to database and broker, as soon as they answer.
+"""The composition root: the sockets and the node come first, the database and the broker as soon as they answer.
 
-A terminator serves before they do, and while they are away: `Node` runs beside them, and never waits for them but in a
-question about a name that it does not know.
+A terminator serves before they answer, and while they are away. `Node` runs in parallel, and waits for the database
+only to look up a name that it does not know yet.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ import structlog
 from services.terminator.adapters.postgres import SERVICE, PostgresStore
 from services.terminator.control.node import Node
 from services.terminator.control.sockets import open_slots, port_of
+from services.terminator.handlers import HINTS, Handlers
 from services.terminator.settings import TerminatorSettings
 from shared.errors import StoreUnavailableError
-from shared.events import CertificateReady, CertificateRevoked, DomainChanged, Incoming
 from shared.messaging.listener import NodeListener
 from shared.messaging.outbox.relay import Relay
 from shared.messaging.publisher import Publisher
@@ -26,15 +26,13 @@ from shared.vault import KeyFiles
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-HINTS: Final = (CertificateReady.type, CertificateRevoked.type, DomainChanged.type)
-# With the relay's own connection there are two to the database.
-_POOL_SIZE: Final = 1
-_TELLING_SECONDS: Final = 1.0  # for what was told last, after the last worker has ended
-_CHECK_SECONDS: Final = 3.0  # who asks whether the process is ready does not wait long
+_POOL_SIZE: Final = 1  # the relay has a second connection to the database, of its own
+_RELAYING_SECONDS: Final = 1.0  # to send the last published events, after the last worker has exited
+_CHECK_SECONDS: Final = 3.0  # a readiness probe does not wait longer
 
 
 async def serve(settings: TerminatorSettings, keys: KeyFiles, stop: asyncio.Event) -> None:
-    """Terminate until *stop* is set, then until what is open has ended, or the grace period."""
+    """Serve until *stop* is set; then drain, at most for the grace period."""
     reader = keys.key_reader()
     store = PostgresStore(settings.node)
     async with AsyncExitStack() as stack:
@@ -59,11 +57,11 @@ async def serve(settings: TerminatorSettings, keys: KeyFiles, stop: asyncio.Even
             return await _missing(node, store, listener)
 
         await stack.enter_async_context(health_server(settings.metrics_host, settings.metrics_port, missing, stop=stop))
-        # What is told while the last connections end is still sent.
+        # Events that are published while the last connections drain are still sent.
         served = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             listening = tasks.create_task(listener.run(served))
-            async with leaving(served, seconds=_TELLING_SECONDS), asyncio.TaskGroup() as using:
+            async with leaving(served, seconds=_RELAYING_SECONDS), asyncio.TaskGroup() as using:
                 store_task = using.create_task(_use_store(settings, store, served))
                 await node.run(stop)
                 served.set()
@@ -73,27 +71,18 @@ async def serve(settings: TerminatorSettings, keys: KeyFiles, stop: asyncio.Even
 
 
 def _listener(settings: TerminatorSettings, node: Node) -> NodeListener:
-    async def on_event(event: Incoming) -> None:
-        match event.data:
-            case CertificateReady(domains=domains):
-                for item in domains:
-                    node.hint(item.domain, cause=event.cause)
-            case DomainChanged(domain=domain):
-                node.hint(domain, cause=event.cause)
-            case CertificateRevoked(certificate_id=certificate_id):
-                node.hint_certificate(certificate_id, cause=event.cause)
-            case _:
-                raise AssertionError(event.type)
-
-    async def on_connected() -> None:
-        node.catch_up()
-
-    url = settings.amqp_url.get_secret_value()
-    return NodeListener(url, service=SERVICE, types=HINTS, on_event=on_event, on_connected=on_connected)
+    handlers = Handlers(node)
+    return NodeListener(
+        settings.amqp_url.get_secret_value(),
+        service=SERVICE,
+        types=HINTS,
+        on_event=handlers.on_event,
+        on_connected=handlers.on_connected,
+    )
 
 
 async def _use_store(settings: TerminatorSettings, store: PostgresStore, served: asyncio.Event) -> None:
-    """Read rows, and relay what is told, from when the database answers until *served*."""
+    """Give *store* a pool as soon as the database answers, and relay published events, until *served*."""
     database_url, amqp_url = settings.database_url.get_secret_value(), settings.amqp_url.get_secret_value()
     async with (
         open_pool(database_url, role="terminator", max_size=_POOL_SIZE) as pool,
@@ -104,7 +93,7 @@ async def _use_store(settings: TerminatorSettings, store: PostgresStore, served:
 
 
 async def _missing(node: Node, store: PostgresStore, listener: NodeListener) -> dict[str, str]:
-    """Return what keeps this node from serving everything, as soon as it changes."""
+    """Return what keeps this node from serving every name in its current state, as `health.Missing` wants it."""
     found = {}
     if node.workers.missing:
         found["workers"] = f"{node.workers.missing} of them do not accept connections"

@@ -1,20 +1,20 @@
-"""What a worker counts, and how the control process calls it at `/metrics`.
+"""The counters and gauges of a worker, which the control process adds up for `/metrics`.
 
-Both sides know the same list, so numbers travel without names. Counts only grow; levels come and go.
+Both sides know the same two lists, so the numbers travel without names.
 """
 
 from enum import IntEnum
 
 
-class Count(IntEnum):
-    """What happened, how often."""
+class WorkerCounter(IntEnum):
+    """Events that a worker counts."""
 
     HANDSHAKES_SERVED = 0
     HANDSHAKES_DEFAULT = 1
-    HANDSHAKES_FAILED = 2  # by TLS: no common version, cipher, ...; the client went away
+    HANDSHAKES_FAILED = 2  # by TLS: no common version, no common cipher, ...; or the client disconnected
     HANDSHAKES_MALFORMED = 3  # no ClientHello
     HANDSHAKES_REFUSED = 4  # the store does not answer, or the sealed key was refused
-    HANDSHAKES_LATE = 5  # slow, or pushed out by newer ones
+    HANDSHAKES_LATE = 5  # past the deadline, or ended to make room for newer ones
     CONTEXTS_BUILT = 6
     UPSTREAMS_DIALLED = 7
     UPSTREAMS_FAILED = 8
@@ -27,28 +27,28 @@ class Count(IntEnum):
     CONNECTIONS_TURNED_AWAY = 15
 
 
-class Level(IntEnum):
-    """How many there are now."""
+class WorkerGauge(IntEnum):
+    """Numbers that a worker has at the moment."""
 
     HANDSHAKES = 0
     CONNECTIONS = 1
     CONTEXTS = 2
 
 
-class Figures:
-    """The numbers of one worker since they were last taken."""
+class Counters:
+    """The counters of one worker, since they were last reported."""
 
-    __slots__ = ("counts",)
+    __slots__ = ("values",)
 
     def __init__(self) -> None:
-        self.counts = [0] * len(Count)
+        self.values = [0] * len(WorkerCounter)
 
-    def add(self, count: Count, amount: int = 1) -> None:
-        """Count *amount* more."""
-        self.counts[count] += amount
+    def add(self, counter: WorkerCounter, amount: int = 1) -> None:
+        """Add *amount* to *counter*."""
+        self.values[counter] += amount
 
     def take(self) -> tuple[int, ...]:
-        """Return all counts and start again at zero."""
-        taken = tuple(self.counts)
-        self.counts = [0] * len(Count)
-        return taken
+        """Return all values and reset them to zero."""
+        values = tuple(self.values)
+        self.values = [0] * len(WorkerCounter)
+        return values

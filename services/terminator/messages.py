@@ -1,10 +1,10 @@
-"""What the control process and a worker say to each other over their socket.
+"""The messages between the control process and a worker, over their socket.
 
-A worker faces the internet, so the control process believes nothing that comes from one: what is not a well-formed
-message of those that workers say ends the connection, and with it the worker.
+A worker faces the internet, so the control process trusts nothing that comes from one: anything except a well-formed
+message of `FROM_WORKER` ends the connection, and with it the worker.
 
-Answers and `Drop`s of a name come in the order in which they became true: whoever gets an answer after a `Drop` may
-rely on it that the store was read after the hint that caused the `Drop`.
+Answers about a name and `Drop`s of it arrive in the order in which they became true. So an answer that follows a `Drop`
+comes from a read of the store that began after the hint that caused the `Drop`.
 """
 
 from dataclasses import dataclass, field
@@ -15,14 +15,14 @@ from shared.process.ipc import Message
 
 @dataclass(frozen=True, slots=True)
 class Ready(Message):
-    """Connections are accepted from now on."""
+    """The worker accepts connections from now on."""
 
     KIND = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Ask(Message):
-    """What is served for *name*? Answered by `Serve`, `NotOurs` or `Refuse` of the same number."""
+    """Asks how *name* is served. Answered by `Serve`, `UnknownName` or `Refuse` of the same number."""
 
     KIND = 2
     number: int
@@ -31,7 +31,7 @@ class Ask(Message):
 
 @dataclass(frozen=True, slots=True)
 class AskChallenge(Message):
-    """Whose HTTP-01 answer stands for *name*? Answered by `Thumbprint` or `Refuse` of the same number."""
+    """Asks for the HTTP-01 answer of host *name*. Answered by `Thumbprint` or `Refuse` of the same number."""
 
     KIND = 3
     number: int
@@ -40,24 +40,24 @@ class AskChallenge(Message):
 
 @dataclass(frozen=True, slots=True)
 class Dropped(Message):
-    """None of my handshakes can show any more what the `Drop` of this number was about."""
+    """Answers the `Drop` of this number: no handshake of the worker can show what was dropped."""
 
     KIND = 4
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Counted(Message):
-    """What happened since the last `Counted`, and how many there are of what comes and goes (`figures`)."""
+class Metrics(Message):
+    """The worker's counters since the last `Metrics`, and its gauges now (see `counters`)."""
 
     KIND = 5
-    counts: tuple[int, ...]
-    levels: tuple[int, ...]
+    counters: tuple[int, ...]
+    gauges: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begin(Message):
-    """How to work: the first message, said once."""
+    """A worker's configuration: its first message, sent once."""
 
     KIND = 16
     handshake_seconds: float
@@ -77,7 +77,7 @@ class Begin(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serve(Message):
-    """This is served for the name, for at most *seconds*; *chain* is DER, leaf first, *key* PKCS #8 DER."""
+    """How the name is served, for at most *seconds*. *chain* is DER, leaf first; *key* is PKCS #8 DER."""
 
     KIND = 17
     number: int
@@ -91,8 +91,8 @@ class Serve(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class NotOurs(Message):
-    """The name is not ours, or has no certificate yet; to be believed for *seconds*."""
+class UnknownName(Message):
+    """The name is not hosted here, or has no certificate yet. Valid for *seconds*."""
 
     KIND = 18
     number: int
@@ -101,7 +101,7 @@ class NotOurs(Message):
 
 @dataclass(frozen=True, slots=True)
 class Refuse(Message):
-    """Nobody knows now, or it must not be served. Not to be remembered."""
+    """The store does not answer, or the name must not be served. The worker must not cache this."""
 
     KIND = 19
     number: int
@@ -109,7 +109,7 @@ class Refuse(Message):
 
 @dataclass(frozen=True, slots=True)
 class Thumbprint(Message):
-    """The thumbprint of the account whose HTTP-01 answer stands for the name; empty when none does."""
+    """The thumbprint of the ACME account with an open order for the host; empty when there is no open order."""
 
     KIND = 20
     number: int
@@ -118,7 +118,7 @@ class Thumbprint(Message):
 
 @dataclass(frozen=True, slots=True)
 class Drop(Message):
-    """Forget what you hold for *domain*, and for what it covers when it is a wildcard. Answered by `Dropped`."""
+    """Asks to forget *domain*, and all names under it when it is a wildcard. Answered by `Dropped`."""
 
     KIND = 21
     number: int
@@ -127,14 +127,14 @@ class Drop(Message):
 
 @dataclass(frozen=True, slots=True)
 class Drain(Message):
-    """Accept what waits in the queues and then nothing more; end when all is done, at the latest in *seconds*."""
+    """Asks to accept only what is queued, and to exit when all connections have ended, at most after *seconds*."""
 
     KIND = 22
     seconds: float
 
 
-FROM_WORKER: Final[dict[int, type[Message]]] = {cls.KIND: cls for cls in (Ready, Ask, AskChallenge, Dropped, Counted)}
+FROM_WORKER: Final[dict[int, type[Message]]] = {cls.KIND: cls for cls in (Ready, Ask, AskChallenge, Dropped, Metrics)}
 FIRST_FROM_CONTROL: Final[dict[int, type[Message]]] = {Begin.KIND: Begin}
 FROM_CONTROL: Final[dict[int, type[Message]]] = {
-    cls.KIND: cls for cls in (Serve, NotOurs, Refuse, Thumbprint, Drop, Drain)
+    cls.KIND: cls for cls in (Serve, UnknownName, Refuse, Thumbprint, Drop, Drain)
 }

@@ -1,7 +1,6 @@
-"""A bounded cache by host name that knows which of its names a domain's row may be about.
+"""A bounded cache by host name that finds its entries under a domain, wildcards included.
 
-A row for a host is about that host; a row for a wildcard is about every host one label below it (RFC 9525 section
-6.3), and about itself.
+A wildcard covers every host one label below it (RFC 9525 section 6.3), and itself. Any other domain covers only itself.
 """
 
 from collections import OrderedDict
@@ -13,27 +12,27 @@ V = TypeVar("V")
 
 
 class NameCache(Generic[V]):
-    """At most *size* values by host name; the one that was not asked for longest goes first."""
+    """At most *size* values by host name; the least recently used is evicted first."""
 
     __slots__ = ("_below", "_size", "_values")
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._values: OrderedDict[str, V] = OrderedDict()
-        self._below: dict[str, set[str]] = {}  # a wildcard -> what is here of itself and one label below it
+        self._below: dict[str, set[str]] = {}  # wildcard -> the names here that it covers
 
     def __len__(self) -> int:
         return len(self._values)
 
     def get(self, name: str) -> V | None:
-        """Return what is here for *name*, and take it for the last to go."""
+        """Return the value of *name*, and mark it as the most recently used."""
         value = self._values.get(name)
         if value is not None:
             self._values.move_to_end(name)
         return value
 
     def put(self, name: str, value: V) -> str | None:
-        """Keep *value* for *name*; return the name that had to go for it, if any."""
+        """Store *value* for *name*; return the name that was evicted for it, if any."""
         self._values[name] = value
         self._values.move_to_end(name)
         if (wildcard := parent_wildcard(name)) is not None:
@@ -45,7 +44,7 @@ class NameCache(Generic[V]):
         return oldest
 
     def drop(self, name: str) -> V | None:
-        """Forget *name* and return what was here for it."""
+        """Remove *name* and return its value."""
         value = self._values.pop(name, None)
         wildcard = parent_wildcard(name)
         if value is not None and wildcard is not None:
@@ -56,11 +55,11 @@ class NameCache(Generic[V]):
         return value
 
     def covered(self, domain: str) -> list[str]:
-        """Return the names here that the row of *domain* may be about."""
+        """Return the names here that *domain* covers."""
         if is_wildcard(domain):
             return list(self._below.get(domain, ()))
         return [domain] if domain in self._values else []
 
     def items(self) -> list[tuple[str, V]]:
-        """Return all that is here."""
+        """Return all names with their values."""
         return list(self._values.items())

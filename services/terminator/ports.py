@@ -1,6 +1,6 @@
-"""What the control process needs from the store.
+"""What the control process needs from the store and from its workers.
 
-Every method may raise `StoreUnavailableError`, and then has done nothing, as far as anybody can know.
+Every method of `Store` may raise `StoreUnavailableError`. The caller must then assume that nothing was done.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ from shared.events import NO_CAUSE, Cause
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Domains by name, read at one instant; *xmin* is that instant as `changed_since` wants it."""
+    """Domains by name, read at one instant. *xmin* is that instant in the form that `changed_since` accepts."""
 
     domains: Mapping[str, Domain]
     xmin: str
@@ -29,7 +29,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """From now on a node serves *certificate_id* for *domain* in every handshake, and nothing older."""
+    """The fact that a node serves *certificate_id* for *domain* in every handshake from now on, and nothing older."""
 
     domain: str
     certificate_id: str
@@ -38,27 +38,27 @@ class Deployment:
     cause: Cause = NO_CAUSE
 
 
-class Audience(Protocol):
-    """Everybody who serves with what the node knows: the workers."""
+class WorkerCaches(Protocol):
+    """The TLS contexts that all workers of the node hold."""
 
     async def drop(self, domain: str) -> None:
-        """Return when none of them can show any more what it held for *domain* when this was called."""
+        """Drop *domain* in all workers; return when no handshake can show what they held for it at the call."""
 
     def drop_soon(self, domain: str) -> None:
-        """Have them drop what they hold for *domain*, before they get any answer that is given after this."""
+        """Drop *domain* in all workers without waiting; answers sent after this call reach them after the drop."""
 
 
 class Store(Protocol):
-    """The rows, and what the terminator tells."""
+    """The rows that the terminator reads, and the deployments that it publishes."""
 
     async def domains(self, names: Collection[str]) -> Snapshot:
-        """Return those of *names* that are registered, hold their name and are not deleted."""
+        """Return the domains among *names* that are registered, hold their name and are not deleted."""
 
     async def changed_since(self, xmin: str) -> Changes:
-        """Return the domains that changed in transactions that a snapshot at *xmin* did not see, deleted ones too."""
+        """Return the domains changed by transactions that a snapshot at *xmin* did not see, deleted ones included."""
 
     async def thumbprints(self, hosts: Collection[str]) -> Mapping[str, str]:
-        """Return for those of *hosts* with an open order the thumbprint that answers HTTP-01."""
+        """Return the thumbprint that answers HTTP-01, for each of *hosts* that has an open order."""
 
-    async def tell_deployed(self, deployments: Collection[Deployment]) -> None:
-        """Record that this node has deployed these, and tell each that is newer than what was recorded before."""
+    async def publish_deployed(self, deployments: Collection[Deployment]) -> None:
+        """Record *deployments* of this node, and publish each that is newer than the one recorded before."""

@@ -1,4 +1,4 @@
-"""What the terminator reads from the environment."""
+"""The terminator's settings, read from the environment."""
 
 import ipaddress
 import os
@@ -19,19 +19,19 @@ def _cores() -> int:
 
 
 def _any_address() -> str:
-    """Return the address that means all of this machine's: both families where IPv6 is there, else IPv4."""
+    """Return the wildcard address: of both families where IPv6 is available, else of IPv4."""
     if socket.has_ipv6:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             try:
                 probe.bind(("::", 0))
             except OSError:
-                return "0.0.0.0"  # noqa: S104 - this service is there for the world
+                return "0.0.0.0"  # noqa: S104 - this service faces the internet
         return "::"
     return "0.0.0.0"  # noqa: S104
 
 
 class TerminatorSettings(ServiceSettings):
-    """How the terminator works; numbers of connections and contexts are for each worker."""
+    """How the terminator works. Limits of connections and contexts apply to each worker."""
 
     service: ClassVar[str] = "terminator"
     model_config = SettingsConfigDict(env_prefix="TERMINATOR_")
@@ -48,24 +48,24 @@ class TerminatorSettings(ServiceSettings):
     workers: int = Field(default_factory=_cores, ge=1, le=1024, description="processes; by default one for each core")
     node: str = Field(default_factory=socket.gethostname, min_length=1, max_length=255, description="this node's name")
     upstream_allow: Words = Field(
-        (), description="networks that upstreams may be in though they are loopback or denied"
+        (), description="networks that upstreams may be in although they are loopback or denied"
     )
-    upstream_deny: Words = Field((), description="networks that upstreams must not be in, as 10.0.0.0/8")
+    upstream_deny: Words = Field((), description="networks that upstreams must not be in, for example 10.0.0.0/8")
     default_certificate_file: Path | None = Field(
         None, description="PEM, leaf first, for names that are not hosted here"
     )
     default_key_file: Path | None = Field(None, description="its private key, PEM")
     handshake_seconds: float = Field(10.0, gt=0, description="from accept until the handshake is done")
     connect_seconds: float = Field(5.0, gt=0, description="until an upstream has answered")
-    idle_seconds: float = Field(3600.0, gt=0, description="after so long without a byte a connection is closed")
-    poll_seconds: float = Field(
-        30.0, gt=0, description="how often the store is asked what has changed, hint or no hint"
+    idle_seconds: float = Field(3600.0, gt=0, description="a connection without a byte for so long is closed")
+    poll_seconds: float = Field(30.0, gt=0, description="how often the store is asked for changes, hints or not")
+    unknown_seconds: float = Field(
+        30.0, gt=0, description="how long a name that is not hosted here is remembered as unknown"
     )
-    unknown_seconds: float = Field(30.0, gt=0, description="how long it is believed that a name is not hosted here")
     max_names: int = Field(20_000, ge=1, description="names whose rows the node keeps")
     max_contexts: int = Field(5_000, ge=1, description="TLS contexts, of 22 KB each, that a worker keeps")
-    max_handshakes: int = Field(4_000, ge=1, description="unfinished at once; beyond it the oldest are ended")
-    max_connections: int = Field(20_000, ge=1, description="open at once; beyond it new ones are ended")
+    max_handshakes: int = Field(4_000, ge=1, description="unfinished at once; beyond it the oldest are closed")
+    max_connections: int = Field(20_000, ge=1, description="open at once; beyond it new ones are closed")
 
     @field_validator("upstream_allow", "upstream_deny", mode="before")
     @classmethod
@@ -86,6 +86,6 @@ class TerminatorSettings(ServiceSettings):
     def _whole(self) -> "TerminatorSettings":
         if (self.default_certificate_file is None) != (self.default_key_file is None):
             raise ValueError(
-                "TERMINATOR_DEFAULT_CERTIFICATE_FILE and TERMINATOR_DEFAULT_KEY_FILE go together; set both or neither"
+                "TERMINATOR_DEFAULT_CERTIFICATE_FILE and TERMINATOR_DEFAULT_KEY_FILE must both be set, or neither"
             )
         return self

@@ -7,7 +7,7 @@ SERVER_NAME, ALPN, SUPPORTED_VERSIONS = 0, 16, 43
 
 
 def vector(data: bytes, width: int) -> bytes:
-    """Return *data* behind its length in *width* bytes."""
+    """Return *data* after its length, which has *width* bytes."""
     return len(data).to_bytes(width) + data
 
 
@@ -40,7 +40,7 @@ def body(
     compressions: bytes = b"\x00",
     after: bytes = b"",
 ) -> bytes:
-    """Return the body of a ClientHello; with None there is no block of extensions at all."""
+    """Return the body of a ClientHello; None leaves out the block of extensions."""
     block = b"" if extensions is None else vector(b"".join(extensions), 2)
     return b"".join(
         (
@@ -61,7 +61,7 @@ def message(content: bytes, *, kind: int = 1) -> bytes:
 
 
 def records(content: bytes, *, sizes: Sequence[int] = (), kind: int = 22) -> bytes:
-    """Return *content* in records, the first of them with as many bytes as *sizes* say, the last with the rest."""
+    """Return *content* in records: one for each of *sizes*, in bytes, and one for the rest."""
     cut = []
     for size in sizes:
         cut.append(content[:size])

@@ -1,4 +1,4 @@
-"""A store in memory, and domains to put into it; certificates are of an authority that only the tests trust."""
+"""A store in memory, and domains for it, with certificates of a CA that only the tests trust."""
 
 import datetime as dt
 import ssl
@@ -33,13 +33,13 @@ TENANT = "acme-shops"
 
 
 class MemoryStore:
-    """Domains in a dictionary; *available* says whether it answers, *gate* when."""
+    """A store whose rows are in a dictionary. *available* says whether it answers, *gate* when."""
 
     def __init__(self) -> None:
         self.rows: dict[str, Domain] = {}
         self.answers: dict[str, str] = {}
         self.changed: dict[str, int] = {}
-        self.told: list[Deployment] = []
+        self.published: list[Deployment] = []
         self.available = True
         self.gate: asyncio.Event | None = None
         self.asked: list[frozenset[str]] = []
@@ -48,11 +48,11 @@ class MemoryStore:
         self._version = 0
 
     def reset(self) -> None:
-        """Have no rows, no answers, and be there."""
+        """Remove all rows and thumbprints, and be available."""
         for name in list(self.rows):
             self.delete(name)
         self.answers.clear()
-        self.told.clear()
+        self.published.clear()
         self.asked.clear()
         self.asked_hosts.clear()
         self.available, self.gate = True, None
@@ -72,7 +72,7 @@ class MemoryStore:
         self.changed[name] = self._version
 
     async def domains(self, names: Collection[str]) -> Snapshot:
-        """Return the rows of *names* as they are when the question comes, once the gate is open."""
+        """Return the rows of *names* as they are at the call, once the gate is open."""
         self.asked.append(frozenset(names))
         found = {name: self.rows[name] for name in names if name in self.rows}
         version = self._version
@@ -80,27 +80,27 @@ class MemoryStore:
         return Snapshot(found, str(version))
 
     async def changed_since(self, xmin: str) -> Changes:
-        """Return what changed after the version *xmin*."""
+        """Return the domains that changed after the version *xmin*."""
         await self._answers()
         return Changes({n: v for n, v in self.changed.items() if v > int(xmin)}, str(self._version))
 
     async def thumbprints(self, hosts: Collection[str]) -> Mapping[str, str]:
-        """Return the answers that stand."""
+        """Return the thumbprints of *hosts*."""
         self.asked_hosts.append(frozenset(hosts))
         await self._answers()
         return {host: self.answers[host] for host in hosts if host in self.answers}
 
-    async def tell_deployed(self, deployments: Collection[Deployment]) -> None:
-        """Record the deployments."""
+    async def publish_deployed(self, deployments: Collection[Deployment]) -> None:
+        """Record *deployments*."""
         await self._answers()
-        self.told.extend(deployments)
+        self.published.extend(deployments)
 
     async def _answers(self) -> None:
         if self.gate is not None:
             await self.gate.wait()
         if not self.available:
             self.refused += 1
-            raise StoreUnavailableError("the store is set not to answer")
+            raise StoreUnavailableError("the test made the store unavailable")
 
 
 class Issuer:
@@ -167,18 +167,18 @@ def a_certificate(id: str, *, valid_from: dt.datetime, valid_to: dt.datetime) ->
 
 @cache
 def authority() -> Authority:
-    """Return the authority that signs all certificates of these tests."""
+    """Return the CA that signs all certificates of these tests."""
     return Authority.create("authority of the terminator's tests")
 
 
 @cache
 def default_certificate() -> tuple[tuple[bytes, ...], bytes]:
-    """Return an untrusted certificate with its key."""
+    """Return an untrusted self-signed certificate, with its key."""
     return make(dt.datetime.now(dt.UTC))
 
 
 def trusting_context(*, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
-    """Return a client's context that trusts that authority."""
+    """Return a client's TLS context that trusts the tests' CA."""
     context = ssl.create_default_context(cadata=authority().pem.decode())
     if alpn:
         context.set_alpn_protocols(list(alpn))
@@ -186,7 +186,7 @@ def trusting_context(*, alpn: tuple[str, ...] = ()) -> ssl.SSLContext:
 
 
 def careless_context() -> ssl.SSLContext:
-    """Return a client's context that trusts everybody."""
+    """Return a client's TLS context that accepts any certificate."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

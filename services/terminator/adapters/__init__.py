@@ -1,1 +1,1 @@
-"""The world outside: PostgreSQL."""
+"""The terminator's adapters: the store on PostgreSQL."""

@@ -1,4 +1,4 @@
-"""The store on PostgreSQL: one query for a whole batch of names, one transaction for what is told."""
+"""The store on PostgreSQL: one query reads a whole batch of names, one transaction publishes a batch of deployments."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -15,9 +15,9 @@ from shared.store import Pool, Row
 from shared.vault import SealedKey
 
 SERVICE: Final = "terminator"
-_CHAINS_KEPT: Final = 1000  # all leaves of an issuer have the same chain; there are few issuers
+_CHAINS_KEPT: Final = 1000  # all leaves of one issuer share a chain, and issuers are few
 
-# The instant is of the same snapshot as the rows, and comes with no row too.
+# xmin is of the same snapshot as the rows. The outer join returns it even if no domain matches.
 _DOMAINS: Final = """
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, domain.name, domain.tenant, domain.version,
     extract(epoch FROM clock_timestamp() - domain.updated_at)::float8 AS changed_seconds_ago,
@@ -41,7 +41,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS xmin, domain.name, max(d
 FROM (SELECT) AS always LEFT JOIN registry.domains AS domain ON domain.changed_xid >= $1::text::xid8
 GROUP BY domain.name
 """
-# Of several open orders for a name the newest is the one that a CA is about to ask for.
+# If a name has several open orders, a CA is about to ask for the newest.
 _THUMBPRINTS: Final = """
 SELECT DISTINCT ON (name) name, answer FROM registry.challenges
 WHERE name = ANY ($1::text[]) AND kind = 'http-01' AND expires_at > now()
@@ -49,7 +49,7 @@ ORDER BY name, created_at DESC
 """
 _DEPLOY: Final = """
 INSERT INTO terminator.deployments AS known (node, domain, certificate_id, version, latency_seconds)
-SELECT $1, told.* FROM unnest($2::text[], $3::text[], $4::bigint[], $5::float8[]) AS told
+SELECT $1, deployed.* FROM unnest($2::text[], $3::text[], $4::bigint[], $5::float8[]) AS deployed
 ON CONFLICT (node, domain) DO UPDATE SET certificate_id = excluded.certificate_id, version = excluded.version,
     latency_seconds = excluded.latency_seconds, deployed_at = now()
 WHERE known.version < excluded.version
@@ -58,7 +58,7 @@ RETURNING domain
 
 
 class PostgresStore:
-    """The rows as the role `certsmith_terminator` may read them; unavailable until a pool is there."""
+    """The rows that the role `certsmith_terminator` may read. It is unavailable until it has a pool."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -67,7 +67,7 @@ class PostgresStore:
 
     @contextmanager
     def using(self, pool: Pool) -> Iterator[None]:
-        """Use *pool* for the length of the block."""
+        """Use *pool* while the block runs."""
         self._pool = pool
         try:
             yield
@@ -80,12 +80,16 @@ class PostgresStore:
         return self._pool is None
 
     async def check(self) -> None:
-        """Return if the database answers."""
-        await self._there().check()
+        """Return if the database answers.
+
+        Raises:
+            StoreUnavailableError: it does not.
+        """
+        await self._ready_pool().check()
 
     async def domains(self, names: Collection[str]) -> Snapshot:
-        """Return those of *names* that are registered, hold their name and are not deleted."""
-        async with self._there().acquire() as connection:
+        """Return the domains among *names* that are registered, hold their name and are not deleted."""
+        async with self._ready_pool().acquire() as connection:
             rows = await connection.fetch(_DOMAINS, list(names))
         by_name: defaultdict[str, list[Row]] = defaultdict(list)
         for row in rows:
@@ -94,37 +98,38 @@ class PostgresStore:
         return Snapshot({name: self._domain(found) for name, found in by_name.items()}, rows[0]["xmin"])
 
     async def changed_since(self, xmin: str) -> Changes:
-        """Return the domains that changed in transactions that a snapshot at *xmin* did not see, deleted ones too."""
-        async with self._there().acquire() as connection:
+        """Return the domains changed by transactions that a snapshot at *xmin* did not see, deleted ones included."""
+        async with self._ready_pool().acquire() as connection:
             rows = await connection.fetch(_CHANGED, xmin)
         return Changes({row["name"]: row["version"] for row in rows if row["name"] is not None}, rows[0]["xmin"])
 
     async def thumbprints(self, hosts: Collection[str]) -> Mapping[str, str]:
-        """Return for those of *hosts* with an open order the thumbprint that answers HTTP-01."""
-        async with self._there().acquire() as connection:
+        """Return the thumbprint that answers HTTP-01, for each of *hosts* that has an open order."""
+        async with self._ready_pool().acquire() as connection:
             rows = await connection.fetch(_THUMBPRINTS, list(hosts))
         return {row["name"]: row["answer"] for row in rows}
 
-    async def tell_deployed(self, deployments: Collection[Deployment]) -> None:
-        """Record that this node has deployed these, and tell each that is newer than what was recorded before."""
+    async def publish_deployed(self, deployments: Collection[Deployment]) -> None:
+        """Record *deployments* of this node, and publish each that is newer than the one recorded before."""
         by_domain = {deployment.domain: deployment for deployment in deployments}
-        told = sorted(by_domain.values(), key=lambda deployment: deployment.domain)  # locks in one order
-        async with self._there().transaction() as connection:
+        # Rows are locked in the order of their names, so that concurrent calls cannot deadlock.
+        ordered = sorted(by_domain.values(), key=lambda deployment: deployment.domain)
+        async with self._ready_pool().transaction() as connection:
             newer = await connection.fetch(
                 _DEPLOY,
                 self._node,
-                [deployment.domain for deployment in told],
-                [deployment.certificate_id for deployment in told],
-                [deployment.version for deployment in told],
-                [deployment.latency_seconds for deployment in told],
+                [deployment.domain for deployment in ordered],
+                [deployment.certificate_id for deployment in ordered],
+                [deployment.version for deployment in ordered],
+                [deployment.latency_seconds for deployment in ordered],
             )
             for row in newer:
                 event = self._event(by_domain[row["domain"]])
                 await outbox.publish(connection, service=SERVICE, event=event)
 
-    def _there(self) -> Pool:
+    def _ready_pool(self) -> Pool:
         if self._pool is None:
-            raise StoreUnavailableError("PostgreSQL or its schema is not there yet")
+            raise StoreUnavailableError("PostgreSQL has not answered yet, or its schema is missing")
         return self._pool
 
     def _event(self, deployment: Deployment) -> Event:
@@ -141,7 +146,7 @@ class PostgresStore:
         )
 
     def _domain(self, rows: list[Row]) -> Domain:
-        """Return the domain that all *rows* are about, one for each of its certificates."""
+        """Return the domain of *rows*, which are one for each of its certificates."""
         first = rows[0]
         certificates = {row["certificate_id"]: self._certificate(row) for row in rows if row["certificate_id"]}
         terms = first["terminate_tls"] or {}
@@ -169,7 +174,7 @@ class PostgresStore:
         )
 
     def _chain(self, chain_id: bytes, certificates: list[bytes]) -> tuple[bytes, ...]:
-        """Return the *certificates*, the very same object for all leaves that have this chain."""
+        """Return *certificates*, as one shared object for all leaves that have this chain."""
         chain = self._chains.get(chain_id)
         if chain is None or chain != tuple(certificates):
             if len(self._chains) >= _CHAINS_KEPT:

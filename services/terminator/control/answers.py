@@ -1,4 +1,4 @@
-"""Answers to what workers ask."""
+"""Answers to the workers' questions."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -19,33 +19,33 @@ from shared.process.ipc import Message
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-_NO_CERTIFICATE_SECONDS: Final = 30.0  # a hint comes as soon as there is one
+_NO_CERTIFICATE_SECONDS: Final = 30.0  # a hint arrives as soon as the name gets a certificate
 
 
 class Answers:
-    """Finds out, opens the key, and answers in the moment in which the answer is true.
+    """Looks a name up, opens its key, and answers.
 
-    Between that moment and the writing of the answer nothing is awaited: so an answer never follows the `Drop` of a
-    hint that it does not know of.
+    Nothing is awaited between the look-up and the sending of the answer. So an answer that follows the `Drop` of a hint
+    was always looked up after that hint.
     """
 
     def __init__(self, catalogue: Catalogue, offers: Offers, store: Store) -> None:
         self._catalogue = catalogue
         self._offers = offers
         self._store = store
-        # Never from memory: an answer must stop when its order does, and a CA may ask a moment after it began.
+        # Thumbprints are not cached: an answer must end with its order, and a CA may ask right after an order begins.
         self._challenges: Batches[str] = Batches(self._thumbprints)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_question(self, channel: Channel, question: messages.Ask | messages.AskChallenge) -> None:
-        """Answer *question* on *channel* as soon as the answer is known."""
+        """Look up the answer to *question* and send it on *channel*."""
         answer = self._answer if isinstance(question, messages.Ask) else self._answer_challenge
         task = asyncio.get_running_loop().create_task(answer(channel, question.number, question.name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def run(self) -> None:
-        """Read what is asked for, until cancelled."""
+        """Read the names that are asked for, until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._catalogue.run())
@@ -64,19 +64,19 @@ class Answers:
             answer = self._answer_about(name, domain, number)
         except StoreUnavailableError:
             STORE_READS_FAILED.inc()
-        except Exception:  # the edge: one row that nobody has thought of must not leave a worker without an answer
+        except Exception:  # the edge: an unforeseen row must not leave a worker without an answer
             log.exception("name_not_answered", domain=name)
         channel.answer(answer)
 
     def _answer_about(self, name: str, domain: Domain | None, number: int) -> Message:
         if domain is None:
-            return messages.NotOurs(number, self._catalogue.nobodys_seconds(name))
+            return messages.UnknownName(number, self._catalogue.unknown_seconds(name))
         try:
             offer = self._offers.offer(domain)
         except OfferRefusedError:
             return messages.Refuse(number)
         if offer is None:
-            return messages.NotOurs(number, _NO_CERTIFICATE_SECONDS)
+            return messages.UnknownName(number, _NO_CERTIFICATE_SECONDS)
         return messages.Serve(
             number=number,
             domain=domain.name,

@@ -1,8 +1,8 @@
-"""Reads by name, many in one query.
+"""Reads by name, many names in one query.
 
-One query runs at a time, for all names that were asked for while the one before ran; who asks for a name that is
-already being read waits for that. So the store sees a bounded load, whatever strangers ask for, and an idle node
-answers at once. A read that was overtaken by a change is repeated before anybody sees its result.
+One query runs at a time, for all names that were asked for during the one before. A caller that asks for a name that is
+already being read shares that read. So the load on the store is bounded, whatever strangers ask for, and an idle node
+answers at once. A read that a change has made outdated is repeated before its result is used.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ V = TypeVar("V")
 
 MAX_NAMES: Final = 256  # in one query
 MAX_WAITING: Final = 20_000
-READ_SECONDS: Final = 3.0  # a client waits at most ten for its handshake
-PACE_SECONDS: Final = 0.005  # from one query to the next, when there is always something to read
+READ_SECONDS: Final = 3.0  # well below the ten that a client has for its handshake
+PACE_SECONDS: Final = 0.005  # at least this long from one query to the next, under constant load
 
 
 class _Reading(Generic[V]):
-    """One name that somebody waits for; *done* is False when the store did not answer."""
+    """The read of one name. *done* is False when the store did not answer."""
 
-    __slots__ = ("done", "overtaken", "value")
+    __slots__ = ("done", "outdated", "value")
 
     def __init__(self) -> None:
         self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.overtaken = False
+        self.outdated = False
         self.value: V | None = None
 
 
 class Batches(Generic[V]):
-    """Reads with *read*, and gives each result to *deliver*, in the very moment in which no change has overtaken it."""
+    """Reads with *read*; passes a result to *deliver* as soon as a read ends that no change has made outdated."""
 
     def __init__(
         self,
@@ -51,15 +51,15 @@ class Batches(Generic[V]):
         self._asked = asyncio.Event()
 
     async def get(self, name: str) -> V | None:
-        """Return what the store has for *name*, read after this call began or, if it is being read, not overtaken.
+        """Return the store's value for *name*, by a new read or by a current one that is not outdated.
 
         Raises:
-            StoreUnavailableError: it does not answer, or too much is being asked of it.
+            StoreUnavailableError: the store does not answer, or too many names are waiting to be read.
         """
         reading = self._readings.get(name)
         if reading is None:
             if len(self._readings) >= MAX_WAITING:
-                raise StoreUnavailableError(f"{MAX_WAITING} names wait to be read")
+                raise StoreUnavailableError(f"{MAX_WAITING} names are waiting to be read")
             reading = _Reading()
             self._readings.put(name, reading)
             self._queue.append(name)
@@ -68,17 +68,17 @@ class Batches(Generic[V]):
             raise StoreUnavailableError("the store does not answer")
         return reading.value
 
-    def overtake(self, domain: str) -> bool:
-        """Read again what is being read and *domain* is about; say whether there is any."""
+    def mark_outdated(self, domain: str) -> bool:
+        """Have the current reads of names that *domain* covers repeated; return whether there are any."""
         names = self._readings.covered(domain)
         for name in names:
             reading = self._readings.get(name)
             assert reading is not None
-            reading.overtaken = True
+            reading.outdated = True
         return bool(names)
 
     async def run(self) -> None:
-        """Read, until cancelled."""
+        """Read the names that are asked for, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             await self._asked.wait()
@@ -93,14 +93,14 @@ class Batches(Generic[V]):
     async def _read_batch(self, names: list[str]) -> None:
         readings = {name: reading for name in names if (reading := self._readings.get(name))}
         for reading in readings.values():
-            reading.overtaken = False
+            reading.outdated = False
         values: Mapping[str, V] | None
         try:
             async with asyncio.timeout(READ_SECONDS):
                 values = await self._read(names)
         except (StoreUnavailableError, TimeoutError):
             values = None
-        except Exception:  # the edge: who waits must be told, and the next batch may be another matter
+        except Exception:  # the edge: callers must get an answer, and the next batch may succeed
             log.exception("batch_not_read")
             values = None
         if values is None:
@@ -108,7 +108,7 @@ class Batches(Generic[V]):
                 self._finish(name, reading, done=False)
             return
         for name, reading in readings.items():
-            if reading.overtaken:
+            if reading.outdated:
                 self._queue.append(name)
                 continue
             reading.value = values.get(name)

@@ -1,14 +1,14 @@
-"""What the node knows of names: rows, bounded, never older than the last hint about them.
+"""The node's cache of names: rows, limited in number, never older than the last hint about them.
 
 Rules:
 
-* What a read returns is kept only if no hint about its name came since the read began (`Batches`).
-* A hint makes what is known of a name *stale*: it is read again before it is used. While the store does not answer a
-  stale row is used all the same: a terminator goes on serving what it has.
-* That a name is nobody's is forgotten at once by a hint, is never concluded from a failure, and is believed for a
-  bounded time, for a bounded number of names that push out no row.
-* What goes from here for want of room must go from the workers too (*on_evicted*), so no worker holds what the node
-  does not know of.
+* The result of a read is kept only if no hint about its name came since the read began (`Batches`).
+* A hint makes the row of a name *stale*: it is read again before it is used. While the store does not answer, a stale
+  row is used all the same: a terminator goes on serving with what it has.
+* That a name is unknown is never concluded from a failure, is forgotten at a hint, and is kept for a limited time, in a
+  cache of limited size that evicts no row.
+* A name that is evicted here must be dropped by the workers too (*on_evicted*). So no worker holds a name that the node
+  does not know.
 """
 
 import asyncio
@@ -30,42 +30,45 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the node held of a domain when a hint came: rows, or that a name was nobody's, or somebody is asking."""
+    """What the node held about a domain when a hint came.
+
+    *rows*: rows of names that it covers. *other*: unknown names that it covers, or reads in progress.
+    """
 
     rows: bool
     other: bool
 
 
 class Catalogue:
-    """Domains by the names that are asked for."""
+    """Finds the domain that decides what a name gets."""
 
-    def __init__(self, store: Store, *, size: int, nobodys_seconds: float, on_evicted: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, *, size: int, unknown_seconds: float, on_evicted: Callable[[str], None]) -> None:
         self._store = store
         self._known: NameCache[_Known] = NameCache(size)
-        self._nobodys: NameCache[float] = NameCache(size)  # until when, loop time
-        self._nobodys_seconds = nobodys_seconds
+        self._unknown: NameCache[float] = NameCache(size)  # valid until (loop time)
+        self._unknown_seconds = unknown_seconds
         self._on_evicted = on_evicted
         self._batches: Batches[Domain] = Batches(self._read, self._keep)
-        self.since: str | None = None  # the instant of the first read, or of the last catching-up
+        self.since: str | None = None  # xmin of the first read, or of the last catch-up
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """How many names have a row here, and how many are known to be nobody's."""
-        return len(self._known), len(self._nobodys)
+        """The numbers of names with a row here, and of unknown names."""
+        return len(self._known), len(self._unknown)
 
     async def find(self, name: str) -> Domain | None:
-        """Return the domain that decides what *name* gets, None when the name is nobody's.
+        """Return the domain that decides what *name* gets, None when the name is unknown.
 
-        The answer is no older than the last hint in the moment of the return: use it before the next await.
+        At the moment of the return, the result is no older than the last hint. Use it before the next await.
 
         Raises:
-            StoreUnavailableError: nothing is known, and the store does not answer.
+            StoreUnavailableError: the name is not cached, and the store does not answer.
         """
         while True:
             known = self._known.get(name)
             if known is not None and not known.stale:
                 return known.domain
-            if known is None and self.nobodys_seconds(name) > 0:
+            if known is None and self.unknown_seconds(name) > 0:
                 return None
             try:
                 await self._batches.get(name)
@@ -74,11 +77,11 @@ class Catalogue:
                 if known is None:
                     raise
                 return known.domain
-            if self._nobodys.get(name) is not None:  # as of this read, though it may not be believed for long
+            if self._unknown.get(name) is not None:  # by this read, even if it is not kept for long
                 return None
 
     async def reread(self, domain: str) -> Domain | None:
-        """Return the row of *domain* as it is now, and know it from now on; None when there is none.
+        """Read the row of *domain*, cache it and return it; None when there is none.
 
         Raises:
             StoreUnavailableError: the store does not answer.
@@ -86,26 +89,26 @@ class Catalogue:
         row = await self._batches.get(domain)
         return row if row is not None and row.name == domain else None
 
-    def nobodys_seconds(self, name: str) -> float:
-        """Return for how long it can be believed that *name* is nobody's; 0 when it cannot."""
-        until = self._nobodys.get(name)
+    def unknown_seconds(self, name: str) -> float:
+        """Return for how many seconds *name* still counts as unknown; 0 when it does not."""
+        until = self._unknown.get(name)
         return 0.0 if until is None else max(0.0, until - asyncio.get_running_loop().time())
 
     def hint(self, domain: str) -> Held:
-        """Believe nothing any more that is known of *domain* and of what it covers."""
-        asked = self._batches.overtake(domain)
+        """Mark everything cached for *domain* and the names it covers as stale."""
+        being_read = self._batches.mark_outdated(domain)
         names = self._known.covered(domain)
         for name in names:
             known = self._known.get(name)
             assert known is not None
             known.stale = True
-        nobodys = self._nobodys.covered(domain)
-        for name in nobodys:
-            self._nobodys.drop(name)
-        return Held(rows=bool(names), other=asked or bool(nobodys))
+        unknown = self._unknown.covered(domain)
+        for name in unknown:
+            self._unknown.drop(name)
+        return Held(rows=bool(names), other=being_read or bool(unknown))
 
     def version_of(self, domain: str) -> int | None:
-        """Return the version at which the row of *domain* is known, None when it is not or is stale."""
+        """Return the cached version of the row of *domain*, None when it is not cached or is stale."""
         known = [self._known.get(name) for name in self._known.covered(domain)]
         versions = {
             None if item.stale else item.domain.version for item in known if item and item.domain.name == domain
@@ -113,7 +116,7 @@ class Catalogue:
         return versions.pop() if len(versions) == 1 else None
 
     def domains_with(self, certificate_id: str) -> set[str]:
-        """Return the known domains that could be served with a certificate."""
+        """Return the cached domains that may be served with the certificate."""
         rows = [known.domain for _, known in self._known.items()]
         return {
             row.name
@@ -122,7 +125,7 @@ class Catalogue:
         }
 
     async def run(self) -> None:
-        """Read what is asked for, until cancelled."""
+        """Read the names that are asked for, until cancelled."""
         await self._batches.run()
 
     async def _read(self, names: Collection[str]) -> Mapping[str, Domain]:
@@ -136,14 +139,14 @@ class Catalogue:
         self._follow(name, domain)
         if domain is None:
             self._known.drop(name)
-            self._nobodys.put(name, asyncio.get_running_loop().time() + self._nobodys_seconds)
+            self._unknown.put(name, asyncio.get_running_loop().time() + self._unknown_seconds)
             return
-        self._nobodys.drop(name)
+        self._unknown.drop(name)
         if (evicted := self._known.put(name, _Known(domain))) is not None:
             self._on_evicted(evicted)
 
     def _follow(self, wildcard: str, domain: Domain | None) -> None:
-        """Have the names that *wildcard* decides follow its row: they must not fall back behind what was seen of it."""
+        """Update the names that *wildcard* decides: none may keep an older version of its row than was read."""
         for name in self._known.covered(wildcard):
             known = self._known.get(name)
             if known is None or known.domain.name != wildcard:

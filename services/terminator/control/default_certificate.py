@@ -1,7 +1,7 @@
 """The platform's own certificate, for names that are not hosted here or have no certificate yet.
 
-Without one in the settings each node makes itself one that nobody trusts: visitors of names that are not hosted here
-get a warning either way, and an answer (421) that says why.
+Without one in the settings, each node makes a self-signed one. Visitors of such names get a browser warning either way,
+and behind it an answer (421) that explains it.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ def load(certificate_file: Path, key_file: Path) -> tuple[tuple[bytes, ...], byt
     """Return the chain (DER, leaf first) and the key (PKCS #8 DER) in two PEM files.
 
     Raises:
-        SettingsError: they cannot be read, or do not belong together.
+        SettingsError: they cannot be read, or are not a certificate and its key.
     """
     try:
         chain = tuple(
@@ -46,7 +46,7 @@ def load(certificate_file: Path, key_file: Path) -> tuple[tuple[bytes, ...], byt
     except OSError as error:
         raise SettingsError(f"the default certificate: {error.filename} cannot be read: {error.strerror}") from None
     except (ValueError, TypeError, SSL.Error) as error:
-        # Not the error's own text: it may quote what it read.
+        # The error's own text is left out: it may quote the key.
         raise SettingsError(
             f"the default certificate: {certificate_file} and {key_file} are not a PEM certificate and its unencrypted "
             f"private key ({type(error).__name__})"

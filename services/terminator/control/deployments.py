@@ -1,4 +1,4 @@
-"""Tells what was deployed: in batches, again and again until the store has taken it."""
+"""Publishes deployments in batches, and retries until the store has accepted them."""
 
 import asyncio
 from typing import Final
@@ -7,16 +7,15 @@ import structlog
 
 from services.terminator.ports import Deployment, Store
 from shared.errors import StoreUnavailableError
+from shared.process.backoff import Backoff
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _BATCH: Final = 200
-_FIRST_DELAY_SECONDS: Final = 0.1
-_MAX_DELAY_SECONDS: Final = 5.0
 
 
-class Telling:
-    """The deployments that are to be told; of one domain only the newest."""
+class Deployments:
+    """The deployments that are not published yet; of each domain only the newest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -24,26 +23,25 @@ class Telling:
         self._added = asyncio.Event()
 
     def add(self, deployment: Deployment) -> None:
-        """Have *deployment* told."""
+        """Have *deployment* published, unless a newer one of its domain is waiting."""
         known = self._waiting.get(deployment.domain)
         if known is None or known.version < deployment.version:
             self._waiting[deployment.domain] = deployment
             self._added.set()
 
     async def run(self) -> None:
-        """Tell, until cancelled."""
-        delay = _FIRST_DELAY_SECONDS
+        """Publish, until cancelled."""
+        backoff = Backoff()
         while True:
             await self._added.wait()
             batch = list(self._waiting.values())[:_BATCH]
             try:
-                await self._store.tell_deployed(batch)
+                await self._store.publish_deployed(batch)
             except StoreUnavailableError as error:
-                log.warning("deployments_not_told", waiting=len(self._waiting), reason=str(error))
-                await asyncio.sleep(delay)
-                delay = min(2 * delay, _MAX_DELAY_SECONDS)
+                log.warning("deployments_not_published", waiting=len(self._waiting), reason=str(error))
+                await asyncio.sleep(backoff.delay())
                 continue
-            delay = _FIRST_DELAY_SECONDS
+            backoff.reset()
             for deployment in batch:
                 if self._waiting.get(deployment.domain) is deployment:
                     del self._waiting[deployment.domain]

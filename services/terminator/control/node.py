@@ -1,4 +1,4 @@
-"""A node: the workers, and what it knows, joined; everything of a terminator but the ways to broker and database."""
+"""A node: its workers, and what it knows. Only the connections to broker and database are made elsewhere (`app`)."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ from services.terminator import messages
 from services.terminator.control import default_certificate
 from services.terminator.control.answers import Answers
 from services.terminator.control.catalogue import Catalogue
-from services.terminator.control.deployments import Telling
+from services.terminator.control.deployments import Deployments
 from services.terminator.control.offers import Offers
 from services.terminator.control.sockets import Slot, port_of
 from services.terminator.control.swaps import Swaps
 from services.terminator.control.workers import Patience, Workers
-from services.terminator.metrics import CACHE_ENTRIES, add_counts, set_levels
+from services.terminator.metrics import CACHE_ENTRIES, add_counters, set_gauges
 from services.terminator.ports import Store
 from services.terminator.settings import TerminatorSettings
 from shared.errors import StoreUnavailableError
@@ -24,12 +24,12 @@ from shared.vault import KeyReader
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-_MEASURE_SECONDS: Final = 1.0
-_LAST_SECONDS: Final = 5.0  # of the grace period are the control process's own: to tell, and to take leave
+_GAUGE_SECONDS: Final = 1.0
+_LAST_SECONDS: Final = 5.0  # of the grace period remain for the control process: to publish, and to disconnect
 
 
 class Node:
-    """Serves on *slots* what *store* says, with keys that *reader* opens."""
+    """Serves the domains of *store* on *slots*, with keys that *reader* opens."""
 
     def __init__(
         self,
@@ -46,20 +46,20 @@ class Node:
         self._catalogue = Catalogue(
             store,
             size=settings.max_names,
-            nobodys_seconds=settings.unknown_seconds,
+            unknown_seconds=settings.unknown_seconds,
             on_evicted=self._on_evicted,
         )
         self._offers = Offers(reader, lambda: datetime.now(UTC))
         self._answers = Answers(self._catalogue, self._offers, store)
-        self._telling = Telling(store)
+        self._deployments = Deployments(store)
         self.workers = Workers(
             slots,
             _begin(settings, slots),
             on_question=self._answers.on_question,
-            on_counted=add_counts,
+            on_metrics=add_counters,
             patience=patience,
         )
-        self._swaps = Swaps(self._catalogue, self._offers, self.workers, self._telling)
+        self._swaps = Swaps(self._catalogue, self._offers, self.workers, self._deployments)
 
     @property
     def is_settled(self) -> bool:
@@ -67,26 +67,26 @@ class Node:
         return self._swaps.are_done
 
     def hint(self, domain: str, *, cause: Cause = NO_CAUSE) -> None:
-        """Something may have changed in the row of *domain*."""
+        """Read the row of *domain* again: it may have changed."""
         self._swaps.hint(domain, cause=cause)
 
     def hint_certificate(self, certificate_id: str, *, cause: Cause = NO_CAUSE) -> None:
-        """Something may have changed about a certificate."""
+        """Read the rows of all domains again that may be served with this certificate."""
         self._swaps.hint_certificate(certificate_id, cause=cause)
 
     def catch_up(self) -> None:
-        """Hints may have been missed: ask the store what has changed, now instead of at the next turn."""
+        """Ask the store for changes now instead of at the next poll: hints may have been lost."""
         self._behind.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until *stop* is set, then until what is open has ended, or the grace period."""
+        """Serve until *stop* is set; then drain, at most for the grace period."""
         async with asyncio.TaskGroup() as tasks:
             chores = [
                 tasks.create_task(self._answers.run()),
                 tasks.create_task(self._swaps.run()),
-                tasks.create_task(self._telling.run()),
+                tasks.create_task(self._deployments.run()),
                 tasks.create_task(self._keep_up()),
-                tasks.create_task(self._measure()),
+                tasks.create_task(self._set_gauges()),
             ]
             await self.workers.run(stop)
             for chore in chores:
@@ -96,7 +96,7 @@ class Node:
         self.workers.drop_soon(name)
 
     async def _keep_up(self) -> None:
-        """Catch up whenever hints may have been missed, and every so often for those that never came."""
+        """Ask the store for changes whenever hints may have been lost, and at every poll."""
         while True:
             try:
                 async with asyncio.timeout(self._poll_seconds):
@@ -107,17 +107,17 @@ class Node:
             try:
                 await self._swaps.catch_up(self._store)
             except StoreUnavailableError as error:
-                log.warning("not_caught_up", reason=str(error))
+                log.warning("catch_up_failed", reason=str(error))
                 await asyncio.sleep(1)
                 self._behind.set()
 
-    async def _measure(self) -> None:
+    async def _set_gauges(self) -> None:
         while True:
-            rows, nobodys = self._catalogue.sizes
+            rows, unknown = self._catalogue.sizes
             CACHE_ENTRIES.labels("rows").set(rows)
-            CACHE_ENTRIES.labels("nobodys").set(nobodys)
-            set_levels(self.workers.levels)
-            await asyncio.sleep(_MEASURE_SECONDS)
+            CACHE_ENTRIES.labels("nobodys").set(unknown)  # the label that operators' dashboards know
+            set_gauges(self.workers.gauges)
+            await asyncio.sleep(_GAUGE_SECONDS)
 
 
 def _begin(settings: TerminatorSettings, slots: tuple[Slot, ...]) -> messages.Begin:

@@ -1,9 +1,9 @@
-"""What a worker may be given for a name: the certificate that the rules choose, with its key opened, or a refusal.
+"""Offers: the certificate that the rules choose for a name, with its key opened; or a refusal.
 
-The rows are not believed where it matters. The key must be signed by a writer that we know, for this tenant and this
-public key (`shared.vault`); the leaf itself must have that public key and cover the domain, and be of its tenant. So
-rows cannot be swapped, copied or forged by who can write the tables. A worker's OpenSSL then checks that the opened key
-is the leaf's. A name whose key is refused fails; no other does.
+Rows are not trusted. The key must be signed by a known writer for this tenant and this public key (`shared.vault`). The
+leaf must have that public key, cover the domain and belong to its tenant. So someone who can write the tables cannot
+swap, copy or forge rows. A worker's OpenSSL then checks that the opened key belongs to the leaf. A refused key affects
+only its own name.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from shared.vault import KeyReader
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-_REFUSED_SECONDS: Final = 30.0  # a refusal is believed, and not logged again; a new version of the row ends it
+_REFUSED_SECONDS: Final = 30.0  # a refusal is repeated without a log line, unless the row has a new version
 _REFUSED_KEPT: Final = 10_000
 
 
 class OfferRefusedError(PermanentError):
-    """What the row asks for must not be served."""
+    """The domain must not be served as its row says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """All that a worker needs for a domain, for *seconds*; nothing of it is kept here."""
+    """Everything that a worker needs to serve a domain for *seconds*. The control process does not keep it."""
 
     certificate_id: str
     chain: tuple[bytes, ...] = field(repr=False)
@@ -44,18 +44,20 @@ class Offer:
 
 
 class Offers:
-    """Opens keys with the vault's secret."""
+    """Makes offers, opening keys with the vault's secret."""
 
     def __init__(self, reader: KeyReader, now: Callable[[], datetime]) -> None:
         self._reader = reader
         self._now = now
-        self._refused: OrderedDict[tuple[str, int], float] = OrderedDict()  # until when
+        self._refused: OrderedDict[tuple[str, int], float] = (
+            OrderedDict()
+        )  # by domain and version: valid until (loop time)
 
     def offer(self, domain: Domain) -> Offer | None:
-        """Return what is served for *domain*; None when it has no certificate yet.
+        """Return the offer for *domain*; None when it has no certificate yet.
 
         Raises:
-            OfferRefusedError: it must not be served; why stands in the log.
+            OfferRefusedError: it must not be served; the log has the reason.
         """
         loop_time = asyncio.get_running_loop().time()
         if self._refused.get((domain.name, domain.version), 0.0) > loop_time:
@@ -72,10 +74,10 @@ class Offers:
         return Offer(certificate_id=certificate.id, chain=chain, key=key, policy=policy, seconds=seconds)
 
     def may_be_outdated(self, domain: Domain) -> bool:
-        """Say whether the key of *domain* is sealed or signed with a ring key that is not here.
+        """Return whether the key of *domain* is sealed or signed with a ring key that this process does not have.
 
-        It may have been sealed anew since its row was read: a rotation changes no version, and gives no hint. Who was
-        refused a moment ago is not looked at again.
+        A rotation may have resealed it since its row was read; that changes no version and sends no hint. The answer is
+        False for a domain that was refused a moment ago.
         """
         if self._refused.get((domain.name, domain.version), 0.0) > asyncio.get_running_loop().time():
             return False
@@ -95,7 +97,7 @@ class Offers:
         if not covers(facts.names, domain.name):
             raise SealError(f"{certificate.id} does not cover {domain.name}")
         if facts.public_key_spki != certificate.key.public_key:
-            raise SealError(f"the key {certificate.key.key_id} is not that of the leaf of {certificate.id}")
+            raise SealError(f"the key {certificate.key.key_id} does not belong to the leaf of {certificate.id}")
         return self._reader.open(certificate.key, tenant=domain.tenant)
 
     def _refuse(self, domain: Domain, certificate: Certificate | None, error: PermanentError, *, until: float) -> None:
@@ -118,5 +120,7 @@ def _chain_of(certificate: Certificate) -> tuple[bytes, ...]:
     chain = (certificate.leaf, *certificate.issuers)
     size = shown_bytes(chain)
     if size > MAX_CHAIN_BYTES:
-        raise NotServableError(f"the chain of {certificate.id} has {size} bytes; no client takes so many")
+        raise NotServableError(
+            f"the chain of {certificate.id} has {size} bytes; clients accept at most {MAX_CHAIN_BYTES}"
+        )
     return chain

@@ -1,8 +1,8 @@
-"""The listening sockets: one for each port and worker slot, made once, handed to each worker of the slot in turn.
+"""The listening sockets: one for each port and worker slot, opened once, passed to each worker of the slot in turn.
 
-The kernel spreads connections over the sockets of a port (SO_REUSEPORT). Closing one of them resets what waits in its
-queue (measured: 96 of 200), so while a worker is being replaced its sockets stay open here, and what waits in them is
-accepted by its successor.
+The kernel spreads connections over the sockets of a port (SO_REUSEPORT). Closing one of them resets the connections in
+its queue (measured: 96 of 200). So while a worker is being replaced, its sockets stay open here, and its successor
+accepts what is queued in them.
 """
 
 import socket
@@ -23,22 +23,22 @@ _KEEPALIVE: Final = (  # tcp(7): peers that vanished without a word are noticed 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """The sockets of one worker at a time."""
+    """The two listening sockets that one worker at a time has."""
 
     https: socket.socket
     http: socket.socket
 
     def close(self) -> None:
-        """Close them here."""
+        """Close the control process's copies."""
         self.https.close()
         self.http.close()
 
 
 @contextmanager
 def open_slots(count: int, *, https: tuple[str, int], http: tuple[str, int]) -> Iterator[tuple[Slot, ...]]:
-    """Listen on the addresses *https* and *http* for *count* workers, as long as the block runs.
+    """Listen on the addresses *https* and *http* for *count* workers, while the block runs.
 
-    Port 0 takes a free one, the same for all.
+    Port 0 stands for any free port, the same for all workers.
 
     Raises:
         SettingsError: an address cannot be listened on.
@@ -80,7 +80,7 @@ def _listen(address: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in _KEEPALIVE:
             listener.setsockopt(socket.IPPROTO_TCP, option, value)
-        if listener.family == socket.AF_INET6:  # "::" takes IPv4 too
+        if listener.family == socket.AF_INET6:  # "::" accepts IPv4 too
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind((address, port))
         listener.listen(BACKLOG)

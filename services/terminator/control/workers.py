@@ -1,4 +1,4 @@
-"""The workers: one for each slot, started, told, replaced when they end, drained at last."""
+"""The workers: one for each slot, started, replaced when it exits, and drained at the end."""
 
 import asyncio
 import contextlib
@@ -13,31 +13,30 @@ import structlog
 
 import services
 from services.terminator import messages
-from services.terminator.control.channel import Channel, OnCounted, OnQuestion
+from services.terminator.control.channel import Channel, OnMetrics, OnQuestion
 from services.terminator.control.sockets import Slot
-from services.terminator.listening import take_new
+from services.terminator.listening import accept_new
 from services.terminator.metrics import WORKERS, WORKERS_ENDED
+from shared.process.backoff import Backoff
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
-_FIRST_DELAY_SECONDS: Final = 0.1
-_MAX_DELAY_SECONDS: Final = 5.0
-_SETTLED_SECONDS: Final = 5.0  # who lived as long is replaced at once
-_LAST_WORDS_SECONDS: Final = 0.5  # for the exit code of one that is ending anyhow
-# All that a worker inherits of the environment: nothing in it can be a secret.
+_SETTLED_SECONDS: Final = 5.0  # a worker that lived this long is restarted without delay
+_EXIT_SECONDS: Final = 0.5  # for a worker that is exiting by itself, to get its exit code
+# The variables that a worker inherits; none of them can hold a secret.
 _INHERITED: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOSTALIASES", "LOCALDOMAIN", "RES_OPTIONS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a worker may be silent, and how long it may take beyond its own limits, before it is killed."""
+    """How long a worker may be silent, and how far it may exceed its own time limits, before it is killed."""
 
     silent_seconds: float = 15.0  # workers report every second
     more_seconds: float = 5.0
 
 
 class Workers:
-    """Keeps one worker running in each of *slots*, as *begin* says."""
+    """Keeps one worker running in each of *slots*, configured by *begin*."""
 
     def __init__(
         self,
@@ -45,61 +44,61 @@ class Workers:
         begin: messages.Begin,
         *,
         on_question: OnQuestion,
-        on_counted: OnCounted,
+        on_metrics: OnMetrics,
         patience: Patience,
     ) -> None:
         self._patience = patience
         self._slots = slots
         self._begin = begin
         self._on_question = on_question
-        self._on_counted = on_counted
+        self._on_metrics = on_metrics
         self._channels: set[Channel] = set()
 
     @property
-    def levels(self) -> list[tuple[int, ...]]:
-        """What each worker has at the moment (`figures.Level`)."""
-        return [channel.levels for channel in self._channels]
+    def gauges(self) -> list[tuple[int, ...]]:
+        """The gauges of each worker (`counters.WorkerGauge`)."""
+        return [channel.gauges for channel in self._channels]
 
     @property
     def missing(self) -> int:
-        """How many slots have no worker that accepts connections."""
+        """The number of slots without a worker that accepts connections."""
         return len(self._slots) - sum(channel.is_ready for channel in self._channels)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Keep them running until *stop* is set, then drain them; return when all have ended."""
+        """Keep the workers running until *stop* is set, then drain them; return when all have exited."""
         async with asyncio.TaskGroup() as tasks:
             for number, slot in enumerate(self._slots):
                 tasks.create_task(self._keep(number, slot, stop))
             await stop.wait()
             for channel in self._channels:
-                channel.say(messages.Drain(self._begin.grace_seconds))
-            for slot in self._slots:  # the workers have them still; when they close them, nobody has
+                channel.send(messages.Drain(self._begin.grace_seconds))
+            for slot in self._slots:  # the workers hold copies; when they close theirs, the sockets are gone
                 slot.close()
 
     async def drop(self, domain: str) -> None:
-        """Return when no worker can show any more what it held for *domain* when this was called."""
+        """Drop *domain* in all workers; return when no handshake can show what they held for it at the call."""
         drops = {channel.drop(domain): channel for channel in self._channels if channel.may_show}
         if not drops:
             return
         _, late = await asyncio.wait(drops, timeout=self._begin.handshake_seconds + self._patience.more_seconds)
         for drop in late:
-            drops[drop].break_off(f"it did not drop {domain}")
+            drops[drop].disconnect(f"it did not drop {domain} in time")
         await asyncio.gather(*late)
 
     def drop_soon(self, domain: str) -> None:
-        """Have all workers drop what they hold for *domain*."""
+        """Drop *domain* in all workers without waiting."""
         for channel in self._channels:
             channel.drop(domain)
 
     async def _keep(self, number: int, slot: Slot, stop: asyncio.Event) -> None:
-        """Keep a worker running in *slot* until *stop* is set and it has ended."""
+        """Keep a worker running in *slot* until *stop* is set and it has exited."""
         loop = asyncio.get_running_loop()
-        delay = _FIRST_DELAY_SECONDS
+        backoff = Backoff()
         while not stop.is_set():
             started_at = loop.time()
             try:
                 code = await self._run_one(slot, stop)
-            except OSError as error:  # no process, no socket, no memory: the other workers go on
+            except OSError as error:  # no process, socket or memory available: the other workers go on
                 code = None
                 log.warning("worker_not_started", slot=number, reason=str(error))
             if stop.is_set():
@@ -108,28 +107,25 @@ class Workers:
             lived_seconds = loop.time() - started_at
             log.error("worker_ended", slot=number, exit_code=code, lived_seconds=round(lived_seconds, 3))
             if lived_seconds >= _SETTLED_SECONDS:
-                delay = _FIRST_DELAY_SECONDS
+                backoff.reset()
                 continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(delay):
-                    await stop.wait()
-            delay = min(2 * delay, _MAX_DELAY_SECONDS)
+            await backoff.pause(stop)
 
     async def _run_one(self, slot: Slot, stop: asyncio.Event) -> int | None:
-        """Run a worker in *slot* until it ends; return its exit code."""
+        """Run a worker in *slot* until it exits; return its exit code."""
         for listener in (slot.https, slot.http):
-            take_new(listener)
+            accept_new(listener)
         ours, theirs = socket.socketpair()
         with ours, theirs:
             process = await _start(theirs, slot)
             theirs.close()
-            channel = Channel(on_question=self._on_question, on_counted=self._on_counted)
+            channel = Channel(on_question=self._on_question, on_metrics=self._on_metrics)
             self._channels.add(channel)
             try:
                 await channel.open(ours)
-                channel.say(self._begin)
+                channel.send(self._begin)
                 if stop.is_set():
-                    channel.say(messages.Drain(self._begin.grace_seconds))
+                    channel.send(messages.Drain(self._begin.grace_seconds))
                 await self._watch(process, channel, stop)
             finally:
                 with contextlib.suppress(ProcessLookupError):
@@ -140,18 +136,18 @@ class Workers:
         return code
 
     async def _watch(self, process: asyncio.subprocess.Process, channel: Channel, stop: asyncio.Event) -> None:
-        """Return when *process* has ended, or is no use any more: then it is killed, with what it still shows."""
+        """Return when *process* has exited, or has stopped responding; the caller kills it then."""
         if await channel.ready:
             log.info("worker_ready", worker_pid=process.pid)
             with WORKERS.track_inprogress():
-                await channel.silence(self._patience.silent_seconds)
+                await channel.wait_for_silence(self._patience.silent_seconds)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.more_seconds if stop.is_set() else _LAST_WORDS_SECONDS):
+            async with asyncio.timeout(self._patience.more_seconds if stop.is_set() else _EXIT_SECONDS):
                 await process.wait()
 
 
 async def _start(control: socket.socket, slot: Slot) -> asyncio.subprocess.Process:
-    """Start a worker with its end of the channel and the sockets of *slot*, and nothing else of ours."""
+    """Start a worker with its end of the socket pair, the sockets of *slot*, and no other descriptor."""
     descriptors = (control.fileno(), slot.https.fileno(), slot.http.fileno())
     root = Path(services.__path__[0]).parent
     return await asyncio.create_subprocess_exec(

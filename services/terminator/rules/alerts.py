@@ -1,4 +1,4 @@
-"""TLS alerts that are sent before, or instead of, a TLS connection (RFC 8446 section 6)."""
+"""TLS alerts that the terminator sends itself, before there is a TLS connection (RFC 8446 section 6)."""
 
 from enum import IntEnum
 
@@ -6,7 +6,7 @@ from shared.errors import PermanentError
 
 
 class Alert(IntEnum):
-    """The descriptions that we send ourselves; all are fatal but the first."""
+    """The descriptions of these alerts. All except the first are fatal."""
 
     CLOSE_NOTIFY = 0
     UNEXPECTED_MESSAGE = 10
@@ -21,13 +21,13 @@ class Alert(IntEnum):
     def record(self) -> bytes:
         """The record that carries the alert in the clear: type alert, version 1.2, two bytes, level fatal.
 
-        RFC 8446 section 5.1: the version of a record is ignored by its reader.
+        RFC 8446 section 5.1: the receiver ignores the version of a record.
         """
         return bytes((21, 3, 3, 0, 2, 2, self))
 
 
 class HelloError(PermanentError):
-    """What a client sent is no ClientHello that could be answered; *alert* tells it why."""
+    """A client sent something that is not an acceptable ClientHello; *alert* is the answer."""
 
     def __init__(self, alert: Alert, message: str) -> None:
         super().__init__(message)
@@ -35,4 +35,4 @@ class HelloError(PermanentError):
 
 
 class PlainHttpError(PermanentError):
-    """A client speaks HTTP to the port for TLS."""
+    """A client sent plain HTTP to the port for TLS."""

@@ -1,16 +1,16 @@
-"""The ClientHello, read before any TLS object exists (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2).
+"""The ClientHello, parsed before any TLS object exists (RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2).
 
-Which certificate, which policy, which upstream: all of it hangs on the name in this message, so it is read first and
-the TLS connection is made with the right context from the start. The bytes are kept as they came, for OpenSSL.
+The name in this message decides the certificate, the policy and the upstream. So it is parsed first, and the TLS
+connection is made with the right context from the start. OpenSSL then gets the bytes unchanged.
 
 Rules:
 
-* The reader takes bytes in any portions, and the message in any records: both may cut it at every byte.
-* The message has at most 16 KiB. Each record brings at least one byte of it behind five of header, so all that is kept
-  has at most six times that, and one record.
-* What OpenSSL would refuse later is refused here with the same alert, before any cryptography is spent.
-* A name is returned in the form that the store has: lower case, no trailing dot, A-labels. What cannot be a host name
-  (an IP address, which RFC 6066 section 3 forbids; other characters) is no name at all: nobody's domain.
+* The reader accepts bytes in any portions, and the message in any records: both may split it at every byte.
+* The message has at most 16 KiB. Each record adds at least one byte of it to its header of five, so the bytes that are
+  kept are at most six times the message, and one record.
+* What OpenSSL would refuse later is refused here with the same alert, before any cryptography is spent on it.
+* A name is returned in the form that the store has: lower case, no trailing dot, A-labels. Anything that cannot be a
+  host name (an IP address, which RFC 6066 section 3 forbids; other characters) counts as no name: no domain matches it.
 """
 
 import re
@@ -39,7 +39,7 @@ _SERVER_NAME: Final = 0
 _ALPN: Final = 16
 _SUPPORTED_VERSIONS: Final = 43
 _HOST_NAME: Final = 0
-_MAX_HOST_NAME: Final = 255  # what OpenSSL takes
+_MAX_HOST_NAME: Final = 255  # OpenSSL's limit
 
 # Letters, digits, hyphens; underscores too, which a wildcard may cover. A last label of digits only is an address.
 _NAME: Final = re.compile(
@@ -49,35 +49,35 @@ _NAME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientHello:
-    """What a client asks for; *server_name* is None when it named no host that could be anybody's domain."""
+    """What a client asks for. *server_name* is None when it sent no name, or one that cannot be a host name."""
 
     server_name: str | None
     alpn: tuple[bytes, ...] = ()
 
 
 def host_name(text: bytes) -> str | None:
-    """Return *text* as the store has names, None when it is no host name."""
+    """Return *text* in the form that the store has, None when it is not a host name."""
     lowered = text.lower()
     match = _NAME.fullmatch(lowered[:-1] if lowered.endswith(b".") else lowered)
     return match[0].decode("ascii") if match else None
 
 
 class HelloReader:
-    """Collects a client's first bytes until they are a whole ClientHello; *kept* are all of them, as they came."""
+    """Collects a client's first bytes until they hold a whole ClientHello; *kept* has all of them, unchanged."""
 
     __slots__ = ("_at", "_message", "kept")
 
     def __init__(self) -> None:
         self.kept = bytearray()
-        self._at = 0  # where the next record begins in what was kept
+        self._at = 0  # offset in `kept` of the next record
         self._message = bytearray()
 
     def feed(self, data: bytes | memoryview) -> ClientHello | None:
         """Return the ClientHello when *data* completes it, None while more is needed.
 
         Raises:
-            HelloError: it can be none, or none that could be answered.
-            PlainHttpError: the client speaks HTTP.
+            HelloError: it is not a ClientHello, or not an acceptable one.
+            PlainHttpError: the client sent plain HTTP.
         """
         self.kept += data
         while True:
@@ -89,7 +89,7 @@ class HelloReader:
                 return parse(body)
 
     def _next_fragment(self) -> bytes | None:
-        """Return what the next record holds, None while the record is not whole."""
+        """Return the content of the next record, None while the record is incomplete."""
         header = self.kept[self._at : self._at + _RECORD_HEADER]
         _check_record(header, first=self._at == 0)
         if len(header) < _RECORD_HEADER:
@@ -102,7 +102,7 @@ class HelloReader:
         return bytes(self.kept[start:end])
 
     def _whole_body(self) -> bytes | None:
-        """Return the body of the ClientHello when all of it is here."""
+        """Return the body of the ClientHello, None while it is incomplete."""
         if self._message[0] != _CLIENT_HELLO:
             raise HelloError(Alert.UNEXPECTED_MESSAGE, f"a ClientHello was expected, not message {self._message[0]}")
         if len(self._message) < _MESSAGE_HEADER:
@@ -116,12 +116,12 @@ class HelloReader:
 
 
 def _check_record(header: bytes | bytearray, *, first: bool) -> None:
-    """Refuse what cannot begin a record of a ClientHello, as early as it shows."""
+    """Refuse a *header* that cannot belong to a record of a ClientHello, as early as its bytes allow."""
     if not header:
         return
     if header[0] != _HANDSHAKE:
         if first and chr(header[0]).isupper():
-            raise PlainHttpError("the client speaks HTTP to the port for TLS")
+            raise PlainHttpError("the client sent plain HTTP to the port for TLS")
         raise HelloError(Alert.UNEXPECTED_MESSAGE, f"a record of type 22 was expected, not {header[0]}")
     if len(header) > 1 and header[1] != _MAJOR_VERSION:
         raise HelloError(Alert.PROTOCOL_VERSION, f"a record of major version {header[1]}")
@@ -134,7 +134,7 @@ def parse(body: bytes) -> ClientHello:
     """Return what the *body* of a ClientHello asks for.
 
     Raises:
-        HelloError: it is malformed, says something twice, or speaks no version that we speak.
+        HelloError: it is malformed, has an extension twice, or offers neither TLS 1.2 nor TLS 1.3.
     """
     if len(body) < _VERSION_AND_RANDOM:
         raise _malformed("the message ends early")
@@ -165,13 +165,13 @@ def _extensions(body: bytes, at: int) -> dict[int, bytes]:
         if at > len(block):
             raise _malformed("an extension ends early")
         if kind in found:  # RFC 8446 section 4.2
-            raise HelloError(Alert.ILLEGAL_PARAMETER, f"extension {kind} is there twice")
+            raise HelloError(Alert.ILLEGAL_PARAMETER, f"extension {kind} appears twice")
         found[kind] = block[start:at]
     return found
 
 
 def _check_version(legacy: int, supported: bytes | None) -> None:
-    """Refuse a client that speaks neither TLS 1.2 nor TLS 1.3."""
+    """Refuse a client that offers neither TLS 1.2 nor TLS 1.3."""
     if supported is None:
         spoken = legacy >= _TLS12
     else:
@@ -181,11 +181,11 @@ def _check_version(legacy: int, supported: bytes | None) -> None:
         pairs = range(0, len(versions), 2)
         spoken = any(int.from_bytes(versions[at : at + 2]) in (_TLS12, _TLS13) for at in pairs)
     if not spoken:
-        raise HelloError(Alert.PROTOCOL_VERSION, "the client speaks no TLS 1.2 or 1.3")
+        raise HelloError(Alert.PROTOCOL_VERSION, "the client offers neither TLS 1.2 nor TLS 1.3")
 
 
 def _server_name(extension: bytes | None) -> str | None:
-    """Return the host that RFC 6066 section 3 lets a client name."""
+    """Return the host in the server_name extension (RFC 6066 section 3)."""
     if extension is None:
         return None
     names, end = _vector(extension, 0, 2)
@@ -197,12 +197,12 @@ def _server_name(extension: bytes | None) -> str | None:
     if end != len(names):  # "MUST NOT contain more than one name of the same name_type"
         raise HelloError(Alert.ILLEGAL_PARAMETER, "more than one server name")
     if len(name) > _MAX_HOST_NAME or 0 in name:
-        raise HelloError(Alert.UNRECOGNIZED_NAME, "a server name that is too long, or has a NUL")
+        raise HelloError(Alert.UNRECOGNIZED_NAME, "a server name that is too long or contains a NUL")
     return host_name(name)
 
 
 def _protocols(extension: bytes | None) -> tuple[bytes, ...]:
-    """Return the application protocols that RFC 7301 section 3.1 lets a client offer."""
+    """Return the protocols in the ALPN extension (RFC 7301 section 3.1)."""
     if extension is None:
         return ()
     listed, end = _vector(extension, 0, 2)
@@ -219,11 +219,11 @@ def _protocols(extension: bytes | None) -> tuple[bytes, ...]:
 
 
 def _vector(data: bytes, at: int, width: int) -> tuple[bytes, int]:
-    """Return the vector at *at*, whose length stands in *width* bytes before it, and where it ends."""
+    """Return the vector at *at*, which starts with its length in *width* bytes, and the offset of its end."""
     start = at + width
     end = start + int.from_bytes(data[at:start])
     if start > len(data) or end > len(data):
-        raise _malformed("a length points behind the end")
+        raise _malformed("a length points past the end")
     return data[start:end], end
 
 

@@ -1,4 +1,4 @@
-"""Which certificate a name gets, and for how long that can be believed. Pure: the time is an argument."""
+"""Which certificate a name gets, and for how long that choice is valid. Pure: the time is an argument."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ _TLS13: Final = 0x0304
 _VERSIONS: Final = {"1.2": _TLS12, "1.3": _TLS13}
 _PASSTHROUGH: Final = "passthrough://"
 
-LONGEST_SECONDS: Final = 24 * 3600.0  # an answer is believed, if nothing says otherwise before
+LONGEST_SECONDS: Final = 24 * 3600.0  # a choice is valid at most this long
 
 
 class NotServableError(PermanentError):
-    """A row asks for what this release cannot do; doing less than it asks would be wrong."""
+    """A row asks for something that this release does not support; serving it without that would be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A stored certificate as its row says; the leaf itself is believed where it matters (`control.offers`)."""
+    """A stored certificate, as its row describes it; `control.offers` checks the leaf itself before it is served."""
 
     id: str
     tenant: str
@@ -34,7 +34,7 @@ class Certificate:
     key: SealedKey | None  # None: erased
 
     def is_valid_at(self, instant: datetime) -> bool:
-        """Say whether *instant* lies in the period of validity, both ends included (RFC 5280 section 4.1.2.5)."""
+        """Return whether *instant* is within the validity period, both ends included (RFC 5280 section 4.1.2.5)."""
         return self.not_before <= instant <= self.not_after
 
 
@@ -45,42 +45,42 @@ class Domain:
     name: str
     tenant: str
     version: int
-    changed_seconds_ago: float  # when it was read
+    changed_seconds_ago: float  # at the time of the read
     upstream: str
     terminate_tls: Mapping[str, object]
-    named: Certificate | None  # by terminate_tls
+    named: Certificate | None  # by server_certificate_id in terminate_tls
     attached: Certificate | None
     automatic: Certificate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How TLS is spoken for a domain."""
+    """The TLS versions of a domain."""
 
     lowest_version: int = _TLS12
     highest_version: int = _TLS13
 
 
 def candidates(name: str) -> tuple[str, ...]:
-    """Return the domains whose rows decide what *name* gets, the first that is there wins."""
+    """Return the domains that may decide what *name* gets; the first of them that is registered does."""
     wildcard = parent_wildcard(name)
     return (name,) if wildcard is None or wildcard == name else (name, wildcard)
 
 
 def decide(name: str, domains: Mapping[str, Domain]) -> Domain | None:
-    """Return the one of *domains*, by name, that decides what *name* gets.
+    """Return the domain in *domains* (by name) that decides what *name* gets.
 
-    A domain without a certificate hides the wildcard above it: that may be somebody else's.
+    A domain without a certificate hides the wildcard above it, which may belong to another tenant.
     """
     return next((domains[candidate] for candidate in candidates(name) if candidate in domains), None)
 
 
 def choose(domain: Domain, *, now: datetime) -> tuple[Certificate | None, float]:
-    """Return the certificate that *domain* is served with, and for how many seconds that is so.
+    """Return the certificate for *domain*, and the seconds for which this choice is valid.
 
-    One that is named in `terminate_tls` beats all; then the attached one if valid now, the automatic one if valid, the
-    attached one though it is not. Last an automatic one that is not valid: its visitors learn what is wrong from their
-    browser, which they would not from a certificate for another name.
+    A certificate named in `terminate_tls` always wins. Otherwise the order is: the attached one if valid now, the
+    automatic one if valid now, the attached one although invalid, the automatic one although invalid. With an invalid
+    certificate of the right name, browsers tell visitors what is wrong; with one for another name they would not.
     """
     order = [item for item in (domain.named, domain.attached, domain.automatic) if item is not None]
     chosen = domain.named or next((item for item in order if item.is_valid_at(now)), order[0] if order else None)
@@ -88,28 +88,28 @@ def choose(domain: Domain, *, now: datetime) -> tuple[Certificate | None, float]
 
 
 def _seconds_until_change(certificates: Iterable[Certificate], now: datetime) -> float:
-    """Return when the next of *certificates* becomes valid or invalid."""
-    # The last instant of validity belongs to it, so the change comes right after.
+    """Return the seconds until the next of *certificates* becomes valid or invalid."""
+    # The last instant of a validity period belongs to it, so the change comes right after it.
     instants = (at for item in certificates for at in (item.not_before, item.not_after + timedelta.resolution))
     return min([(instant - now).total_seconds() for instant in instants if instant > now] + [LONGEST_SECONDS])
 
 
 def policy_of(domain: Domain) -> Policy:
-    """Return how TLS is spoken for *domain*.
+    """Return the TLS policy of *domain*.
 
     Raises:
-        NotServableError: its row asks for what this release cannot do.
+        NotServableError: its row asks for something that this release does not support.
     """
     if domain.upstream.startswith(_PASSTHROUGH):
-        raise NotServableError(f"{domain.name} is to be passed through undecrypted, which this release cannot do")
+        raise NotServableError(f"{domain.name} has a passthrough:// upstream, which this release does not support")
     terms = {"min_version": "1.2", "max_version": "1.3", **domain.terminate_tls}
     if terms.get("mutual_tls_certificate_authorities"):
-        raise NotServableError(f"{domain.name} asks for client certificates, which this release cannot check")
+        raise NotServableError(f"{domain.name} requires client certificates, which this release does not support")
     if terms.get("server_certificate_id") and domain.named is None:
-        raise NotServableError(f"{domain.name} names a certificate in terminate_tls that is not there")
+        raise NotServableError(f"{domain.name} names a certificate in terminate_tls that does not exist")
     try:
         return Policy(
             lowest_version=_VERSIONS[str(terms["min_version"])], highest_version=_VERSIONS[str(terms["max_version"])]
         )
     except KeyError as error:
-        raise NotServableError(f"{domain.name} asks for TLS {error}, which is no version known here") from None
+        raise NotServableError(f"{domain.name} asks for TLS {error}; supported versions are 1.2 and 1.3") from None

@@ -1,4 +1,4 @@
-"""Starts a worker: only the control process does, with open sockets as its arguments."""
+"""Starts a worker. Only the control process runs this, with open sockets as arguments."""
 
 import signal
 import sys
@@ -6,8 +6,8 @@ import sys
 
 def main(arguments: list[str]) -> int:
     """Run a worker on the file descriptors that *arguments* name: link, port for TLS, port 80."""
-    # The control process decides when a worker ends; a signal to the whole process group reaches it too, and the
-    # imports take long enough to be hit by one.
+    # The control process decides when a worker exits, but a signal to the whole process group reaches the worker too,
+    # perhaps during the imports, which take long. So signals are ignored before anything is imported.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     from services.terminator.worker.process import run  # noqa: PLC0415 - see above

@@ -1,4 +1,4 @@
-"""A worker's composition root: what it was told, the link, and the two ports, until it is to drain."""
+"""A worker's composition root: it joins the link and the two ports as `Begin` says, and drains when asked to."""
 
 import asyncio
 import contextlib
@@ -12,33 +12,33 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.terminator import messages
-from services.terminator.counters import Figures
-from services.terminator.listening import empty, refuse_new
+from services.terminator.counters import Counters
+from services.terminator.listening import refuse_new, wait_until_empty
 from services.terminator.worker.connections import Connections
-from services.terminator.worker.deadlines import Watch
-from services.terminator.worker.http.port80 import Plain
+from services.terminator.worker.deadlines import Deadlines
+from services.terminator.worker.http.port80 import Port80, Port80Resources
 from services.terminator.worker.link import ControlLink
-from services.terminator.worker.log import complain_of, note
-from services.terminator.worker.resources import Resources
-from services.terminator.worker.tls.client_hello_wait import Greeting
+from services.terminator.worker.log import log_info, log_unexpected
+from services.terminator.worker.tls.client_hello_wait import ClientHelloResources, ClientHelloWait
 from services.terminator.worker.tls.contexts import Contexts, Entry
-from services.terminator.worker.tls.pending_handshakes import Unshown
+from services.terminator.worker.tls.pending_handshakes import PendingHandshakes
+from services.terminator.worker.tls.records import Buffers
 from services.terminator.worker.upstream.dialling import Dialler
 from shared.tls import new_context
 
 SWEEP_SECONDS: Final = 0.25
 REPORT_SECONDS: Final = 1.0
-PARTING_SECONDS: Final = 3.0
-QUEUE_SECONDS: Final = 2.0  # for what waits in the queues of the listening sockets when the worker is to end
-_OTHER_FILES: Final = 64  # what else a process has open
+LINGERING_SECONDS: Final = 3.0
+QUEUE_SECONDS: Final = 2.0  # to accept what is queued in the listening sockets when the worker drains
+_OTHER_FILES: Final = 64  # that a worker has open besides connections
 BACKLOG: Final = 4096
-IDLE_SWEEPS: Final = 4  # a connection is idle after this many looks without a byte,
-HALF_CLOSED_SWEEPS: Final = 1  # and after this many when one side has ended: the other has most likely gone
+IDLE_SWEEPS: Final = 4  # a connection is idle after this many checks without a byte,
+HALF_CLOSED_SWEEPS: Final = 1  # or after this many when one side has ended: the other has most likely vanished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sockets:
-    """What a worker is started with: its link, and its slot's listening sockets."""
+    """The sockets that a worker is started with: its link, and its slot's listening sockets."""
 
     control: socket.socket
     https: socket.socket
@@ -46,36 +46,45 @@ class Sockets:
 
 
 class Draining:
-    """Whether the worker is to end, and how long that may take."""
+    """Whether the control process has asked this worker to drain, and for how long that may take."""
 
     def __init__(self, seconds: float) -> None:
         self.asked = asyncio.Event()
         self.seconds = seconds
 
     def ask(self, seconds: float | None) -> None:
-        """End, in *seconds* at the latest; None: as was said at the beginning."""
+        """Drain within *seconds*; None stands for the grace period of `Begin`."""
         if not self.asked.is_set():
             self.seconds = self.seconds if seconds is None else seconds
             self.asked.set()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ports:
+    """The resources of the two ports; both have the same link, connections, counters and deadlines."""
+
+    tls: ClientHelloResources
+    http: Port80Resources
+
+
 async def serve(begin: messages.Begin, sockets: Sockets) -> None:
-    """Serve as *begin* says until the control process asks to drain, or has ended."""
+    """Serve as *begin* says until the control process asks to drain, or has exited."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_on_exception)
     draining = Draining(begin.grace_seconds)
-    resources = _resources(begin, draining)
-    await loop.create_unix_connection(lambda: resources.link, sock=sockets.control)
+    ports = _ports(begin, draining)
+    resources, link = ports.tls, ports.tls.link
+    await loop.create_unix_connection(lambda: link, sock=sockets.control)
     servers = [
-        await loop.create_server(functools.partial(Greeting, resources), sock=sockets.https, backlog=BACKLOG),
-        await loop.create_server(functools.partial(Plain, resources), sock=sockets.http, backlog=BACKLOG),
+        await loop.create_server(functools.partial(ClientHelloWait, ports.tls), sock=sockets.https, backlog=BACKLOG),
+        await loop.create_server(functools.partial(Port80, ports.http), sock=sockets.http, backlog=BACKLOG),
     ]
-    resources.link.say(messages.Ready())
+    link.send(messages.Ready())
     async with asyncio.TaskGroup() as tasks:
         chores = [
             tasks.create_task(_every(SWEEP_SECONDS, functools.partial(_sweep, resources))),
             tasks.create_task(_every(REPORT_SECONDS, functools.partial(_report, resources))),
-            tasks.create_task(_every(begin.idle_seconds / IDLE_SWEEPS, functools.partial(_end_idle, resources))),
+            tasks.create_task(_every(begin.idle_seconds / IDLE_SWEEPS, functools.partial(_close_idle, resources))),
         ]
         await draining.asked.wait()
         await _drain(resources, servers, sockets, draining.seconds)
@@ -84,47 +93,71 @@ async def serve(begin: messages.Begin, sockets: Sockets) -> None:
     _report(resources)
 
 
-def _resources(begin: messages.Begin, draining: Draining) -> Resources:
-    figures, unshown, contexts = Figures(), Unshown(), Contexts(begin.max_contexts)
-    # Each connection has an upstream's beside it.
-    most_connections = (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES) // 2
-    return Resources(
+def _ports(begin: messages.Begin, draining: Draining) -> _Ports:
+    counters, pending, contexts = Counters(), PendingHandshakes(), Contexts(begin.max_contexts)
+    connections = Connections(min(begin.max_connections, _most_connections()), counters)
+    link = ControlLink(contexts=contexts, pending=pending, counters=counters, on_drain=draining.ask)
+    buffers = Buffers()
+    lingering = Deadlines(LINGERING_SECONDS, begin.max_handshakes)
+    requests = Deadlines(begin.handshake_seconds, begin.max_handshakes)
+    tls = ClientHelloResources(
+        connections=connections,
+        counters=counters,
+        buffers=buffers,
+        lingering=lingering,
+        requests=requests,
         contexts=contexts,
-        unshown=unshown,
-        figures=figures,
-        link=ControlLink(contexts=contexts, unshown=unshown, figures=figures, on_drain=draining.ask),
-        dialler=Dialler(
-            allow=tuple(map(ipaddress.ip_network, begin.upstream_allow)),
-            deny=tuple(map(ipaddress.ip_network, begin.upstream_deny)),
-            own_ports=begin.own_ports,
-            seconds=begin.connect_seconds,
-        ),
-        # One certificate for whoever names nobody: nothing of one such visitor resumes for another.
+        link=link,
+        handshakes=Deadlines(begin.handshake_seconds, begin.max_handshakes),
+        pending=pending,
+        dialler=_dialler(begin),
+        # One certificate for all clients that name no hosted domain: no session of one such client resumes for another.
         default=Entry(math.inf, context=new_context(begin.default_chain, begin.default_key, resumable=False)),
-        handshakes=Watch(begin.handshake_seconds, begin.max_handshakes),
-        requests=Watch(begin.handshake_seconds, begin.max_handshakes),
-        partings=Watch(PARTING_SECONDS, begin.max_handshakes),
-        connections=Connections(min(begin.max_connections, most_connections), figures),
+    )
+    http = Port80Resources(
+        connections=connections,
+        counters=counters,
+        buffers=buffers,
+        lingering=lingering,
+        requests=requests,
+        link=link,
         redirect_port=begin.redirect_port,
+    )
+    return _Ports(tls=tls, http=http)
+
+
+def _dialler(begin: messages.Begin) -> Dialler:
+    return Dialler(
+        allow=tuple(map(ipaddress.ip_network, begin.upstream_allow)),
+        deny=tuple(map(ipaddress.ip_network, begin.upstream_deny)),
+        own_ports=begin.own_ports,
+        seconds=begin.connect_seconds,
     )
 
 
-async def _drain(resources: Resources, servers: list[asyncio.Server], sockets: Sockets, seconds: float) -> None:
-    """Accept what waits, then nothing more; return when all connections have ended, or after *seconds*."""
+def _most_connections() -> int:
+    """Return how many clients' connections the file descriptors suffice for; each needs another for its upstream."""
+    return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES) // 2
+
+
+async def _drain(
+    resources: ClientHelloResources, servers: list[asyncio.Server], sockets: Sockets, seconds: float
+) -> None:
+    """Accept what is queued, then nothing else; return when all connections have ended, or after *seconds*."""
     listeners = (sockets.https, sockets.http)
     try:
         async with asyncio.timeout(seconds):
             for listener in listeners:
                 refuse_new(listener)
-            await asyncio.gather(*(empty(listener, seconds=QUEUE_SECONDS) for listener in listeners))
+            await asyncio.gather(*(wait_until_empty(listener, seconds=QUEUE_SECONDS) for listener in listeners))
             for server in servers:
                 server.close()
             await resources.connections.emptied.wait()
     except TimeoutError:
-        note("connections_ended", connections=len(resources.connections), grace_seconds=seconds)
+        log_info("connections_aborted", connections=len(resources.connections), grace_seconds=seconds)
     resources.connections.abort_all()
-    for task in resources.tasks:
-        task.cancel()
+    for dial in resources.dials:
+        dial.cancel()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1):
             await resources.connections.emptied.wait()
@@ -136,22 +169,22 @@ async def _every(seconds: float, act: Callable[[], None]) -> None:
         act()
 
 
-def _sweep(resources: Resources) -> None:
-    for watch in (resources.handshakes, resources.requests, resources.partings):
-        watch.sweep()
+def _sweep(resources: ClientHelloResources) -> None:
+    for deadlines in (resources.handshakes, resources.requests, resources.lingering):
+        deadlines.sweep()
 
 
-def _end_idle(resources: Resources) -> None:
+def _close_idle(resources: ClientHelloResources) -> None:
     for tunnel in list(resources.tunnels):
         tunnel.quiet += 1
         if tunnel.quiet > (HALF_CLOSED_SWEEPS if tunnel.is_half_closed else IDLE_SWEEPS):
             tunnel.close()
 
 
-def _report(resources: Resources) -> None:
-    levels = (len(resources.handshakes), len(resources.connections), len(resources.contexts))
-    resources.link.say(messages.Counted(resources.figures.take(), levels))
+def _report(resources: ClientHelloResources) -> None:
+    gauges = (len(resources.handshakes), len(resources.connections), len(resources.contexts))
+    resources.link.send(messages.Metrics(resources.counters.take(), gauges))
 
 
 def _on_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    complain_of(context.get("exception"), str(context.get("message")))
+    log_unexpected(context.get("exception"), str(context.get("message")))

@@ -2,15 +2,15 @@
 
 import asyncio
 
-from services.terminator.counters import Count, Figures
+from services.terminator.counters import Counters, WorkerCounter
 
 
 class Connections:
     """The open connections of clients, at most *most*."""
 
-    def __init__(self, most: int, figures: Figures) -> None:
+    def __init__(self, most: int, counters: Counters) -> None:
         self._most = most
-        self._figures = figures
+        self._counters = counters
         self._open: set[asyncio.Transport] = set()
         self.emptied: asyncio.Event = asyncio.Event()
         self.emptied.set()
@@ -19,9 +19,9 @@ class Connections:
         return len(self._open)
 
     def add(self, transport: asyncio.Transport) -> bool:
-        """Take *transport* in; when there are too many already, end it and return False."""
+        """Add *transport*; when the limit is reached, abort it instead and return False."""
         if len(self._open) >= self._most:
-            self._figures.add(Count.CONNECTIONS_TURNED_AWAY)
+            self._counters.add(WorkerCounter.CONNECTIONS_TURNED_AWAY)
             transport.abort()
             return False
         self._open.add(transport)
@@ -29,12 +29,12 @@ class Connections:
         return True
 
     def discard(self, transport: asyncio.BaseTransport) -> None:
-        """*transport* has ended."""
+        """Remove *transport*, which has ended."""
         self._open.discard(transport)
         if not self._open:
             self.emptied.set()
 
     def abort_all(self) -> None:
-        """End all at once."""
+        """Abort all open connections."""
         for transport in list(self._open):
             transport.abort()

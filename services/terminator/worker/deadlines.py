@@ -1,22 +1,22 @@
-"""Time limits for very many connections at once.
+"""Deadlines for very many connections at once.
 
-All connections of a watch have the same time, so the first in is the first out: one look at the oldest each now and
-then, instead of a timer for each.
+All connections in one `Deadlines` have the same time limit, so the first added expires first: a periodic look at the
+oldest replaces one timer for each connection.
 """
 
 import asyncio
 from typing import Protocol
 
 
-class Late(Protocol):
-    """What a watched transport's protocol must have."""
+class Expiring(Protocol):
+    """The protocol of a transport that has a deadline."""
 
-    def late(self) -> None:
-        """End the connection: its time is over."""
+    def expire(self) -> None:
+        """End the connection: its deadline has passed."""
 
 
-class Watch:
-    """Ends connections after *seconds*; when there are more than *most*, the oldest at once."""
+class Deadlines:
+    """Expires connections after *seconds*; if there are more than *most*, the oldest at once."""
 
     def __init__(self, seconds: float, most: int) -> None:
         self._seconds = seconds
@@ -27,25 +27,25 @@ class Watch:
         return len(self._since)
 
     def add(self, transport: asyncio.Transport) -> None:
-        """Begin to watch *transport*, whose protocol is a `Late` as long as it is watched."""
+        """Start the deadline of *transport*, whose protocol must be an `Expiring` until it is discarded."""
         self._since[transport] = asyncio.get_running_loop().time()
         if len(self._since) > self._most:
-            self._end(next(iter(self._since)))
+            self._expire(next(iter(self._since)))
 
     def discard(self, transport: asyncio.BaseTransport) -> None:
-        """Watch *transport* no more."""
+        """Cancel the deadline of *transport*, if it has one."""
         self._since.pop(transport, None)  # type: ignore[call-overload] # any transport may be asked for
 
     def sweep(self) -> None:
-        """End what is late."""
+        """Expire every connection whose deadline has passed."""
         limit = asyncio.get_running_loop().time() - self._seconds
         while self._since:
             transport, since = next(iter(self._since.items()))
             if since > limit:
                 return
-            self._end(transport)
+            self._expire(transport)
 
-    def _end(self, transport: asyncio.Transport) -> None:
+    def _expire(self, transport: asyncio.Transport) -> None:
         del self._since[transport]
-        protocol: Late = transport.get_protocol()  # type: ignore[assignment] # as `add` asks
-        protocol.late()
+        protocol: Expiring = transport.get_protocol()  # type: ignore[assignment] # as `add` demands
+        protocol.expire()

@@ -1,6 +1,7 @@
-"""A worker's log: the little that it has to say, one JSON object a line on standard error.
+"""A worker's log: the few lines that a worker writes, as one JSON object each, on standard error.
 
-Not `shared.logs`: a worker starts in half the time without it, and its successor has connections waiting.
+It does not use `shared.logs`: without that, a worker starts in half the time, and connections wait for the successor of
+a worker that has exited.
 """
 
 import json
@@ -11,20 +12,20 @@ import traceback
 from pathlib import Path
 
 
-def complain(event: str, **facts: object) -> None:
-    """Write that *event*, which should not, has happened; no secrets, and nothing that grows with a client's wishes."""
+def log_error(event: str, **facts: object) -> None:
+    """Log *event*, which should not happen. The facts must hold no secret, nor anything that a client can make long."""
     _write("error", event, facts)
 
 
-def complain_of(error: BaseException | None, message: str = "") -> None:
-    """Write that *error* was not expected, and where it came from; not its text, which may quote a secret."""
+def log_unexpected(error: BaseException | None, message: str = "") -> None:
+    """Log the type of an unexpected *error* and where it was raised, but not its text, which may quote a secret."""
     frames = traceback.extract_tb(error.__traceback__) if error is not None else []
     where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-    complain("unexpected_error", error=type(error).__name__, message=message, where=where)
+    log_error("unexpected_error", error=type(error).__name__, message=message, where=where)
 
 
-def note(event: str, **facts: object) -> None:
-    """Write that *event* has happened."""
+def log_info(event: str, **facts: object) -> None:
+    """Log *event*, which is a normal part of a worker's life."""
     _write("info", event, facts)
 
 

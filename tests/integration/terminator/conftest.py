@@ -1,4 +1,4 @@
-"""A node with one worker in front of a store in memory: one for the tests of a module, which it forgets one by one."""
+"""A node with one worker in front of a store in memory, shared by a module's tests and emptied before each."""
 
 from collections.abc import AsyncIterator
 
@@ -11,7 +11,7 @@ from tests.rig.terminator.node import Rig, running_node
 
 @pytest.fixture(scope="module")
 def issuer(tmp_path_factory: pytest.TempPathFactory) -> Issuer:
-    """Return what makes domains with certificates."""
+    """Return a maker of domains with certificates."""
     return Issuer(tmp_path_factory.mktemp("issuer") / "keys")
 
 
@@ -24,6 +24,6 @@ async def module_rig(issuer: Issuer) -> AsyncIterator[Rig]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def rig(module_rig: Rig) -> AsyncIterator[Rig]:
-    """Yield a running node that knows of nothing."""
+    """Yield a running node with an empty store."""
     yield module_rig
     await module_rig.forget()

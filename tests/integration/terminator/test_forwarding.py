@@ -1,4 +1,4 @@
-"""Bytes both ways between clients and upstreams, and every way in which one of them can end."""
+"""Forwarding between clients and upstreams, and every way in which a connection can end."""
 
 import asyncio
 import contextlib
@@ -27,9 +27,7 @@ async def connected(rig: Rig) -> BareClient:
     return client
 
 
-async def test_the_end_of_what_a_client_says_reaches_the_upstream_and_the_answer_still_comes(
-    rig: Rig, issuer: Issuer
-) -> None:
+async def test_a_client_that_ends_its_direction_still_gets_the_answer(rig: Rig, issuer: Issuer) -> None:
     async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         whole = await reader.read()
         writer.write(b"%d bytes" % len(whole))
@@ -45,9 +43,7 @@ async def test_the_end_of_what_a_client_says_reaches_the_upstream_and_the_answer
         client.close()
 
 
-async def test_the_end_of_what_an_upstream_says_reaches_the_client_which_can_still_speak(
-    rig: Rig, issuer: Issuer
-) -> None:
+async def test_an_upstream_that_ends_its_direction_still_gets_the_clients_bytes(rig: Rig, issuer: Issuer) -> None:
     heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     async def speak_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,7 +65,7 @@ async def test_the_end_of_what_an_upstream_says_reaches_the_client_which_can_sti
         client.close()
 
 
-async def test_a_fin_without_close_notify_ends_what_a_client_says_too(rig: Rig, issuer: Issuer) -> None:
+async def test_a_fin_without_close_notify_ends_the_clients_direction(rig: Rig, issuer: Issuer) -> None:
     async with upstream(echo) as address:
         await rig.host(issuer.domain(SHOP, address))
         client = await connected(rig)
@@ -80,7 +76,7 @@ async def test_a_fin_without_close_notify_ends_what_a_client_says_too(rig: Rig, 
         client.close()
 
 
-async def test_an_upstream_that_resets_is_no_clean_end(rig: Rig, issuer: Issuer) -> None:
+async def test_a_client_gets_no_close_notify_after_an_upstreams_reset(rig: Rig, issuer: Issuer) -> None:
     async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(5)
         writer.write(b"half of it")
@@ -98,7 +94,7 @@ async def test_an_upstream_that_resets_is_no_clean_end(rig: Rig, issuer: Issuer)
         client.close()
 
 
-async def test_a_client_that_resets_is_a_reset_for_the_upstream(rig: Rig, issuer: Issuer) -> None:
+async def test_a_clients_reset_is_passed_on_to_the_upstream_as_a_reset(rig: Rig, issuer: Issuer) -> None:
     ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -123,7 +119,7 @@ async def test_a_client_that_resets_is_a_reset_for_the_upstream(rig: Rig, issuer
         assert await ended is True
 
 
-async def test_broken_records_end_both_sides_and_the_client_gets_an_alert(rig: Rig, issuer: Issuer) -> None:
+async def test_broken_records_end_both_sides_with_an_alert_to_the_client(rig: Rig, issuer: Issuer) -> None:
     ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -143,7 +139,7 @@ async def test_broken_records_end_both_sides_and_the_client_gets_an_alert(rig: R
         client.close()
 
 
-async def test_an_upstream_that_is_down_is_a_502_for_http(rig: Rig, issuer: Issuer) -> None:
+async def test_an_upstream_that_is_down_is_answered_with_502_to_http(rig: Rig, issuer: Issuer) -> None:
     with socket.socket() as nobody:
         nobody.bind((LOOPBACK, 0))
         await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port_of(nobody)}"))
@@ -158,7 +154,7 @@ async def test_an_upstream_that_is_down_is_a_502_for_http(rig: Rig, issuer: Issu
     client.close()
 
 
-async def test_an_upstream_that_is_down_is_the_end_for_others(rig: Rig, issuer: Issuer) -> None:
+async def test_an_upstream_that_is_down_closes_connections_of_other_protocols(rig: Rig, issuer: Issuer) -> None:
     with socket.socket() as nobody:
         nobody.bind((LOOPBACK, 0))
         await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port_of(nobody)}"))
@@ -169,7 +165,7 @@ async def test_an_upstream_that_is_down_is_the_end_for_others(rig: Rig, issuer: 
     client.close()
 
 
-async def test_a_502_arrives_though_the_client_is_still_sending_a_body(rig: Rig, issuer: Issuer) -> None:
+async def test_a_502_arrives_while_the_client_is_still_sending_a_body(rig: Rig, issuer: Issuer) -> None:
     await rig.host(issuer.domain(SHOP, "http://not-served-yet.example.net:80"))
     client = await connected(rig)
     await client.write(b"POST / HTTP/1.1\r\nHost: shop.example.com\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200_000)
@@ -185,12 +181,12 @@ async def test_a_502_arrives_though_the_client_is_still_sending_a_body(rig: Rig,
         ("http://app.example.net:80", b"has an unsupported scheme; tcp://host:port is expected\n"),
         ("tls://app.example.net:443", b"has an unsupported scheme; tcp://host:port is expected\n"),
         ("tcp://169.254.169.254:80", b"is a link-local address, which is never forwarded to\n"),
-        ("tcp://[fd00:ec2::254]:80", b"leads to an address that it may not have\n"),
+        ("tcp://[fd00:ec2::254]:80", b"has an address that is not allowed\n"),
         ("tcp://no-such-host.invalid:80", b"does not answer\n"),
         ("nonsense", b"has an unsupported scheme; tcp://host:port is expected\n"),
     ],
 )
-async def test_an_upstream_that_cannot_be_used_is_a_502_that_says_why(
+async def test_an_unusable_upstream_is_answered_with_502_and_the_reason(
     rig: Rig, issuer: Issuer, address: str, reason: bytes
 ) -> None:
     await rig.host(issuer.domain(SHOP, address))
@@ -201,28 +197,28 @@ async def test_an_upstream_that_cannot_be_used_is_a_502_that_says_why(
     assert answer.endswith(reason)
 
 
-async def test_the_terminator_itself_is_no_upstream(rig: Rig, issuer: Issuer) -> None:
+async def test_the_terminator_does_not_dial_itself(rig: Rig, issuer: Issuer) -> None:
     for port in (rig.https_port, rig.http_port):
         await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port}"))
 
-        assert (await rig.get(SHOP)).endswith(b"leads to an address that it may not have\n")
+        assert (await rig.get(SHOP)).endswith(b"has an address that is not allowed\n")
 
 
-async def test_loopback_is_no_upstream_unless_it_is_allowed(issuer: Issuer) -> None:
+async def test_loopback_is_dialled_only_when_allowed(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, upstream_allow=()) as rig, upstream(web) as address:
         await rig.host(issuer.domain(SHOP, address))
 
-        assert (await rig.get(SHOP)).endswith(b"leads to an address that it may not have\n")
+        assert (await rig.get(SHOP)).endswith(b"has an address that is not allowed\n")
 
 
-async def test_an_upstream_that_never_answers_is_a_502_in_time(issuer: Issuer) -> None:
+async def test_an_upstream_that_never_answers_is_answered_with_502_in_time(issuer: Issuer) -> None:
     with socket.socket() as full:
         full.bind((LOOPBACK, 0))
         full.listen(0)
         async with running_node(MemoryStore(), issuer.reader, connect_seconds=0.3) as rig:
             await rig.host(issuer.domain(SHOP, f"tcp://{LOOPBACK}:{port_of(full)}"))
             with contextlib.ExitStack() as stack:
-                for _ in range(3):  # its queue is full, so the kernel answers no more
+                for _ in range(3):  # its queue is full, so the kernel stops answering
                     filler = stack.enter_context(socket.socket())
                     filler.settimeout(0)
                     filler.connect_ex((LOOPBACK, port_of(full)))
@@ -230,7 +226,7 @@ async def test_an_upstream_that_never_answers_is_a_502_in_time(issuer: Issuer) -
                 assert (await rig.get(SHOP)).startswith(b"HTTP/1.1 502 ")
 
 
-async def test_a_client_that_reads_nothing_stops_its_upstream(rig: Rig, issuer: Issuer) -> None:
+async def test_a_client_that_does_not_read_pauses_its_upstream(rig: Rig, issuer: Issuer) -> None:
     sent = 0
 
     async def flood(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -247,7 +243,7 @@ async def test_a_client_that_reads_nothing_stops_its_upstream(rig: Rig, issuer: 
         client = await connected(rig)
         client.writer.transport.pause_reading()  # type: ignore[attr-defined] # it is one that reads
         before = -1
-        while sent != before:  # until nothing has moved for a while
+        while sent != before:  # until no byte has moved for a while
             before = sent
             await asyncio.sleep(0.3)
 
@@ -256,7 +252,7 @@ async def test_a_client_that_reads_nothing_stops_its_upstream(rig: Rig, issuer: 
         client.close()
 
 
-async def test_an_upstream_that_reads_nothing_stops_its_client(rig: Rig, issuer: Issuer) -> None:
+async def test_an_upstream_that_does_not_read_pauses_its_client(rig: Rig, issuer: Issuer) -> None:
     async def ignore(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.transport.pause_reading()  # type: ignore[attr-defined] # it is one that reads
         await enough.wait()
@@ -290,20 +286,18 @@ async def test_an_idle_connection_is_closed(issuer: Issuer) -> None:
         client.close()
 
 
-async def test_connections_end_without_a_trace(rig: Rig, issuer: Issuer) -> None:
+async def test_ended_connections_leave_nothing_behind(rig: Rig, issuer: Issuer) -> None:
     async with upstream(web) as address:
         await rig.host(issuer.domain(SHOP, address))
         for _ in range(20):
             await rig.get(SHOP)
 
-    await until(lambda: rig.node.workers.levels[0][:2] == (0, 0), "no connection is left")
+    await until(lambda: rig.node.workers.gauges[0][:2] == (0, 0), "no connection is left")
 
 
 @pytest.mark.parametrize("forwarded", ["to an upstream", ""])
-async def test_a_client_that_changes_its_keys_is_answered_though_nobody_else_says_anything(
-    rig: Rig, issuer: Issuer, forwarded: str
-) -> None:
-    """What OpenSSL answers by itself must not pile up: a client could fill the worker's memory with it."""
+async def test_a_key_update_is_answered_while_no_data_flows(rig: Rig, issuer: Issuer, forwarded: str) -> None:
+    """Answers that OpenSSL makes by itself must not pile up: a client could fill the worker's memory with them."""
     async with upstream(silent) as address, counting(rig.https_port) as (port, said):
         await rig.host(issuer.domain(SHOP, address if forwarded else ""))
         openssl = shutil.which("openssl")
@@ -316,9 +310,9 @@ async def test_a_client_that_changes_its_keys_is_answered_though_nobody_else_say
         )
         assert client.stdin is not None
         try:
-            for _ in range(5):  # the first may meet the end of the handshake
+            for _ in range(5):  # the first may coincide with the end of the handshake
                 said.clear()
-                client.stdin.write(b"K\n")  # a KeyUpdate that asks for one in return
+                client.stdin.write(b"K\n")  # a KeyUpdate that requests one in return
                 await until(lambda: bool(said), "it is answered")
         finally:
             client.kill()
@@ -327,7 +321,7 @@ async def test_a_client_that_changes_its_keys_is_answered_though_nobody_else_say
 
 @contextlib.asynccontextmanager
 async def counting(port: int) -> AsyncIterator[tuple[int, bytearray]]:
-    """Give a port that leads to *port*, and what was said from there."""
+    """Yield a port that forwards to *port*, and the bytes that came from there."""
     said = bytearray()
 
     async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -347,7 +341,7 @@ async def counting(port: int) -> AsyncIterator[tuple[int, bytearray]]:
 
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Listen, and say nothing."""
+    """Listen, and send nothing."""
     with contextlib.suppress(ConnectionError):
         while await reader.read(65536):
             pass

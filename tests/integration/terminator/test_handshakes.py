@@ -60,9 +60,7 @@ async def test_a_post_quantum_group_is_agreed_on(rig: Rig, issuer: Issuer) -> No
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_both_versions_are_spoken_with_forward_secrecy_and_aead(
-    rig: Rig, issuer: Issuer, version: ssl.TLSVersion
-) -> None:
+async def test_both_versions_have_forward_secrecy_and_aead(rig: Rig, issuer: Issuer, version: ssl.TLSVersion) -> None:
     await rig.host(issuer.domain(SHOP))
 
     _, writer = await rig.tls(SHOP, context=only(version, trusting_context()))
@@ -86,7 +84,7 @@ async def test_ciphers_without_forward_secrecy_or_aead_are_refused_with_an_alert
         await rig.tls(SHOP, context=context)
 
 
-async def test_the_whole_chain_is_shown(rig: Rig, issuer: Issuer) -> None:
+async def test_the_whole_chain_is_sent(rig: Rig, issuer: Issuer) -> None:
     issuing = authority().certificate.public_bytes(Encoding.DER)
     await rig.host(issuer.domain(SHOP, certificate=replace(issuer.certificate(SHOP), issuers=(issuing,))))
     client = await BareClient.connect(rig.https_port, SHOP)
@@ -99,7 +97,7 @@ async def test_the_whole_chain_is_shown(rig: Rig, issuer: Issuer) -> None:
     client.close()
 
 
-async def test_a_name_is_found_whatever_its_case_and_with_a_trailing_dot(rig: Rig, issuer: Issuer) -> None:
+async def test_a_name_is_found_in_any_case_and_with_a_trailing_dot(rig: Rig, issuer: Issuer) -> None:
     await rig.host(issuer.domain(SHOP))
     client = await BareClient.connect(rig.https_port, "SHOP.example.COM.")
 
@@ -118,7 +116,7 @@ async def test_a_wildcard_is_served_one_label_down_and_no_further(rig: Rig, issu
 
 
 @pytest.mark.parametrize("name", [None, "192.0.2.1", "not a host", "nobody.example.net"])
-async def test_without_a_name_of_ours_the_default_certificate_is_shown_and_421_said(rig: Rig, name: str | None) -> None:
+async def test_an_unknown_or_missing_name_gets_the_default_certificate_and_421(rig: Rig, name: str | None) -> None:
     client = await BareClient.connect(rig.https_port, name)
     await client.shake_hands()
     await client.write(b"GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
@@ -132,7 +130,7 @@ async def test_without_a_name_of_ours_the_default_certificate_is_shown_and_421_s
     client.close()
 
 
-async def test_a_name_whose_certificate_is_not_there_yet_gets_the_default_one_not_the_wildcards(
+async def test_a_name_without_a_certificate_yet_gets_the_default_one_and_not_the_wildcards(
     rig: Rig, issuer: Issuer
 ) -> None:
     await rig.host(issuer.domain("*.example.com"))
@@ -143,7 +141,7 @@ async def test_a_name_whose_certificate_is_not_there_yet_gets_the_default_one_no
     assert answer.startswith(b"HTTP/1.1 421 ")
 
 
-async def test_who_speaks_no_http_to_the_default_certificate_is_told_nothing(rig: Rig) -> None:
+async def test_a_client_without_http_gets_no_page_with_the_default_certificate(rig: Rig) -> None:
     client = await BareClient.connect(rig.https_port, "nobody.example.net")
     await client.shake_hands()
     await client.write(b"EHLO mail.example.net\r\n")
@@ -165,11 +163,13 @@ async def test_who_speaks_no_http_to_the_default_certificate_is_told_nothing(rig
         (hello(server_name(b"a.example"), alpn(b"acme-tls/1")), Alert.NO_APPLICATION_PROTOCOL),
     ],
 )
-async def test_what_cannot_be_answered_gets_its_alert_and_the_end(rig: Rig, data: bytes, alert: Alert) -> None:
+async def test_an_unacceptable_hello_gets_its_alert_and_the_connection_ends(
+    rig: Rig, data: bytes, alert: Alert
+) -> None:
     assert await rig.exchange(rig.https_port, data) == alert.record
 
 
-async def test_an_alert_arrives_though_the_client_goes_on_sending(rig: Rig) -> None:
+async def test_an_alert_arrives_while_the_client_goes_on_sending(rig: Rig) -> None:
     flood = b"\x00" * 300_000
 
     assert await rig.exchange(rig.https_port, flood) == Alert.UNEXPECTED_MESSAGE.record
@@ -197,7 +197,7 @@ async def test_an_old_python_client_sees_protocol_version(rig: Rig, issuer: Issu
     client.close()
 
 
-async def test_http_on_the_port_for_tls_is_told_so(rig: Rig) -> None:
+async def test_plain_http_on_the_port_for_tls_is_answered_with_400(rig: Rig) -> None:
     answer = await rig.exchange(rig.https_port, b"GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
@@ -215,7 +215,7 @@ async def test_http_1_1_is_agreed_on_when_offered_and_nothing_else_is(rig: Rig, 
     assert agreed == ["http/1.1", None, None]
 
 
-async def test_the_lowest_version_of_a_domain_is_kept_to(rig: Rig, issuer: Issuer) -> None:
+async def test_the_lowest_version_of_a_domain_is_enforced(rig: Rig, issuer: Issuer) -> None:
     await rig.host(replace(issuer.domain(SHOP), terminate_tls={"min_version": "1.3"}))
 
     with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
@@ -224,7 +224,7 @@ async def test_the_lowest_version_of_a_domain_is_kept_to(rig: Rig, issuer: Issue
     assert await rig.shown(SHOP) == leaf_of(rig, SHOP)
 
 
-async def test_a_refused_key_fails_its_name_with_internal_error_and_no_other(rig: Rig, issuer: Issuer) -> None:
+async def test_a_refused_key_fails_only_its_own_name_with_internal_error(rig: Rig, issuer: Issuer) -> None:
     await rig.host(issuer.domain(SHOP, certificate=issuer.certificate(OTHER)))
     await rig.host(issuer.domain(OTHER))
 
@@ -235,7 +235,7 @@ async def test_a_refused_key_fails_its_name_with_internal_error_and_no_other(rig
 
 
 async def session_after(rig: Rig, name: str, version: ssl.TLSVersion, session: ssl.SSLSession | None) -> ssl.SSLObject:
-    """Return what a client knows after a request for *name*, offering *session*."""
+    """Return the client after a request for *name* that offered *session*."""
     context = _contexts[version]
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=name, session=session)
@@ -265,9 +265,7 @@ _contexts: dict[ssl.TLSVersion, ssl.SSLContext] = {}
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_session_resumes_under_its_name_and_under_no_other(
-    rig: Rig, issuer: Issuer, version: ssl.TLSVersion
-) -> None:
+async def test_a_session_resumes_only_under_its_own_name(rig: Rig, issuer: Issuer, version: ssl.TLSVersion) -> None:
     _contexts[version] = only(version, trusting_context())
     async with upstream(web) as address:
         both = issuer.certificate(SHOP, OTHER)
@@ -297,12 +295,12 @@ async def test_a_session_does_not_outlive_its_certificate(rig: Rig, issuer: Issu
     assert again.getpeercert(binary_form=True) == leaf_of(rig, SHOP)
 
 
-async def test_a_slow_hello_is_ended(issuer: Issuer) -> None:
+async def test_a_slow_hello_is_cut_off(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, handshake_seconds=0.3) as rig:
         assert await rig.exchange(rig.https_port, b"\x16\x03\x01") == b""
 
 
-async def test_a_handshake_that_is_never_finished_is_ended(issuer: Issuer) -> None:
+async def test_a_handshake_that_is_never_finished_is_cut_off(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, handshake_seconds=0.3) as rig:
         await rig.host(issuer.domain(SHOP))
         client = await BareClient.connect(rig.https_port, SHOP)
@@ -312,14 +310,14 @@ async def test_a_handshake_that_is_never_finished_is_ended(issuer: Issuer) -> No
         client.close()
 
 
-async def test_a_store_that_is_slow_costs_a_client_no_more_than_its_time(issuer: Issuer) -> None:
+async def test_a_client_does_not_wait_for_a_slow_store_beyond_its_deadline(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, handshake_seconds=0.3) as rig:
         rig.store.gate = asyncio.Event()
 
         assert await rig.exchange(rig.https_port, hello(server_name(SHOP.encode()))) == b""
 
 
-async def test_too_many_unfinished_handshakes_push_out_the_oldest_not_the_newest(issuer: Issuer) -> None:
+async def test_too_many_unfinished_handshakes_end_the_oldest_and_not_the_newest(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, max_handshakes=5) as rig:
         await rig.host(issuer.domain(SHOP))
         idle = [await BareClient.connect(rig.https_port, SHOP) for _ in range(5)]
@@ -331,7 +329,7 @@ async def test_too_many_unfinished_handshakes_push_out_the_oldest_not_the_newest
             client.close()
 
 
-async def test_connections_beyond_the_bound_are_turned_away_and_the_open_ones_go_on(issuer: Issuer) -> None:
+async def test_connections_beyond_the_limit_are_closed_and_open_ones_continue(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, max_connections=1) as rig, upstream(web) as address:
         await rig.host(issuer.domain(SHOP, address))
         reader, writer = await rig.tls(SHOP)

@@ -1,4 +1,4 @@
-"""Port 80: answers for the CA, redirects for everybody else."""
+"""Port 80: HTTP-01 answers for the CA, redirects for all other clients."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ def request(target: str, host: str = SHOP, *, method: str = "GET") -> bytes:
 
 
 @pytest.mark.parametrize("host", [SHOP, "SHOP.example.com.", f"{SHOP}:5002"])
-async def test_a_challenge_is_answered_while_its_row_stands(rig: Rig, host: str) -> None:
+async def test_a_challenge_is_answered_while_its_row_exists(rig: Rig, host: str) -> None:
     rig.store.answers[SHOP] = THUMBPRINT
 
     answer = await rig.plain(request(CHALLENGE, host))
@@ -31,14 +31,14 @@ async def test_a_challenge_is_answered_while_its_row_stands(rig: Rig, host: str)
     assert (await rig.plain(request(CHALLENGE, host))).startswith(b"HTTP/1.1 301 ")
 
 
-async def test_a_challenge_is_answered_though_the_name_was_nobodys_a_moment_ago(rig: Rig) -> None:
+async def test_a_challenge_is_answered_although_the_name_was_just_unknown(rig: Rig) -> None:
     assert (await rig.plain(request(CHALLENGE))).startswith(b"HTTP/1.1 301 ")
     rig.store.answers[SHOP] = THUMBPRINT
 
     assert (await rig.plain(request(CHALLENGE))).startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_head_of_a_challenge_has_no_body(rig: Rig) -> None:
+async def test_a_head_request_for_a_challenge_has_no_body(rig: Rig) -> None:
     rig.store.answers[SHOP] = THUMBPRINT
 
     answer = await rig.plain(request(CHALLENGE, method="HEAD"))
@@ -60,7 +60,7 @@ async def test_a_head_of_a_challenge_has_no_body(rig: Rig) -> None:
         f"//{SHOP}{CHALLENGE}",
     ],
 )
-async def test_nothing_but_a_token_is_ever_sent_back_by_a_challenge(rig: Rig, target: str) -> None:
+async def test_only_a_well_formed_token_is_echoed(rig: Rig, target: str) -> None:
     rig.store.answers[SHOP] = THUMBPRINT
 
     answer = await rig.plain(request(target))
@@ -69,7 +69,7 @@ async def test_nothing_but_a_token_is_ever_sent_back_by_a_challenge(rig: Rig, ta
     assert THUMBPRINT.encode() not in answer
 
 
-async def test_a_challenge_asks_to_come_again_while_the_store_is_away(rig: Rig) -> None:
+async def test_a_challenge_is_answered_with_503_while_the_store_is_away(rig: Rig) -> None:
     rig.store.available = False
 
     answer = await rig.plain(request(CHALLENGE))
@@ -88,14 +88,16 @@ async def test_a_challenge_asks_to_come_again_while_the_store_is_away(rig: Rig) 
         ("http://other.example.com/x", "https://other.example.com/x"),
     ],
 )
-async def test_everything_else_is_sent_to_the_same_place_by_https(rig: Rig, target: str, location: str) -> None:
+async def test_every_other_request_is_redirected_to_the_same_target_by_https(
+    rig: Rig, target: str, location: str
+) -> None:
     answer = await rig.plain(request(target))
 
     assert answer.startswith(b"HTTP/1.1 301 Moved Permanently\r\n")
     assert f"\r\nLocation: {location}\r\n".encode() in answer
 
 
-async def test_what_is_no_get_keeps_its_method(rig: Rig) -> None:
+async def test_a_redirect_of_a_post_keeps_its_method(rig: Rig) -> None:
     answer = await rig.plain(request("/form", method="POST"))
 
     assert answer.startswith(b"HTTP/1.1 308 Permanent Redirect\r\n")
@@ -113,7 +115,7 @@ async def test_what_is_no_get_keeps_its_method(rig: Rig) -> None:
         (b"GET / HTTP/3.0\r\nHost: a.example\r\n\r\n", b"505"),
     ],
 )
-async def test_what_is_doubtful_is_refused(rig: Rig, data: bytes, status: bytes) -> None:
+async def test_a_doubtful_request_is_refused(rig: Rig, data: bytes, status: bytes) -> None:
     assert (await rig.plain(data)).startswith(b"HTTP/1.1 " + status)
 
 
@@ -123,7 +125,7 @@ async def test_a_request_in_portions_is_answered(rig: Rig) -> None:
     assert (await rig.exchange(rig.http_port, *(bytes([byte]) for byte in data))).startswith(b"HTTP/1.1 301 ")
 
 
-async def test_slow_requests_are_ended_and_others_answered_meanwhile(issuer: Issuer) -> None:
+async def test_a_slow_request_is_cut_off_while_others_are_answered(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, handshake_seconds=0.5, max_handshakes=50) as rig:
         slow = [asyncio.create_task(rig.plain(b"GET / HTTP/1.1\r\nHost:")) for _ in range(40)]
 
@@ -132,7 +134,7 @@ async def test_slow_requests_are_ended_and_others_answered_meanwhile(issuer: Iss
         assert {answer[:12] for answer in await asyncio.gather(*slow)} == {b"HTTP/1.1 408"}
 
 
-async def test_many_strangers_asking_cost_few_queries(rig: Rig) -> None:
+async def test_many_requests_for_unknown_hosts_cause_few_queries(rig: Rig) -> None:
     rig.store.gate = asyncio.Event()
     first = asyncio.create_task(rig.plain(request(CHALLENGE, "first.example.com")))
     while not rig.store.asked_hosts:

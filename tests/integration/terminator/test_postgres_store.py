@@ -67,7 +67,7 @@ async def certify(owner: Connection, domain: domains.Domain) -> tuple[stored_row
     return made, certificate_id
 
 
-async def test_without_a_database_nothing_is_known() -> None:
+async def test_without_a_database_the_store_is_unavailable() -> None:
     with pytest.raises(StoreUnavailableError):
         await PostgresStore("node-1").domains([SHOP])
 
@@ -94,7 +94,7 @@ async def test_a_domain_is_read_with_its_certificates_and_sealed_keys(owner: Con
     assert read.attached.issuers is read.automatic.issuers  # one chain for all leaves of an issuer
 
 
-async def test_a_certificate_that_terminate_tls_names_is_read_too(owner: Connection, store: PostgresStore) -> None:
+async def test_a_certificate_named_in_terminate_tls_is_read_too(owner: Connection, store: PostgresStore) -> None:
     named_id = await stored_rows.store(owner, stored_rows.make(SHOP, tenant=TENANT), tenant=TENANT, source="uploaded")
     await register(owner, SHOP, terminate_tls=TerminateTls(server_certificate_id=named_id))
 
@@ -104,7 +104,7 @@ async def test_a_certificate_that_terminate_tls_names_is_read_too(owner: Connect
     assert read.named.id == named_id
 
 
-async def test_deleted_names_and_names_that_somebody_else_holds_are_not_read(
+async def test_deleted_domains_and_domains_that_do_not_hold_their_name_are_not_read(
     owner: Connection, store: PostgresStore
 ) -> None:
     await register(owner, SHOP)
@@ -116,7 +116,7 @@ async def test_deleted_names_and_names_that_somebody_else_holds_are_not_read(
     assert (await store.domains([SHOP, WILDCARD])).domains == {}
 
 
-async def test_an_erased_key_is_none(owner: Connection, store: PostgresStore) -> None:
+async def test_an_erased_key_is_read_as_none(owner: Connection, store: PostgresStore) -> None:
     await certify(owner, await register(owner, SHOP))
     await owner.execute("DELETE FROM registry.key_wraps")
 
@@ -126,7 +126,9 @@ async def test_an_erased_key_is_none(owner: Connection, store: PostgresStore) ->
     assert read.automatic.key is None
 
 
-async def test_only_what_changed_since_is_named_deleted_domains_too(owner: Connection, store: PostgresStore) -> None:
+async def test_changes_are_only_those_since_the_snapshot_deletions_included(
+    owner: Connection, store: PostgresStore
+) -> None:
     await register(owner, "old.example.com")
     since = (await store.domains([])).xmin
     domain = await register(owner, SHOP)
@@ -148,7 +150,9 @@ async def test_a_change_that_commits_late_is_not_missed(
     slow = await asyncpg.connect(database_url)
     transaction = slow.transaction()
     await transaction.start()
-    await slow.execute("UPDATE registry.domains SET upstream = 'tcp://slow:1'")  # has its number, is not seen yet
+    await slow.execute(
+        "UPDATE registry.domains SET upstream = 'tcp://slow:1'"
+    )  # has its transaction number, but is not visible yet
     since = (await store.domains([])).xmin
     await register(owner, "other.example.com")  # a later number, committed earlier
 
@@ -160,7 +164,7 @@ async def test_a_change_that_commits_late_is_not_missed(
     assert SHOP in (await store.changed_since(changes.xmin)).versions
 
 
-async def test_a_challenge_is_answered_until_it_expires_by_the_newest_order(
+async def test_a_challenge_is_answered_by_the_newest_order_until_it_expires(
     owner: Connection, store: PostgresStore
 ) -> None:
     now = datetime.now(UTC)
@@ -183,23 +187,23 @@ def deployment(version: int, *, domain: str = SHOP) -> Deployment:
     return Deployment(domain=domain, certificate_id="cert_1", version=version, latency_seconds=0.25, cause=Cause("c-1"))
 
 
-async def test_what_was_deployed_is_recorded_and_told_once_for_each_version(
+async def test_a_deployment_is_recorded_and_published_once_for_each_version(
     owner: Connection, store: PostgresStore
 ) -> None:
     for version in (5, 5, 4, 7):
-        await store.tell_deployed([deployment(version), deployment(version, domain=WILDCARD)])
+        await store.publish_deployed([deployment(version), deployment(version, domain=WILDCARD)])
 
-    told = await owner.fetch("SELECT service, type, key, correlation_id, data FROM messaging.outbox ORDER BY id")
-    assert {(row["service"], row["type"], row["correlation_id"]) for row in told} == {
+    published = await owner.fetch("SELECT service, type, key, correlation_id, data FROM messaging.outbox ORDER BY id")
+    assert {(row["service"], row["type"], row["correlation_id"]) for row in published} == {
         ("terminator", "certificate.deployed", "c-1")
     }
-    assert sorted((row["key"], row["data"]["version"]) for row in told) == [
+    assert sorted((row["key"], row["data"]["version"]) for row in published) == [
         (WILDCARD, 5),
         (WILDCARD, 7),
         (SHOP, 5),
         (SHOP, 7),
     ]
-    assert told[0]["data"] == {
+    assert published[0]["data"] == {
         "certificate_id": "cert_1",
         "domain": WILDCARD,
         "node": "node-1",
@@ -209,18 +213,20 @@ async def test_what_was_deployed_is_recorded_and_told_once_for_each_version(
     assert await owner.fetchval("SELECT version FROM terminator.deployments WHERE domain = $1", SHOP) == 7
 
 
-async def test_nodes_tell_each_for_itself(owner: Connection, store: PostgresStore, database_url: str) -> None:
+async def test_each_node_publishes_its_own_deployments(
+    owner: Connection, store: PostgresStore, database_url: str
+) -> None:
     other = PostgresStore("node-2")
     async with open_pool(database_url, role="terminator", max_size=1) as pool:
         with other.using(pool):
-            await asyncio.gather(*(each.tell_deployed([deployment(5)]) for each in (store, other)))
+            await asyncio.gather(*(each.publish_deployed([deployment(5)]) for each in (store, other)))
 
     assert await owner.fetchval("SELECT count(*) FROM messaging.outbox") == 2
 
 
 async def test_every_table_is_read_by_an_index(owner: Connection, store: PostgresStore) -> None:
     since = (await store.domains([])).xmin
-    await owner.execute("SET enable_seqscan = off")  # so that it is used only where nothing else can be
+    await owner.execute("SET enable_seqscan = off")  # so that a sequential scan is used only where no index can be
 
     for query, argument in (
         (postgres._DOMAINS, [SHOP, WILDCARD]),

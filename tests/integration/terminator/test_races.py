@@ -1,4 +1,4 @@
-"""A hint that meets a read on its way: whatever the order, nobody is shown what was read before it."""
+"""A hint that arrives during a read: in any order, no visitor is shown a row that was read before the hint."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.fakes.terminator_store import Issuer, MemoryStore, careless_context
 from tests.rig.terminator.node import Rig, running_node, until
 
 SHOP, WILDCARD = "shop.example.com", "*.example.com"
-VISITORS = 8  # of two workers; the kernel says who of which
+VISITORS = 8  # over two workers; the kernel distributes them
 
 
 def leaf(domain: Domain) -> bytes:
@@ -18,7 +18,7 @@ def leaf(domain: Domain) -> bytes:
 
 
 async def asking(rig: Rig) -> list[asyncio.Task[bytes]]:
-    """Return visitors who wait for a read that has begun; its answer waits for the store's gate."""
+    """Return visitors that wait for a read that has begun, and that the store's gate holds up."""
     rig.store.gate = asyncio.Event()
     visitors = [asyncio.create_task(rig.shown(SHOP, context=careless_context())) for _ in range(VISITORS)]
     await until(lambda: len(rig.store.asked) == 1, "the store to be read")
@@ -26,7 +26,7 @@ async def asking(rig: Rig) -> list[asyncio.Task[bytes]]:
 
 
 async def shown_to(visitors: list[asyncio.Task[bytes]], rig: Rig) -> set[bytes]:
-    """Let the store answer; return what *visitors*, and as many after them, are shown."""
+    """Let the store answer; return the leaves that *visitors*, and as many after them, are shown."""
     assert rig.store.gate is not None
     rig.store.gate.set()
     shown = set(await asyncio.gather(*visitors))
@@ -34,7 +34,7 @@ async def shown_to(visitors: list[asyncio.Task[bytes]], rig: Rig) -> set[bytes]:
 
 
 @pytest.mark.parametrize("name", [SHOP, WILDCARD])
-async def test_what_was_read_before_a_hint_is_shown_to_nobody_after_it(issuer: Issuer, name: str) -> None:
+async def test_a_row_read_before_a_hint_is_not_shown_after_it(issuer: Issuer, name: str) -> None:
     async with running_node(MemoryStore(), issuer.reader, workers=2) as rig:
         rig.store.put(issuer.domain(name))
         visitors = await asking(rig)
@@ -46,7 +46,7 @@ async def test_what_was_read_before_a_hint_is_shown_to_nobody_after_it(issuer: I
 
 
 @pytest.mark.parametrize("name", [SHOP, WILDCARD])
-async def test_a_name_registered_while_it_is_found_to_be_nobodys_is_served(issuer: Issuer, name: str) -> None:
+async def test_a_name_registered_during_the_read_that_finds_it_unknown_is_served(issuer: Issuer, name: str) -> None:
     async with running_node(MemoryStore(), issuer.reader, workers=2, unknown_seconds=600.0) as rig:
         visitors = await asking(rig)
 
@@ -56,7 +56,7 @@ async def test_a_name_registered_while_it_is_found_to_be_nobodys_is_served(issue
         assert await shown_to(visitors, rig) == {leaf(row)}
 
 
-async def test_a_domain_deleted_while_it_is_read_is_served_to_nobody(issuer: Issuer) -> None:
+async def test_a_domain_deleted_during_its_read_is_not_served(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, workers=2) as rig:
         row = rig.store.put(issuer.domain(SHOP))
         visitors = await asking(rig)
@@ -67,7 +67,7 @@ async def test_a_domain_deleted_while_it_is_read_is_served_to_nobody(issuer: Iss
         assert leaf(row) not in await shown_to(visitors, rig)
 
 
-async def test_a_change_whose_hint_was_lost_while_it_was_read_is_found_by_catching_up(issuer: Issuer) -> None:
+async def test_a_change_during_a_read_whose_hint_was_lost_is_found_by_catching_up(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, workers=2) as rig:
         rig.store.put(issuer.domain(SHOP))
         visitors = await asking(rig)
@@ -75,6 +75,6 @@ async def test_a_change_whose_hint_was_lost_while_it_was_read_is_found_by_catchi
         newer = rig.store.put(issuer.domain(SHOP))
         await shown_to(visitors, rig)
         rig.node.catch_up()
-        await until(lambda: bool(rig.store.told), "the change to be found")
+        await until(lambda: bool(rig.store.published), "the change to be found")
 
         assert await rig.shown(SHOP) == leaf(newer)

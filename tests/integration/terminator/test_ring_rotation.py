@@ -1,4 +1,4 @@
-"""Rings rotate while a node serves: rows that it knows were sealed anew behind its back."""
+"""Key rings rotate while a node serves: rows that it has cached are resealed without a hint."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -35,7 +35,7 @@ async def forgetful(own_issuer: Issuer) -> AsyncIterator[Rig]:
 
 
 @pytest.mark.parametrize("turn", [turn_vault, turn_signing])
-async def test_a_known_name_is_served_after_its_key_was_sealed_anew(
+async def test_a_cached_name_is_served_after_its_key_was_resealed(
     forgetful: Rig, own_issuer: Issuer, own_keys: KeyFiles, turn: Callable[[KeyFiles, Domain], Domain]
 ) -> None:
     shop = await forgetful.host(own_issuer.domain(SHOP))
@@ -43,7 +43,7 @@ async def test_a_known_name_is_served_after_its_key_was_sealed_anew(
     before = await forgetful.shown(SHOP)
     await forgetful.shown(OTHER)
 
-    forgetful.store.rows[SHOP] = turn(own_keys, shop)  # nobody gives a hint
+    forgetful.store.rows[SHOP] = turn(own_keys, shop)  # without a hint
     have_looked(own_issuer, shop)
     asked = len(forgetful.store.asked)
     after = await forgetful.shown(SHOP)
@@ -52,7 +52,7 @@ async def test_a_known_name_is_served_after_its_key_was_sealed_anew(
     assert len(forgetful.store.asked) == asked + 1
 
 
-async def test_a_key_of_a_ring_that_is_nowhere_is_looked_for_once(forgetful: Rig, own_issuer: Issuer) -> None:
+async def test_a_key_of_a_missing_ring_is_read_again_only_once(forgetful: Rig, own_issuer: Issuer) -> None:
     forgetful.store.put(with_key(own_issuer.domain(SHOP), vault_key_id="vault-gone"))
 
     for _ in range(3):

@@ -48,7 +48,7 @@ class Site:
     node: Node
 
     async def host(self, name: str, address: str = "") -> bytes:
-        """Have *name* in the store with a new certificate, and return the leaf; nobody is told."""
+        """Store a new certificate for *name* without a hint, and return the leaf."""
         certificate = self.issuer.certificate(name)
         assert certificate.key is not None
         connection = await asyncpg.connect(self.url)
@@ -80,7 +80,7 @@ class Site:
         return certificate.leaf
 
     async def hint(self, name: str) -> None:
-        """Tell that the row of *name* has changed."""
+        """Publish a hint that the row of *name* has changed."""
         async with Publisher(self.broker.amqp_url, name="test") as publisher:
             data = DomainChanged(domain=name, version=1, deleted=False)
             await publisher.publish(Event(data=data, source="test", cause=Cause("c-42")))
@@ -95,7 +95,7 @@ class Site:
         return leaf
 
     async def is_shown(self, name: str, leaf: bytes) -> None:
-        """Return as soon as *leaf* is shown for *name*."""
+        """Wait until *leaf* is shown for *name*."""
 
         async def look() -> bool:
             try:
@@ -106,7 +106,7 @@ class Site:
         await until(look, f"{name} to be served")
 
     async def page(self, path: str) -> tuple[int, str]:
-        """Return status and text of one of the pages about the process."""
+        """Return status and text of a health page."""
         port = self.node.environment["TERMINATOR_METRICS_PORT"]
         async with aiohttp.ClientSession() as session, session.get(f"http://{LOOPBACK}:{port}{path}") as answer:
             return answer.status, await answer.text()
@@ -114,7 +114,7 @@ class Site:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site() -> AsyncIterator[Site]:
-    """Yield a site whose terminator does not run yet."""
+    """Yield a site whose terminator has not been started."""
     with run_folder("test") as folder:
         issuer = Issuer(folder / "keys")
         async with (
@@ -167,7 +167,7 @@ async def running(site: Site) -> Site:
     return site
 
 
-async def test_it_starts_before_broker_and_database_and_serves_when_they_come(site: Site) -> None:
+async def test_it_starts_before_broker_and_database_and_serves_once_they_answer(site: Site) -> None:
     leaf = await site.host("first.example.com")
     await site.database.stop()
     await site.broker.stop()
@@ -194,7 +194,7 @@ async def accepts(site: Site) -> bool:
         return False
 
 
-async def test_a_hint_swaps_the_certificate_and_that_is_told(running: Site) -> None:
+async def test_a_hint_swaps_the_certificate_and_the_deployment_is_published(running: Site) -> None:
     name = "swapped.example.com"
     async with hearing(running.broker.amqp_url) as heard:
         before = await running.host(name)
@@ -213,7 +213,7 @@ async def test_a_hint_swaps_the_certificate_and_that_is_told(running: Site) -> N
     assert (row["node"], row["version"]) == ("node-1", fact.data["version"])
 
 
-async def test_a_name_asked_for_before_it_was_there_is_served_once_hinted(running: Site) -> None:
+async def test_a_name_asked_for_before_its_registration_is_served_after_the_hint(running: Site) -> None:
     name = "early.example.com"
     default = await running.shown(name, context=careless_context())
     leaf = await running.host(name)
@@ -224,7 +224,7 @@ async def test_a_name_asked_for_before_it_was_there_is_served_once_hinted(runnin
     assert leaf != default
 
 
-async def test_without_the_database_it_serves_what_it_has_and_refuses_the_rest(running: Site) -> None:
+async def test_without_the_database_it_serves_cached_names_and_refuses_others(running: Site) -> None:
     known, unknown = "known.example.com", "unknown.example.com"
     leaf, other = await running.host(known), await running.host(unknown)
     assert await running.shown(known) == leaf
@@ -248,7 +248,7 @@ async def says(site: Site, text: str) -> bool:
     return text in (await site.page("/ready"))[1]
 
 
-async def test_with_a_database_that_hangs_it_serves_what_it_has_and_refuses_the_rest(running: Site) -> None:
+async def test_with_a_hanging_database_it_serves_cached_names_and_refuses_others(running: Site) -> None:
     known, unknown = "known-2.example.com", "unknown-2.example.com"
     leaf, other = await running.host(known), await running.host(unknown)
     assert await running.shown(known) == leaf
@@ -264,7 +264,7 @@ async def test_with_a_database_that_hangs_it_serves_what_it_has_and_refuses_the_
     await running.is_shown(unknown, other)
 
 
-async def test_without_the_broker_changes_are_found_by_asking_and_told_when_it_is_back(running: Site) -> None:
+async def test_without_the_broker_changes_are_found_by_polling_and_published_later(running: Site) -> None:
     name = "polled.example.com"
     assert await running.shown(name, context=careless_context())
     await running.broker.stop()
@@ -281,7 +281,7 @@ async def test_without_the_broker_changes_are_found_by_asking_and_told_when_it_i
     await running.node.ready()
 
 
-async def test_what_workers_count_is_at_metrics(running: Site) -> None:
+async def test_the_workers_counters_are_at_metrics(running: Site) -> None:
     name = "counted.example.com"
     async with upstream(web) as address:
         await running.host(name, address)
@@ -306,7 +306,7 @@ async def test_what_workers_count_is_at_metrics(running: Site) -> None:
         await until(counted, "the numbers of all workers")
 
 
-async def test_killed_workers_are_replaced_and_nobody_is_refused(running: Site) -> None:
+async def test_killed_workers_are_replaced_and_no_connection_is_refused(running: Site) -> None:
     name = "killed.example.com"
     leaf = await running.host(name)
     for _ in range(3):
@@ -317,7 +317,7 @@ async def test_killed_workers_are_replaced_and_nobody_is_refused(running: Site) 
         await running.node.ready()
 
 
-async def test_when_the_control_process_is_killed_its_workers_end_and_another_can_begin(running: Site) -> None:
+async def test_when_the_control_process_is_killed_its_workers_exit_and_another_can_start(running: Site) -> None:
     workers = running.node.children()
     leaf = await running.host("again.example.com")
     await running.node.kill()
@@ -339,7 +339,7 @@ async def test_no_secret_is_in_the_environment_of_a_worker(running: Site) -> Non
         assert running.broker.password.encode() not in environment
 
 
-async def test_it_stops_within_its_grace_and_says_so_by_its_status(running: Site) -> None:
+async def test_it_stops_within_its_grace_period_with_status_0(running: Site) -> None:
     reader, writer = await asyncio.open_connection(LOOPBACK, running.node.https_port)
 
     assert await running.node.stop() == 0
@@ -348,7 +348,7 @@ async def test_it_stops_within_its_grace_and_says_so_by_its_status(running: Site
     writer.close()
 
 
-async def test_a_port_that_is_taken_is_a_setting_that_is_wrong(site: Site) -> None:
+async def test_a_port_in_use_is_a_settings_error(site: Site) -> None:
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()

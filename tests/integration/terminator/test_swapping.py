@@ -1,4 +1,4 @@
-"""Certificates are replaced under open and new connections, and nobody sees an older one once the new one was told."""
+"""Certificates are replaced under traffic; after a deployment is published, no visitor sees an older certificate."""
 
 import asyncio
 import shutil
@@ -46,14 +46,14 @@ async def asked_again(rig: Rig, name: str) -> tuple[asyncio.StreamReader, asynci
 
 @dataclass(slots=True)
 class Seen:
-    """What visitors saw: which certificate, in a handshake that began when; and what went wrong."""
+    """The certificates that visitors saw, with the start of each handshake; and the errors."""
 
     handshakes: list[tuple[float, int]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
 async def test_no_connection_fails_while_the_certificate_is_replaced_fifty_times(issuer: Issuer) -> None:
-    seen, told, over = Seen(), list[tuple[float, int]](), asyncio.Event()
+    seen, published, over = Seen(), list[tuple[float, int]](), asyncio.Event()
     async with upstream(echo) as address, running_node(MemoryStore(), issuer.reader, workers=2) as rig:
         rows = [issuer.domain(SHOP, address) for _ in range(51)]
         numbers = {leaf(row): number for number, row in enumerate(rows)}
@@ -90,17 +90,17 @@ async def test_no_connection_fails_while_the_certificate_is_replaced_fifty_times
             for number, row in enumerate(rows[1:], start=1):
                 rig.store.put(row)
                 rig.node.hint(SHOP)
-                await until(lambda: len(rig.store.told) == number, "it is told")  # noqa: B023 - called in this turn
-                told.append((time.monotonic(), number))
+                await until(lambda: len(rig.store.published) == number, "the deployment is published")  # noqa: B023 - called in this turn
+                published.append((time.monotonic(), number))
             over.set()
 
     assert seen.failures == []
     assert len(seen.handshakes) > 50
     for began, number in seen.handshakes:
-        assert number >= max((told_number for at, told_number in told if at < began), default=0)
+        assert number >= max((newest for at, newest in published if at < began), default=0)
 
 
-async def test_a_name_asked_for_before_it_was_registered_is_served_as_soon_as_it_is(rig: Rig, issuer: Issuer) -> None:
+async def test_a_name_asked_for_before_its_registration_is_served_right_after_it(rig: Rig, issuer: Issuer) -> None:
     with_default = await rig.shown(SHOP, context=careless_context())
 
     row = await rig.host(issuer.domain(SHOP))
@@ -108,7 +108,7 @@ async def test_a_name_asked_for_before_it_was_registered_is_served_as_soon_as_it
     assert await rig.shown(SHOP) == leaf(row) != with_default
 
 
-async def test_a_deleted_domain_is_not_served_any_more(rig: Rig, issuer: Issuer) -> None:
+async def test_a_deleted_domain_is_no_longer_served(rig: Rig, issuer: Issuer) -> None:
     row = await rig.host(issuer.domain(SHOP))
     assert await rig.shown(SHOP) == leaf(row)
     rig.store.delete(SHOP)
@@ -119,7 +119,7 @@ async def test_a_deleted_domain_is_not_served_any_more(rig: Rig, issuer: Issuer)
     assert await rig.shown(SHOP, context=careless_context()) != leaf(row)
 
 
-async def test_a_wildcards_hint_replaces_it_under_all_names(rig: Rig, issuer: Issuer) -> None:
+async def test_a_hint_about_a_wildcard_swaps_all_names_below_it(rig: Rig, issuer: Issuer) -> None:
     await rig.host(issuer.domain(WILDCARD))
     await rig.shown(SHOP)
     await rig.shown("other.example.com")
@@ -139,7 +139,9 @@ async def test_an_exact_name_takes_over_from_its_wildcard(rig: Rig, issuer: Issu
     assert await rig.shown("other.example.com") == leaf(wildcard)
 
 
-async def test_what_a_handshake_may_still_show_is_not_told_to_be_gone(rig: Rig, issuer: Issuer) -> None:
+async def test_a_deployment_is_not_published_while_a_handshake_may_show_the_old_certificate(
+    rig: Rig, issuer: Issuer
+) -> None:
     await rig.host(issuer.domain(SHOP))
     await rig.shown(SHOP)
     _, writer = await asked_again(rig, SHOP)
@@ -147,15 +149,15 @@ async def test_what_a_handshake_may_still_show_is_not_told_to_be_gone(rig: Rig, 
 
     rig.node.hint(SHOP)
     async with within("the new certificate to be shown"):
-        while await rig.shown(SHOP) != leaf(row):  # new ones are not kept waiting
+        while await rig.shown(SHOP) != leaf(row):  # new handshakes do not wait
             await asyncio.sleep(0)
-    assert row.version not in [item.version for item in rig.store.told]
+    assert row.version not in [item.version for item in rig.store.published]
     writer.transport.abort()
 
-    await until(lambda: row.version in [item.version for item in rig.store.told], "it is told")
+    await until(lambda: row.version in [item.version for item in rig.store.published], "the deployment is published")
 
 
-async def test_a_client_that_is_asked_again_and_says_nothing_holds_nothing_up_for_long(issuer: Issuer) -> None:
+async def test_a_client_that_does_not_answer_a_hello_retry_delays_a_deployment_only_briefly(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, handshake_seconds=0.5) as rig:
         await rig.host(issuer.domain(SHOP))
         await rig.shown(SHOP)
@@ -163,11 +165,13 @@ async def test_a_client_that_is_asked_again_and_says_nothing_holds_nothing_up_fo
 
         row = await rig.host(issuer.domain(SHOP))
 
-        await until(lambda: row.version in [item.version for item in rig.store.told], "it is told")
+        await until(
+            lambda: row.version in [item.version for item in rig.store.published], "the deployment is published"
+        )
         writer.transport.abort()
 
 
-async def test_a_real_client_that_is_asked_again_is_served(rig: Rig, issuer: Issuer) -> None:
+async def test_a_real_client_is_served_after_a_hello_retry(rig: Rig, issuer: Issuer) -> None:
     await rig.host(issuer.domain(SHOP))
     openssl = shutil.which("openssl")
     assert openssl is not None
@@ -182,7 +186,7 @@ async def test_a_real_client_that_is_asked_again_is_served(rig: Rig, issuer: Iss
     assert b"subject=CN = shop.example.com" in said
 
 
-async def test_while_the_store_is_away_a_hint_takes_nothing_away(rig: Rig, issuer: Issuer) -> None:
+async def test_a_hint_while_the_store_is_away_drops_nothing(rig: Rig, issuer: Issuer) -> None:
     row = await rig.host(issuer.domain(SHOP))
     assert await rig.shown(SHOP) == leaf(row)
     rig.store.available = False
@@ -191,39 +195,39 @@ async def test_while_the_store_is_away_a_hint_takes_nothing_away(rig: Rig, issue
     assert await rig.shown(SHOP) == leaf(row)
     newer = rig.store.put(issuer.domain(SHOP))
     rig.store.available = True
-    await until(lambda: newer.version in [item.version for item in rig.store.told], "it is told")
+    await until(lambda: newer.version in [item.version for item in rig.store.published], "the deployment is published")
 
     assert await rig.shown(SHOP) == leaf(newer)
 
 
-async def test_changes_whose_hints_were_lost_are_found_by_asking(rig: Rig, issuer: Issuer) -> None:
+async def test_changes_whose_hints_were_lost_are_found_by_polling(rig: Rig, issuer: Issuer) -> None:
     await rig.host(issuer.domain(SHOP))
     await rig.shown(SHOP)
     newer = rig.store.put(issuer.domain(SHOP))
 
     rig.node.catch_up()
-    await until(lambda: newer.version in [item.version for item in rig.store.told], "it is told")
+    await until(lambda: newer.version in [item.version for item in rig.store.published], "the deployment is published")
 
     assert await rig.shown(SHOP) == leaf(newer)
 
 
-async def test_names_that_go_for_want_of_room_are_served_again_when_asked_for(issuer: Issuer) -> None:
+async def test_evicted_names_are_served_again(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, max_names=2, max_contexts=2) as rig:
         rows = [await rig.host(issuer.domain(f"{letter}.example.com")) for letter in "abc"]
 
         for row in rows * 2:
             assert await rig.shown(row.name) == leaf(row)
 
-        await until(lambda: rig.node.workers.levels[0][2] <= 2, "no worker has more than two contexts")
+        await until(lambda: rig.node.workers.gauges[0][2] <= 2, "no worker has more than two contexts")
 
 
-async def test_an_entry_ends_with_its_certificates_validity(issuer: Issuer) -> None:
+async def test_a_context_expires_with_its_certificate(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader) as rig:
         ends = datetime.now(UTC) + timedelta(seconds=1.5)
         attached = replace(issuer.certificate(SHOP), not_after=ends)
         row = await rig.host(replace(issuer.domain(SHOP), attached=attached))
         assert await rig.shown(SHOP) == attached.leaf
-        rig.store.available = False  # it is all known already
+        rig.store.available = False  # everything is cached already
 
         async with within("the attached certificate to end"):
             while await rig.shown(SHOP) == attached.leaf:

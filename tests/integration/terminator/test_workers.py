@@ -1,4 +1,4 @@
-"""Workers end, hang and lie; the node goes on."""
+"""Workers exit, hang and send garbage; the node continues."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from services.terminator import messages
 from services.terminator.control.channel import Channel
 from services.terminator.control.sockets import open_slots, port_of
 from services.terminator.control.workers import Patience
-from services.terminator.listening import queued, refuse_new, take_new
+from services.terminator.listening import accept_new, queued, refuse_new
 from shared.process.ipc import encode
 from tests.fakes.terminator_store import Issuer, MemoryStore
 from tests.rig.terminator.clients import BareClient
@@ -34,7 +34,7 @@ async def replaced(rig: Rig, old: list[int]) -> None:
     await until(lambda: rig.node.workers.missing == 0 and not set(old) & set(workers()), "there are new workers")
 
 
-async def test_what_waits_while_a_worker_is_replaced_is_served_by_its_successor(issuer: Issuer) -> None:
+async def test_connections_queued_during_a_replacement_are_served_by_the_next_worker(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader) as rig:
         row = await rig.host(issuer.domain(SHOP))
         for _ in range(3):
@@ -58,12 +58,14 @@ async def test_a_worker_that_hangs_is_replaced_when_it_does_not_drop(issuer: Iss
 
         row = rig.store.put(issuer.domain(SHOP))
         rig.node.hint(SHOP)
-        await until(lambda: row.version in [item.version for item in rig.store.told], "it is told")
+        await until(
+            lambda: row.version in [item.version for item in rig.store.published], "the deployment is published"
+        )
 
         await replaced(rig, old[:1])
 
 
-async def test_a_worker_that_hangs_is_replaced_when_it_says_nothing(issuer: Issuer) -> None:
+async def test_a_worker_that_hangs_is_replaced_when_it_sends_nothing(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader, patience=Patience(silent_seconds=1.5)) as rig:
         row = await rig.host(issuer.domain(SHOP))
         old = workers()
@@ -75,13 +77,13 @@ async def test_a_worker_that_hangs_is_replaced_when_it_says_nothing(issuer: Issu
         assert await rig.shown(SHOP) == row.automatic.leaf
 
 
-async def test_a_worker_that_is_broken_off_leaves_its_sockets_as_its_successor_needs_them(issuer: Issuer) -> None:
+async def test_the_sockets_of_a_disconnected_worker_accept_again_for_its_successor(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader) as rig:
         row = await rig.host(issuer.domain(SHOP))
         old = workers()
         for channel in list(rig.node.workers._channels):
-            channel.break_off("a test wants it")
-        refuse_new(rig.node.workers._slots[0].https)  # as a worker does that has lost its control process
+            channel.disconnect("a test wants it")
+        refuse_new(rig.node.workers._slots[0].https)  # as a worker does when it has lost its control process
 
         await replaced(rig, old)
 
@@ -89,7 +91,7 @@ async def test_a_worker_that_is_broken_off_leaves_its_sockets_as_its_successor_n
         assert await rig.shown(SHOP) == row.automatic.leaf
 
 
-async def test_a_node_stops_though_a_hint_still_waits_for_the_store(issuer: Issuer) -> None:
+async def test_a_node_stops_while_a_hint_waits_for_the_store(issuer: Issuer) -> None:
     async with running_node(MemoryStore(), issuer.reader) as rig:
         await rig.host(issuer.domain(SHOP))
         await rig.shown(SHOP)
@@ -112,7 +114,7 @@ async def test_a_worker_has_no_secret_in_its_environment_and_cannot_be_read(issu
 
     assert b"secret" not in environment
     assert any(line.split()[4:6] == ["0", "0"] for line in limits.splitlines() if line.startswith("Max core file size"))
-    assert owner == 0  # proc(5): of a process that is not dumpable all is root's
+    assert owner == 0  # proc(5): root owns the files of a process that is not dumpable
 
 
 async def test_connections_that_are_open_or_queued_when_the_node_stops_are_served(issuer: Issuer) -> None:
@@ -142,13 +144,13 @@ async def visit(rig: Rig) -> bytes:
 
 
 async def stop_and_continue(rig: Rig, worker: int) -> None:
-    """Stop the node while its *worker* hangs, and let that go on."""
+    """Stop the node while its *worker* is suspended, then resume the worker."""
     rig.stop.set()
     await asyncio.sleep(0)
     os.kill(worker, signal.SIGCONT)
 
 
-async def test_a_stopped_node_refuses_new_connections_and_ends_after_its_grace(issuer: Issuer) -> None:
+async def test_a_stopped_node_refuses_new_connections_and_ends_after_its_grace_period(issuer: Issuer) -> None:
     async with upstream(echo) as address:
         async with running_node(MemoryStore(), issuer.reader, grace_seconds=2.0) as rig:
             await rig.host(issuer.domain(SHOP, address))
@@ -189,8 +191,8 @@ async def test_a_socket_that_refuses_new_connections_keeps_those_in_its_queue() 
             with pytest.raises(TimeoutError):
                 late.connect((LOOPBACK, port_of(slot.https)))
         assert queued(slot.https) == 1
-        take_new(slot.https)
-        take_new(slot.https)
+        accept_new(slot.https)
+        accept_new(slot.https)
         with socket.create_connection((LOOPBACK, port_of(slot.https)), timeout=5):
             assert queued(slot.https) == 2
         accepted, _ = slot.https.accept()
@@ -199,7 +201,7 @@ async def test_a_socket_that_refuses_new_connections_keeps_those_in_its_queue() 
 
 
 @pytest.mark.parametrize(
-    "said",
+    "sent",
     [
         b"\x00\x00\x00\x00\x63",
         encode(messages.Drain(1.0)),
@@ -208,26 +210,26 @@ async def test_a_socket_that_refuses_new_connections_keeps_those_in_its_queue() 
         encode(messages.Ask(1, "*.example.com")),
         encode(messages.AskChallenge(1, "192.0.2.1")),
         encode(messages.Dropped(7)),
-        encode(messages.Counted((1,), (1,))),
+        encode(messages.Metrics((1,), (1,))),
     ],
 )
-async def test_a_worker_that_says_what_no_worker_says_is_broken_off(said: bytes) -> None:
+async def test_a_worker_that_sends_an_invalid_message_is_disconnected(sent: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         asked: list[object] = []
-        channel = Channel(on_question=lambda _, question: asked.append(question), on_counted=asked.append)
+        channel = Channel(on_question=lambda _, question: asked.append(question), on_metrics=asked.append)
         await channel.open(ours)
 
-        theirs.send(said)
+        theirs.send(sent)
 
         async with within("the channel to close"):
             assert await channel.ready is False
         assert asked == []
 
 
-async def test_a_worker_that_ends_owes_no_drop_any_more() -> None:
+async def test_the_pending_drops_of_a_dead_worker_are_complete() -> None:
     ours, theirs = socket.socketpair()
-    channel = Channel(on_question=lambda *_: None, on_counted=lambda *_: None)
+    channel = Channel(on_question=lambda *_: None, on_metrics=lambda *_: None)
     await channel.open(ours)
     drop = channel.drop(SHOP)
     assert not drop.done()
@@ -235,7 +237,7 @@ async def test_a_worker_that_ends_owes_no_drop_any_more() -> None:
     theirs.close()
     async with within("the channel to close"):
         assert await channel.ready is False
-    assert not drop.done()  # its process may live still, and show what it has
+    assert not drop.done()  # its process may still be alive, and show what it holds
     channel.end()
 
     async with within("the drops to be done"):

@@ -1,4 +1,4 @@
-"""Clients that do what ordinary ones never do: TLS over memory, so that every byte on the wire is a test's own."""
+"""Clients that misbehave as ordinary ones never do: TLS in memory, so that a test controls every byte on the wire."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ class BareClient:
 
     @classmethod
     async def connect(cls, port: int, name: str | None, *, context: SSL.Context | None = None) -> Self:
-        """Connect, and say nothing yet."""
+        """Connect, and send nothing yet."""
         tls = SSL.Connection(context or SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         if name is not None:
             tls.set_tlsext_host_name(name.encode())
@@ -38,17 +38,17 @@ class BareClient:
         return self.tls.bio_read(65536)
 
     async def send(self, *portions: bytes) -> None:
-        """Send *portions*, each in a segment of its own if the kernel lets us."""
+        """Send *portions*, each in a segment of its own if the kernel does so."""
         for portion in portions:
             self.writer.write(portion)
             await self.writer.drain()
 
     async def receive(self) -> bytes:
-        """Return what comes next; empty at the end."""
+        """Return the next bytes; empty at the end."""
         return await finished(self.reader.read(65536), "the next bytes")
 
     async def shake_hands(self) -> None:
-        """Go on until the handshake is done, from wherever it stands."""
+        """Continue until the handshake is done, from its current state."""
         while True:
             try:
                 self.tls.do_handshake()
@@ -62,7 +62,7 @@ class BareClient:
                 return
 
     async def flush(self) -> None:
-        """Send the bytes that OpenSSL has written."""
+        """Send OpenSSL's output."""
         with contextlib.suppress(SSL.WantReadError):
             while True:
                 await self.send(self.tls.bio_read(65536))
@@ -99,7 +99,7 @@ class BareClient:
         await self.flush()
 
     async def close_notify(self) -> None:
-        """Say that nothing more will be said; what comes can still be read."""
+        """End the client's direction; the other one can still be read."""
         self.tls.shutdown()
         await self.flush()
 
@@ -110,11 +110,11 @@ class BareClient:
         return certificate.public_bytes(Encoding.DER)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.writer.transport.abort()
 
 
 def only(version: ssl.TLSVersion, context: ssl.SSLContext) -> ssl.SSLContext:
-    """Return *context*, which speaks nothing but *version* from now on."""
+    """Restrict *context* to *version*, and return it."""
     context.minimum_version = context.maximum_version = version
     return context

@@ -38,7 +38,7 @@ class Rig:
         )
 
     async def get(self, name: str, *, context: ssl.SSLContext | None = None, path: str = "/") -> bytes:
-        """Return all that comes back for a GET over TLS."""
+        """Return the whole answer to a GET over TLS."""
         reader, writer = await self.tls(name, context=context)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
         try:
@@ -54,14 +54,14 @@ class Rig:
         return leaf
 
     async def host(self, domain: Domain) -> Domain:
-        """Have *domain* in the store as the next version of its row, and a node that knows so."""
+        """Store *domain* as the next version of its row, and wait until the node has acted on the hint."""
         written = self.store.put(domain)
         self.node.hint(domain.name)
         await until(lambda: self.node.is_settled, "all hints are acted on")
         return written
 
     async def forget(self) -> None:
-        """Delete all rows, and return when the node knows that."""
+        """Remove all rows, and wait until the node has acted on the hints."""
         asked = {name for names in self.store.asked for name in names}
         self.store.reset()
         for name in asked:
@@ -70,11 +70,11 @@ class Rig:
         self.store.reset()
 
     async def plain(self, data: bytes) -> bytes:
-        """Return all that comes back for *data* on port 80."""
+        """Return the whole answer to *data* on port 80."""
         return await self.exchange(self.http_port, data)
 
     async def exchange(self, port: int, *portions: bytes) -> bytes:
-        """Send *portions* to *port* and return all that comes back until the other side ends."""
+        """Send *portions* to *port* and return the whole answer."""
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         try:
             for portion in portions:
@@ -94,7 +94,7 @@ async def running_node(
     patience: Patience = Patience(),  # noqa: B008 - frozen
     **changes: object,
 ) -> AsyncIterator[Rig]:
-    """Give a node whose workers accept connections; drained and ended with the block."""
+    """Yield a node whose workers accept connections; it is drained at the end of the block."""
     settings = TerminatorSettings.model_validate(
         {
             "workers": workers,
@@ -119,7 +119,7 @@ async def running_node(
 
 
 async def until(holds: Callable[[], bool], what: str, *, unless: "asyncio.Task[None] | None" = None) -> None:
-    """Return when *holds* does; fail as `dev.waiting.until` does, or when *unless* has failed."""
+    """Wait until *holds* returns True; fail as `dev.waiting.until` does, or when *unless* has failed."""
 
     async def look() -> bool:
         if unless is not None and unless.done():
@@ -134,14 +134,14 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 @asynccontextmanager
 async def upstream(handle: Handler) -> AsyncIterator[str]:
-    """Give the address of an upstream that does *handle* with each connection."""
+    """Yield the address of an upstream that handles each connection with *handle*."""
     server = await asyncio.start_server(handle, LOOPBACK, 0)
     async with server:
         yield f"tcp://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Send back what comes, and end when the client has ended."""
+    """Echo all bytes, and end when the client has ended."""
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()

@@ -1,4 +1,4 @@
-"""Rotations, as the keeper does them, behind the back of a terminator."""
+"""Key rotations as `certsmith` does them, without a hint to the terminator."""
 
 from dataclasses import replace
 from typing import Any
@@ -54,7 +54,7 @@ def turn_signing(keys: KeyFiles, domain: Domain) -> Domain:
 
 
 def have_looked(issuer: Issuer, domain: Domain) -> None:
-    """Have the node look at its ring files, as it does every second."""
+    """Make the node look at its ring files, as it does every second."""
     for changes in ({"vault_key_id": "gone"}, {"signing_key_id": "gone"}):
         assert not issuer.reader.has_keys_for(key_of(with_key(domain, **changes)))
 

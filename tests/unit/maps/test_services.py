@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from services.terminator.app import HINTS
+from services.terminator.handlers import HINTS
 from shared.events import FACTS, TYPES, DomainChanged, JsonObject
 from shared.messaging.broker.topology import SUBSCRIPTIONS
 from shared.messaging.codec.rejections import rejection_of

@@ -16,7 +16,7 @@ BLOBS = st.binary(max_size=50)
 MESSAGES = st.one_of(
     st.builds(wire.Serve, number=U64, domain=st.text(), chain=st.lists(BLOBS).map(tuple), key=BLOBS, upstream=st.text(),
               lowest_version=U64, highest_version=U64, seconds=st.floats(allow_nan=False)),
-    st.builds(wire.NotOurs, U64, st.floats(allow_nan=False)),
+    st.builds(wire.UnknownName, U64, st.floats(allow_nan=False)),
     st.builds(wire.Drop, U64, st.text()),
     st.builds(wire.Refuse, U64),
 )  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_frame_with_any_byte_changed_is_a_message_or_refused(message: Message,
         struct.pack("!IBQ", 8, wire.Ask.KIND, 1),
         struct.pack("!IBQI", 12, wire.Ask.KIND, 1, 5),
         struct.pack("!IBQI2s", 14, wire.Ask.KIND, 1, 2, b"\xff\xff"),
-        struct.pack("!IBI", 4, wire.Counted.KIND, 0xFFFFFFFF),
+        struct.pack("!IBI", 4, wire.Metrics.KIND, 0xFFFFFFFF),
     ],
 )
 def test_bytes_that_no_worker_sends_are_refused(data: bytes) -> None:

@@ -14,7 +14,7 @@ INTERNAL = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")
 @pytest.mark.parametrize(
     "address", ["192.0.2.1", "10.0.0.5", "192.168.1.1", "2001:db8::1", "fd12::1", "64:ff9b::c000:201", "100.64.0.1"]
 )
-def test_hosts_may_be_dialled_private_ones_too(address: str) -> None:
+def test_public_and_private_addresses_may_be_dialled(address: str) -> None:
     assert refusal(ipaddress.ip_address(address), allow=NONE, deny=NONE) is None
 
 
@@ -41,7 +41,7 @@ def test_hosts_may_be_dialled_private_ones_too(address: str) -> None:
         "168.63.129.16",
     ],
 )
-def test_what_is_never_dialled_is_not_even_when_allowed(address: str) -> None:
+def test_forbidden_addresses_are_refused_even_when_allowed(address: str) -> None:
     everything = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
     assert refusal(ipaddress.ip_address(address), allow=everything, deny=NONE) is not None
@@ -53,7 +53,7 @@ def test_loopback_is_dialled_only_when_it_is_allowed(address: str) -> None:
     assert refusal(ipaddress.ip_address(address), allow=LOOPBACK, deny=NONE) is None
 
 
-def test_denied_networks_are_not_dialled_but_for_what_is_allowed_of_them() -> None:
+def test_denied_networks_are_refused_except_for_allowed_parts() -> None:
     allow = (ipaddress.ip_network("10.1.0.0/16"),)
 
     assert refusal(ipaddress.ip_address("10.0.0.5"), allow=allow, deny=INTERNAL) is not None

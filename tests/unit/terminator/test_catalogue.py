@@ -1,4 +1,4 @@
-"""What a node knows is never older than the last hint, and is used while the store is away."""
+"""A row in the catalogue is never older than the last hint, and is used while the store is away."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,22 +20,22 @@ WILDCARD = "*.example.com"
 
 @dataclass(slots=True)
 class Known:
-    """A catalogue that reads, and what it says has to go."""
+    """A running catalogue, and the names that it has evicted."""
 
     store: MemoryStore
     catalogue: Catalogue
     evicted: list[str]
 
     async def version(self, name: str) -> int | None:
-        """Return the version of the row that decides what *name* gets, None when it is nobody's."""
+        """Return the version of the row that decides what *name* gets, None when the name is unknown."""
         domain = await self.catalogue.find(name)
         return None if domain is None else domain.version
 
 
 @asynccontextmanager
-async def knowing(*, size: int = 100, nobodys_seconds: float = 60.0) -> AsyncIterator[Known]:
+async def knowing(*, size: int = 100, unknown_seconds: float = 60.0) -> AsyncIterator[Known]:
     store, evicted = MemoryStore(), list[str]()
-    catalogue = Catalogue(store, size=size, nobodys_seconds=nobodys_seconds, on_evicted=evicted.append)
+    catalogue = Catalogue(store, size=size, unknown_seconds=unknown_seconds, on_evicted=evicted.append)
     reading = asyncio.create_task(catalogue.run())
     try:
         yield Known(store, catalogue, evicted)
@@ -49,7 +49,7 @@ async def settle(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-async def test_a_hint_between_the_read_and_its_installation_is_not_lost() -> None:
+async def test_a_hint_that_arrives_during_a_read_is_not_lost() -> None:
     async with knowing() as known:
         known.store.put(a_domain(SHOP))
         known.store.gate = asyncio.Event()
@@ -64,7 +64,7 @@ async def test_a_hint_between_the_read_and_its_installation_is_not_lost() -> Non
         assert len(known.store.asked) == 2
 
 
-async def test_a_hint_about_the_wildcard_overtakes_the_read_of_a_name_below_it() -> None:
+async def test_a_hint_about_a_wildcard_repeats_the_read_of_a_name_below_it() -> None:
     async with knowing() as known:
         known.store.put(a_domain(WILDCARD))
         known.store.gate = asyncio.Event()
@@ -78,7 +78,7 @@ async def test_a_hint_about_the_wildcard_overtakes_the_read_of_a_name_below_it()
         assert await finding == newer.version
 
 
-async def test_a_name_asked_for_just_before_it_is_registered_is_there_once_hinted() -> None:
+async def test_a_name_asked_for_just_before_its_registration_is_found_after_the_hint() -> None:
     async with knowing() as known:
         known.store.gate = asyncio.Event()
         finding = asyncio.create_task(known.version(SHOP))
@@ -91,7 +91,7 @@ async def test_a_name_asked_for_just_before_it_is_registered_is_there_once_hinte
         assert await finding == row.version
 
 
-async def test_a_hint_ends_the_belief_that_a_name_is_nobodys() -> None:
+async def test_after_a_hint_an_unknown_name_is_read_again() -> None:
     async with knowing() as known:
         assert await known.version(SHOP) is None
         row = known.store.put(a_domain(WILDCARD))
@@ -102,15 +102,15 @@ async def test_a_hint_ends_the_belief_that_a_name_is_nobodys() -> None:
         assert await known.version(SHOP) == row.version
 
 
-async def test_that_a_name_is_nobodys_is_believed_for_a_bounded_time() -> None:
-    async with knowing(nobodys_seconds=0.0) as known:
+async def test_a_name_counts_as_unknown_for_a_bounded_time() -> None:
+    async with knowing(unknown_seconds=0.0) as known:
         assert await known.version(SHOP) is None
         row = known.store.put(a_domain(SHOP))
 
         assert await known.version(SHOP) == row.version
 
 
-async def test_what_is_known_is_not_asked_again() -> None:
+async def test_a_cached_name_is_not_read_again() -> None:
     async with knowing() as known:
         known.store.put(a_domain(SHOP))
         await known.version(SHOP)
@@ -122,7 +122,7 @@ async def test_what_is_known_is_not_asked_again() -> None:
         assert len(known.store.asked) == 2
 
 
-async def test_all_who_ask_for_a_name_wait_for_one_read_and_many_names_for_one_query() -> None:
+async def test_callers_of_one_name_share_a_read_and_many_names_share_a_query() -> None:
     async with knowing() as known:
         known.store.put(a_domain(SHOP))
         known.store.gate = asyncio.Event()
@@ -147,7 +147,7 @@ async def test_an_exact_name_without_a_certificate_hides_the_wildcard() -> None:
         assert domain == exact
 
 
-async def test_while_the_store_is_away_what_is_known_is_used_even_if_it_is_stale() -> None:
+async def test_while_the_store_is_away_stale_rows_are_used() -> None:
     async with knowing() as known:
         row = known.store.put(a_domain(SHOP))
         await known.version(SHOP)
@@ -157,7 +157,7 @@ async def test_while_the_store_is_away_what_is_known_is_used_even_if_it_is_stale
         assert await known.version(SHOP) == row.version
 
 
-async def test_while_the_store_is_away_an_unknown_name_is_not_taken_for_nobodys() -> None:
+async def test_while_the_store_is_away_a_name_never_read_does_not_count_as_unknown() -> None:
     async with knowing() as known:
         known.store.available = False
         with pytest.raises(StoreUnavailableError):
@@ -169,7 +169,7 @@ async def test_while_the_store_is_away_an_unknown_name_is_not_taken_for_nobodys(
         assert await known.version(SHOP) == row.version
 
 
-async def test_a_name_once_nobodys_is_not_nobodys_after_a_hint_while_the_store_is_away() -> None:
+async def test_while_the_store_is_away_a_hinted_name_stops_counting_as_unknown() -> None:
     async with knowing() as known:
         await known.version(SHOP)
         known.store.available = False
@@ -204,7 +204,7 @@ async def test_names_below_a_deleted_wildcard_are_not_served_while_the_store_is_
             await known.version(SHOP)
 
 
-async def test_the_name_that_goes_for_want_of_room_is_named() -> None:
+async def test_an_evicted_name_is_reported() -> None:
     async with knowing(size=2) as known:
         for name in ("a.example.com", "b.example.com", "c.example.com"):
             known.store.put(a_domain(name))
@@ -214,7 +214,7 @@ async def test_the_name_that_goes_for_want_of_room_is_named() -> None:
         assert known.catalogue.sizes == (2, 0)
 
 
-async def test_strangers_names_push_out_no_row() -> None:
+async def test_unknown_names_evict_no_row() -> None:
     async with knowing(size=2) as known:
         known.store.put(a_domain(SHOP))
         await known.version(SHOP)
@@ -224,7 +224,7 @@ async def test_strangers_names_push_out_no_row() -> None:
         assert known.catalogue.sizes == (1, 2)
 
 
-async def test_a_certificate_is_known_by_the_domains_that_have_it() -> None:
+async def test_the_domains_of_a_certificate_are_found() -> None:
     async with knowing() as known:
         assert known.catalogue.domains_with("cert_x") == set()
 
@@ -235,14 +235,14 @@ STEPS = st.lists(st.tuples(st.sampled_from(["write", "hint", "find", "answer", "
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
-async def test_whatever_comes_in_between_nobody_gets_a_row_older_than_its_last_hint(
+async def test_no_caller_gets_a_row_older_than_its_last_hint_in_any_interleaving(
     steps: list[tuple[str, str]],
 ) -> None:
-    """The store answers each question with what was true when the question came."""
+    """The store answers each query with the rows as they were when the query arrived."""
     async with knowing() as known:
         store = known.store
         store.gate = asyncio.Event()
-        least: dict[str, int] = {SHOP: 0, WILDCARD: 0}  # the version that a hint has told of
+        least: dict[str, int] = {SHOP: 0, WILDCARD: 0}  # the version of the last hint
         finding: list[asyncio.Task[None]] = []
 
         async def find() -> None:
@@ -274,5 +274,5 @@ async def test_whatever_comes_in_between_nobody_gets_a_row_older_than_its_last_h
 def assert_fresh(domain: Domain | None, store: MemoryStore, least: dict[str, int]) -> None:
     if domain is not None:
         assert domain.version >= least[domain.name]
-    elif SHOP in store.rows:  # taken for nobody's before it was written, and nobody was told since
+    elif SHOP in store.rows:  # it counted as unknown before its row was written, and no hint came since
         assert store.changed[SHOP] > least[SHOP]

@@ -1,4 +1,4 @@
-"""The ClientHello: every real one is understood however it is cut, and every broken one is refused with its alert."""
+"""The ClientHello: a real one is parsed in any portions, and a broken one is refused with the right alert."""
 
 import itertools
 import ssl
@@ -38,7 +38,7 @@ def cut(data: bytes, at: set[int]) -> list[bytes]:
 
 
 @pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.stem)
-def test_the_hello_of_a_real_client_is_understood_byte_by_byte(path: Path) -> None:
+def test_the_hello_of_a_real_client_is_parsed_byte_by_byte(path: Path) -> None:
     data = bytes.fromhex(path.read_text())
 
     found = read(*(bytes([byte]) for byte in data))
@@ -47,7 +47,7 @@ def test_the_hello_of_a_real_client_is_understood_byte_by_byte(path: Path) -> No
     assert found.server_name == (None if "noservername" in path.stem else SHOP)
 
 
-def test_what_this_python_says_is_understood() -> None:
+def test_the_hello_of_this_python_is_parsed() -> None:
     context = ssl.create_default_context()
     context.set_alpn_protocols(["h2", "http/1.1"])
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -58,7 +58,7 @@ def test_what_this_python_says_is_understood() -> None:
     assert read(outgoing.read()) == ClientHello(server_name=SHOP, alpn=(b"h2", b"http/1.1"))
 
 
-def test_what_pyopenssl_says_with_a_post_quantum_key_share_is_understood() -> None:
+def test_a_hello_of_pyopenssl_with_a_post_quantum_key_share_is_parsed() -> None:
     client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
     client.set_tlsext_host_name(SHOP.encode())
     client.set_connect_state()
@@ -76,7 +76,7 @@ def test_what_pyopenssl_says_with_a_post_quantum_key_share_is_understood() -> No
     names=st.lists(st.sampled_from([b"h2", b"http/1.1", b"x" * 255]), max_size=3, unique=True),
     padding=st.integers(0, 2000),
 )
-def test_however_it_is_cut_it_says_the_same(
+def test_the_result_does_not_depend_on_records_and_portions(
     portions: set[int], sizes: list[int], names: list[bytes], padding: int
 ) -> None:
     extensions = [extension(21, bytes(padding)), server_name(SHOP.encode()), versions(0x0A0A, 0x0304)]
@@ -87,7 +87,7 @@ def test_however_it_is_cut_it_says_the_same(
 
 
 @given(st.binary(max_size=600), st.sets(st.integers(1, 600)))
-def test_any_bytes_are_either_refused_or_wait_for_more(data: bytes, portions: set[int]) -> None:
+def test_any_bytes_are_refused_or_incomplete(data: bytes, portions: set[int]) -> None:
     reader = HelloReader()
     try:
         for portion in cut(data, portions):
@@ -99,7 +99,7 @@ def test_any_bytes_are_either_refused_or_wait_for_more(data: bytes, portions: se
 
 
 @given(st.binary(max_size=300))
-def test_any_body_is_either_understood_or_refused(content: bytes) -> None:
+def test_any_body_is_parsed_or_refused(content: bytes) -> None:
     try:
         found = read(records(message(body([server_name(b"a.example")]) + content)))
     except HelloError:
@@ -108,7 +108,7 @@ def test_any_body_is_either_understood_or_refused(content: bytes) -> None:
 
 
 @given(st.data())
-def test_a_hello_with_any_byte_changed_is_either_understood_or_refused(data: st.DataObject) -> None:
+def test_a_hello_with_any_byte_changed_is_parsed_or_refused(data: st.DataObject) -> None:
     whole = bytearray(hello(server_name(b"a.example"), alpn(b"h2"), versions(0x0304)))
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at] ^= data.draw(st.integers(1, 255))
@@ -118,13 +118,13 @@ def test_a_hello_with_any_byte_changed_is_either_understood_or_refused(data: st.
         return
 
 
-def test_a_hello_in_records_of_one_byte_is_understood() -> None:
+def test_a_hello_in_records_of_one_byte_is_parsed() -> None:
     content = message(body([server_name(SHOP.encode())]))
 
     assert read(records(content, sizes=[1] * len(content))) == ClientHello(server_name=SHOP)
 
 
-def test_the_bytes_are_kept_as_they_came_for_openssl() -> None:
+def test_openssl_gets_the_bytes_unchanged() -> None:
     reader = HelloReader()
     data = records(message(body([server_name(SHOP.encode())])), sizes=[7, 90]) + b"more"
 
@@ -133,7 +133,7 @@ def test_the_bytes_are_kept_as_they_came_for_openssl() -> None:
     assert bytes(reader.kept) == data
 
 
-def test_a_hello_without_extensions_asks_for_nobody() -> None:
+def test_a_hello_without_extensions_has_no_name() -> None:
     assert read(records(message(body(None)))) == ClientHello(server_name=None)
 
 
@@ -163,11 +163,11 @@ def test_a_hello_without_extensions_asks_for_nobody() -> None:
         (b".".join([b"a" * 49] * 5) + b".bcd", ".".join(["a" * 49] * 5) + ".bcd"),
     ],
 )
-def test_a_name_is_what_the_store_has_or_nobodys(sent: bytes, name: str | None) -> None:
+def test_a_name_has_the_form_of_the_store_or_counts_as_none(sent: bytes, name: str | None) -> None:
     assert read(hello(server_name(sent))) == ClientHello(server_name=name)
 
 
-def test_a_name_of_254_characters_is_nobodys() -> None:
+def test_a_name_of_254_characters_counts_as_none() -> None:
     name = b".".join([b"a" * 49] * 5) + b".abcd"
 
     assert len(name) == 254
@@ -217,15 +217,15 @@ def test_a_host_name_is_lower_case_and_fits_the_dns(text: str) -> None:
         (b"\x00", Alert.UNEXPECTED_MESSAGE),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_its_alert(data: bytes, alert: Alert) -> None:
+def test_an_unacceptable_hello_is_refused_with_its_alert(data: bytes, alert: Alert) -> None:
     assert alert_for(data) is alert
 
 
-def test_a_hello_that_says_it_is_too_large_is_refused_at_once() -> None:
+def test_a_hello_that_announces_too_many_bytes_is_refused_at_once() -> None:
     assert alert_for(records(b"\x01" + (MAX_HELLO_BYTES + 1).to_bytes(3))) is Alert.ILLEGAL_PARAMETER
 
 
-def test_the_largest_hello_is_understood() -> None:
+def test_the_largest_hello_is_parsed() -> None:
     name = server_name(SHOP.encode())
     padding = MAX_HELLO_BYTES - len(body([name, extension(21, b"")]))
     content = message(body([name, extension(21, bytes(padding))]))
@@ -233,7 +233,7 @@ def test_the_largest_hello_is_understood() -> None:
     assert read(records(content, sizes=[16_000])) == ClientHello(server_name=SHOP)
 
 
-def test_the_largest_hello_in_the_smallest_records_keeps_what_was_promised() -> None:
+def test_the_largest_hello_in_the_smallest_records_stays_within_the_memory_limit() -> None:
     content = message(bytes(MAX_HELLO_BYTES))[:-1]
     reader = HelloReader()
 

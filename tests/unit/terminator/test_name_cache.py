@@ -1,4 +1,4 @@
-"""A bounded cache that knows what a domain's row may be about."""
+"""A bounded cache that finds its entries under a domain."""
 
 from collections import OrderedDict
 
@@ -12,7 +12,7 @@ NAMES = st.sampled_from(["a.x.y", "b.x.y", "*.x.y", "x.y", "*.y", "a.b.x.y", "y"
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "get", "drop"]), NAMES), max_size=60)
 
 
-def test_a_wildcard_is_about_itself_and_what_is_one_label_below() -> None:
+def test_a_wildcard_covers_itself_and_names_one_label_below() -> None:
     cache: NameCache[int] = NameCache(10)
     for name in ("a.x.y", "b.x.y", "*.x.y", "a.b.x.y", "x.y"):
         cache.put(name, 1)
@@ -23,7 +23,7 @@ def test_a_wildcard_is_about_itself_and_what_is_one_label_below() -> None:
 
 
 @given(STEPS, st.integers(1, 4))
-def test_it_is_a_bounded_cache_by_last_use_with_an_index(steps: list[tuple[str, str]], size: int) -> None:
+def test_the_least_recently_used_name_is_evicted_and_the_index_agrees(steps: list[tuple[str, str]], size: int) -> None:
     cache: NameCache[int] = NameCache(size)
     model: OrderedDict[str, int] = OrderedDict()
     for number, (step, name) in enumerate(steps):

@@ -24,7 +24,7 @@ def offers_of(issuer: Issuer) -> Offers:
     return Offers(issuer.reader, lambda: datetime.now(UTC))
 
 
-async def test_what_is_offered_makes_a_context(issuer: Issuer) -> None:
+async def test_an_offer_makes_a_tls_context(issuer: Issuer) -> None:
     domain = issuer.domain(SHOP)
 
     offer = offers_of(issuer).offer(domain)
@@ -35,11 +35,11 @@ async def test_what_is_offered_makes_a_context(issuer: Issuer) -> None:
     new_context(offer.chain, offer.key)
 
 
-async def test_a_domain_without_certificate_is_offered_nothing(issuer: Issuer) -> None:
+async def test_a_domain_without_a_certificate_gets_no_offer(issuer: Issuer) -> None:
     assert offers_of(issuer).offer(a_domain(SHOP)) is None
 
 
-async def test_no_key_is_shown_by_a_repr(issuer: Issuer) -> None:
+async def test_no_repr_shows_a_key(issuer: Issuer) -> None:
     offer = offers_of(issuer).offer(issuer.domain(SHOP))
 
     assert offer is not None
@@ -55,7 +55,7 @@ def _of_another_tenant(issuer: Issuer) -> Domain:
 
 
 def _renamed_tenant(issuer: Issuer) -> Domain:
-    """Return a certificate and a key of another tenant whose rows now say ours."""
+    """Return a domain whose certificate and key belong to another tenant, with rows changed to this one."""
     certificate = issuer.certificate(SHOP, tenant="mallory")
     return issuer.domain(SHOP, certificate=replace(certificate, tenant="acme-shops"))
 
@@ -66,7 +66,7 @@ def _with_another_key(issuer: Issuer) -> Domain:
 
 
 def _with_a_relabelled_key(issuer: Issuer) -> Domain:
-    """Return another's sealed key under the public key of this leaf."""
+    """Return a domain whose row has the sealed key of another certificate, with the public key of its leaf."""
     certificate, other = issuer.certificate(SHOP), issuer.certificate(SHOP)
     assert certificate.key is not None
     assert other.key is not None
@@ -122,7 +122,7 @@ def _with_an_unknown_version(issuer: Issuer) -> Domain:
         _with_an_unknown_version,
     ],
 )
-async def test_what_must_not_be_served_is_refused_and_others_are_not(
+async def test_a_forged_or_swapped_row_is_refused_and_other_domains_are_not(
     issuer: Issuer, make: Callable[[Issuer], Domain]
 ) -> None:
     offers = offers_of(issuer)
@@ -134,7 +134,7 @@ async def test_what_must_not_be_served_is_refused_and_others_are_not(
 
 
 @pytest.mark.parametrize(("more", "is_offered"), [(0, True), (1, False)])
-async def test_a_chain_is_offered_up_to_the_size_that_clients_take(
+async def test_a_chain_is_offered_up_to_the_size_that_clients_accept(
     issuer: Issuer, more: int, *, is_offered: bool
 ) -> None:
     certificate = issuer.certificate(SHOP)
@@ -145,7 +145,7 @@ async def test_a_chain_is_offered_up_to_the_size_that_clients_take(
     if is_offered:
         assert offers.offer(domain) is not None
     else:
-        with pytest.raises(OfferRefusedError, match="no client takes so many"):
+        with pytest.raises(OfferRefusedError, match="clients accept at most"):
             offers.offer(domain)
 
 

@@ -1,43 +1,43 @@
-"""Who dropped a context waits for the handshakes that may still show it."""
+"""A drop waits for the handshakes that may still show the dropped context."""
 
-from services.terminator.worker.tls.pending_handshakes import Unshown
+from services.terminator.worker.tls.pending_handshakes import PendingHandshakes
 
 SHOP, OTHER, WILDCARD = "shop.example.com", "other.example.com", "*.example.com"
 
 
-def test_without_such_handshakes_there_is_no_wait() -> None:
-    unshown, done = Unshown(), list[str]()
-    unshown.add("shop.example.net", object())
+def test_without_pending_handshakes_a_drop_does_not_wait() -> None:
+    pending, done = PendingHandshakes(), list[str]()
+    pending.add("shop.example.net", object())
 
-    unshown.when_shown(WILDCARD, lambda: done.append("dropped"))
+    pending.when_shown(WILDCARD, lambda: done.append("dropped"))
 
     assert done == ["dropped"]
 
 
-def test_all_that_the_domain_covers_are_waited_for() -> None:
-    unshown, done = Unshown(), list[str]()
+def test_a_drop_waits_for_all_handshakes_that_the_domain_covers() -> None:
+    pending, done = PendingHandshakes(), list[str]()
     first, second = object(), object()
-    unshown.add(SHOP, first)
-    unshown.add(OTHER, second)
+    pending.add(SHOP, first)
+    pending.add(OTHER, second)
 
-    unshown.when_shown(WILDCARD, lambda: done.append("wildcard"))
-    unshown.when_shown(SHOP, lambda: done.append("shop"))
+    pending.when_shown(WILDCARD, lambda: done.append("wildcard"))
+    pending.when_shown(SHOP, lambda: done.append("shop"))
     assert done == []
-    unshown.discard(SHOP, first)
+    pending.discard(SHOP, first)
     assert done == ["shop"]
-    unshown.discard(OTHER, second)
+    pending.discard(OTHER, second)
 
     assert done == ["shop", "wildcard"]
 
 
-def test_handshakes_that_begin_later_are_not_waited_for() -> None:
-    unshown, done = Unshown(), list[str]()
+def test_a_drop_does_not_wait_for_handshakes_that_begin_later() -> None:
+    pending, done = PendingHandshakes(), list[str]()
     first = object()
-    unshown.add(SHOP, first)
-    unshown.when_shown(SHOP, lambda: done.append("dropped"))
+    pending.add(SHOP, first)
+    pending.when_shown(SHOP, lambda: done.append("dropped"))
 
-    unshown.add(SHOP, object())
-    unshown.discard(SHOP, first)
-    unshown.discard(SHOP, first)
+    pending.add(SHOP, object())
+    pending.discard(SHOP, first)
+    pending.discard(SHOP, first)
 
     assert done == ["dropped"]

@@ -1,4 +1,4 @@
-"""The short way through a TLS connection does what the public one does."""
+"""`Records` behaves like the public methods of pyOpenSSL."""
 
 import contextlib
 
@@ -55,7 +55,7 @@ def received(client: SSL.Connection) -> bytes:
 @pytest.mark.parametrize("highest", [SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION])
 @settings(deadline=None, max_examples=30)
 @given(parts=st.lists(st.integers(1, READ_BYTES), max_size=4))
-def test_what_is_encrypted_here_is_decrypted_there_and_the_other_way_round(highest: int, parts: list[int]) -> None:
+def test_both_directions_arrive_unchanged(highest: int, parts: list[int]) -> None:
     client, server = joined(highest)
     records = Records(server, BUFFERS)
     for size in parts:
@@ -75,7 +75,7 @@ def test_what_is_encrypted_here_is_decrypted_there_and_the_other_way_round(highe
         assert heard == sent
 
 
-def test_what_was_read_by_the_handshake_is_decrypted_first() -> None:
+def test_bytes_that_the_handshake_read_are_decrypted_first() -> None:
     client, server = joined()
     client.send(b"early")
     deliver(client, server)
@@ -83,7 +83,7 @@ def test_what_was_read_by_the_handshake_is_decrypted_first() -> None:
     assert Records(server, BUFFERS).decrypt() == b"early"
 
 
-def test_close_notify_is_told_from_broken_records() -> None:
+def test_close_notify_and_broken_records_are_different_errors() -> None:
     client, server = joined()
     records = Records(server, BUFFERS)
     client.shutdown()
@@ -96,7 +96,7 @@ def test_close_notify_is_told_from_broken_records() -> None:
         client.recv(1)
 
 
-def test_broken_records_are_an_error_with_an_alert_and_of_no_other_connection() -> None:
+def test_broken_records_raise_an_error_with_an_alert_for_their_own_connection_only() -> None:
     client, server = joined()
     records = Records(server, BUFFERS)
     feed(records, b"\x17\x03\x03\x00\x20" + b"n" * 32)

@@ -1,4 +1,4 @@
-"""Request heads are read strictly."""
+"""Request heads are parsed strictly."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ def head(*lines: str) -> bytes:
         (head("GET HTTP://b.example:80 HTTP/1.1", "Host: a.example"), Request("GET", "b.example", "/")),
     ],
 )
-def test_a_request_is_understood(data: bytes, request_: Request) -> None:
+def test_a_request_is_parsed(data: bytes, request_: Request) -> None:
     assert parse_head(data) == request_
     assert parse_head(data + b"body") == request_
     assert all(parse_head(data[:end]) is None for end in range(len(data)))
@@ -61,7 +61,7 @@ def test_a_request_is_understood(data: bytes, request_: Request) -> None:
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000, Status.TOO_LARGE),
     ],
 )
-def test_what_is_doubtful_is_refused(data: bytes, status: Status) -> None:
+def test_a_doubtful_request_is_refused(data: bytes, status: Status) -> None:
     with pytest.raises(BadRequestError) as refusal:
         parse_head(data)
 
@@ -69,7 +69,7 @@ def test_what_is_doubtful_is_refused(data: bytes, status: Status) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_understood_refused_or_wait_for_more(data: bytes) -> None:
+def test_any_bytes_are_parsed_refused_or_incomplete(data: bytes) -> None:
     try:
         request = parse_head(data + b"\r\n\r\n")
     except BadRequestError:
@@ -86,11 +86,11 @@ def test_the_start_of_a_request_is_recognized(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data", [b"get /", b"\x16\x03", b"EHLO\r\n", b"EHLO mail.example.net\r\n", b"*1\r\n", b"SSH-2.0"]
 )
-def test_other_protocols_are_no_request(data: bytes) -> None:
+def test_other_protocols_are_not_recognized_as_requests(data: bytes) -> None:
     assert not may_be_request(data)
 
 
-def test_a_page_is_whole_and_asks_for_https_only_over_tls() -> None:
+def test_a_page_has_hsts_only_over_tls() -> None:
     over_tls = page(Status.BAD_GATEWAY, detail="it does not answer", tls=True)
     plain = page(Status.BAD_GATEWAY, tls=False, head=True)
 

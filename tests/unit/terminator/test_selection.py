@@ -50,7 +50,7 @@ def future(id: str = "future") -> Certificate:  # noqa: A002
         (expired("a"), None, "a", LONGEST_SECONDS),
     ],
 )
-def test_the_attached_one_if_valid_else_the_automatic_one_if_valid_else_the_attached_one(
+def test_the_choice_is_the_attached_one_if_valid_else_a_valid_automatic_one_else_the_attached_one(
     attached: Certificate | None, automatic: Certificate | None, chosen: str | None, seconds: float
 ) -> None:
     certificate, lasts = choose(a_domain("a.example", attached=attached, automatic=automatic), now=NOW)
@@ -59,7 +59,7 @@ def test_the_attached_one_if_valid_else_the_automatic_one_if_valid_else_the_atta
     assert lasts == pytest.approx(seconds)
 
 
-def test_a_certificate_named_in_terminate_tls_beats_all() -> None:
+def test_a_certificate_named_in_terminate_tls_always_wins() -> None:
     domain = a_domain("a.example", named=expired("named"), attached=valid("a"), automatic=valid("b"))
 
     certificate, _ = choose(domain, now=NOW)
@@ -77,7 +77,7 @@ CERTIFICATES = st.none() | st.builds(
 
 
 @given(CERTIFICATES, CERTIFICATES, st.floats(0, 1))
-def test_a_choice_stands_for_as_long_as_it_says(
+def test_a_choice_is_valid_for_the_seconds_that_it_states(
     attached: Certificate | None, automatic: Certificate | None, part: float
 ) -> None:
     domain = a_domain("a.example", attached=attached, automatic=automatic)
@@ -103,15 +103,15 @@ def test_a_single_label_has_no_wildcard() -> None:
     assert candidates("*.example.com") == ("*.example.com",)
 
 
-def test_the_versions_of_terminate_tls_are_kept_to() -> None:
+def test_the_policy_has_the_versions_of_terminate_tls() -> None:
     domain = a_domain("a.example", terminate_tls={"min_version": "1.3", "max_version": "1.3"})
 
     assert policy_of(domain) == Policy(lowest_version=0x0304, highest_version=0x0304)
     assert policy_of(a_domain("a.example")) == Policy(lowest_version=0x0303, highest_version=0x0304)
 
 
-def test_what_this_release_cannot_do_is_not_done_by_half() -> None:
+def test_a_domain_that_asks_for_an_unsupported_feature_is_not_served() -> None:
     with pytest.raises(NotServableError, match="client certificates"):
         policy_of(a_domain("a.example", terminate_tls={"mutual_tls_certificate_authorities": ["x"]}))
-    with pytest.raises(NotServableError, match="undecrypted"):
+    with pytest.raises(NotServableError, match="passthrough://"):
         policy_of(a_domain("a.example", "passthrough://b.example:443"))

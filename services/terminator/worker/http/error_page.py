@@ -1,23 +1,31 @@
-"""An HTTP answer of ours over TLS: the name is nobody's, or its upstream cannot be reached."""
+"""The terminator's own answer over TLS: the name is unknown, or its upstream cannot be reached."""
 
 import asyncio
+from dataclasses import dataclass
 
 from OpenSSL import SSL
 
-from services.terminator.counters import Count
+from services.terminator.counters import WorkerCounter
+from services.terminator.worker.deadlines import Deadlines
 from services.terminator.worker.http.pages import Status, page
 from services.terminator.worker.http.request_head import BadRequestError, may_be_request, parse_head
-from services.terminator.worker.resources import Resources
-from services.terminator.worker.tls.lingering_close import Parting
+from services.terminator.worker.tls.lingering_close import ClientResources, LingeringClose
 from services.terminator.worker.tls.records import MAX_UNREAD_BYTES, Records
 
 
-class Answering(asyncio.BufferedProtocol):
-    """Waits for the head of a request, answers it with one page, and ends; who speaks no HTTP/1 gets no answer."""
+@dataclass(frozen=True, kw_only=True)
+class PageResources(ClientResources):
+    """What a protocol uses that answers a request itself."""
+
+    requests: Deadlines  # until the request is whole; from accept on port 80, else from the end of the handshake
+
+
+class ErrorPage(asyncio.BufferedProtocol):
+    """Waits for the head of a request and answers it with one page; a client that speaks no HTTP/1 gets no answer."""
 
     __slots__ = ("_detail", "_head", "_records", "_resources", "_status", "_transport")
 
-    def __init__(self, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection) -> None:
+    def __init__(self, resources: PageResources, transport: asyncio.Transport, tls: SSL.Connection) -> None:
         self._resources = resources
         self._transport = transport
         self._records = Records(tls, resources.buffers)
@@ -28,7 +36,7 @@ class Answering(asyncio.BufferedProtocol):
     @classmethod
     def begin(
         cls,
-        resources: Resources,
+        resources: PageResources,
         transport: asyncio.Transport,
         tls: SSL.Connection,
         *,
@@ -36,19 +44,17 @@ class Answering(asyncio.BufferedProtocol):
         detail: str = "",
     ) -> None:
         """Answer the first request on *transport*, which speaks *tls*, with *status*."""
-        answering = cls(resources, transport, tls)
-        answering._status, answering._detail = status, detail
-        transport.set_protocol(answering)
+        protocol = cls(resources, transport, tls)
+        protocol._status, protocol._detail = status, detail
+        transport.set_protocol(protocol)
         resources.requests.add(transport)
         transport.resume_reading()
-        answering._read()  # what came along with the end of the handshake
+        protocol._read()  # bytes that came together with the end of the handshake
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
         return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Read on."""
         self._records.feed(nbytes)
         self._read()
 
@@ -58,23 +64,23 @@ class Answering(asyncio.BufferedProtocol):
                 self._head += data
                 if self._answered():
                     return
-        except SSL.Error:  # close_notify, or no TLS
+        except SSL.Error:  # close_notify, or not TLS
             self._finish(b"")
-        else:  # what OpenSSL answers by itself must not pile up
+        else:  # answers that OpenSSL makes by itself must not pile up
             if answer := self._records.take():
                 self._transport.write(answer)
             if self._transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
                 self._transport.abort()
 
     def _answered(self) -> bool:
-        """Answer if the request is whole, or never will be one."""
+        """Answer and return True if the request is whole, or cannot become a valid one."""
         if not may_be_request(self._head):
             self._finish(b"")
             return True
         try:
             request = parse_head(self._head)
         except BadRequestError as error:
-            self._resources.figures.add(Count.HTTP_REFUSED)
+            self._resources.counters.add(WorkerCounter.HTTP_REFUSED)
             self._finish(page(error.status, tls=True))
             return True
         if request is None:
@@ -83,23 +89,20 @@ class Answering(asyncio.BufferedProtocol):
         return True
 
     def _finish(self, answer: bytes) -> None:
-        """Say *answer* and close_notify, and end."""
+        """Send *answer* and close_notify, and end."""
         try:
-            last_words = (self._records.encrypt_bytes(answer) if answer else b"") + self._records.close_notify()
-        except SSL.Error:  # the client has broken the TLS connection: nothing can be said but the alert for that
-            last_words = self._records.take()
+            last_bytes = (self._records.encrypt_bytes(answer) if answer else b"") + self._records.close_notify()
+        except SSL.Error:  # the client broke the TLS connection: only the alert for that can be sent
+            last_bytes = self._records.take()
         self._resources.requests.discard(self._transport)
-        Parting.begin(self._resources, self._transport, last_words)
+        LingeringClose.begin(self._resources, self._transport, last_bytes)
 
-    def late(self) -> None:
-        """End: no request came in time."""
+    def expire(self) -> None:
         self._finish(b"")
 
     def eof_received(self) -> bool:
-        """Close: no request comes any more."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """It is over."""
         self._resources.requests.discard(self._transport)
         self._resources.connections.discard(self._transport)

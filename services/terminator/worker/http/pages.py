@@ -1,24 +1,24 @@
-"""The few HTTP answers that are ours: short, in plain text, and the last on their connection."""
+"""The terminator's own HTTP answers: short, in plain text, and the last on their connection."""
 
 from enum import Enum
 from typing import Final
 
-# RFC 6797; the least that the graders of TLS configurations ask for is 15,552,000.
+# RFC 6797; graders of TLS configurations ask for at least 15,552,000.
 _HSTS: Final = b"Strict-Transport-Security: max-age=31536000\r\n"
 
 
 class Status(Enum):
-    """Status codes, their phrases, and what they mean to a visitor."""
+    """Status codes, their phrases, and a sentence for the visitor."""
 
     OK = (200, "OK", "")
     MOVED = (301, "Moved Permanently", "This site is at https://.")
     MOVED_SAME_METHOD = (308, "Permanent Redirect", "This site is at https://.")
     BAD_REQUEST = (400, "Bad Request", "The request is not well-formed HTTP/1.1.")
-    TIMEOUT = (408, "Request Timeout", "The request did not come in time.")
+    TIMEOUT = (408, "Request Timeout", "The request did not arrive in time.")
     MISDIRECTED = (
         421,
         "Misdirected Request",
-        "No site of that name is served here, or its certificate is not there yet.",
+        "No site of that name is served here, or it has no certificate yet.",
     )
     TOO_LARGE = (431, "Request Header Fields Too Large", "The request's header is too large.")
     NOT_SUPPORTED = (505, "HTTP Version Not Supported", "This server speaks HTTP/1.0 and HTTP/1.1.")
@@ -29,7 +29,7 @@ class Status(Enum):
 def page(
     status: Status, *, detail: str = "", body: bytes | None = None, headers: bytes = b"", tls: bool, head: bool = False
 ) -> bytes:
-    """Return the whole answer; *head* leaves the body out, *tls* asks browsers to come by HTTPS from now on."""
+    """Return the whole answer. *head* leaves out the body; *tls* makes browsers use HTTPS from now on (HSTS)."""
     code, phrase, sentence = status.value
     if body is None:
         body = f"{code} {phrase}\n{sentence}{': ' if detail else ''}{detail}\n".encode()

@@ -1,54 +1,60 @@
-"""Port 80: HTTP-01 answers for the CA, and the way to HTTPS for everybody else.
+"""Port 80: answers HTTP-01 challenges (`http01`) and redirects every other request to HTTPS.
 
-One request a connection. An answer to a challenge is given only while the row of an open order stands for the host;
-for all else, challenge paths of others included, the answer is a redirect to the same path of the same host.
+A connection has one request. A challenge is answered only while an order for its host is open. All other requests,
+those for other challenge paths included, are redirected to the same path of the same host.
 """
 
 import asyncio
-import re
+from dataclasses import dataclass
 from typing import Final, cast
 
-from services.terminator.counters import Count
+from services.terminator.counters import WorkerCounter
+from services.terminator.worker.http import http01
+from services.terminator.worker.http.error_page import PageResources
 from services.terminator.worker.http.pages import Status, page
 from services.terminator.worker.http.request_head import BadRequestError, Request, parse_head
-from services.terminator.worker.resources import Resources
-from services.terminator.worker.tls.lingering_close import Parting
+from services.terminator.worker.link import ControlLink
+from services.terminator.worker.tls.lingering_close import LingeringClose
 
-# RFC 8555 section 8.3; the token is of the base64url alphabet, and nothing else is ever sent back.
-_CHALLENGE: Final = re.compile(r"/\.well-known/acme-challenge/([A-Za-z0-9_-]{1,128})")
 _HTTPS_PORT: Final = 443
 
 
-class Plain(asyncio.BufferedProtocol):
+@dataclass(frozen=True, kw_only=True)
+class Port80Resources(PageResources):
+    """What `Port80` uses. *redirect_port* is the port of HTTPS as visitors reach it."""
+
+    link: ControlLink
+    redirect_port: int
+
+
+class Port80(asyncio.BufferedProtocol):
     """Reads one request and answers it."""
 
-    __slots__ = ("_head", "_request", "_resources", "_transport")
+    __slots__ = ("_head", "_request", "_resources", "_token", "_transport")
     _transport: asyncio.Transport
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Port80Resources) -> None:
         self._resources = resources
         self._head = b""
         self._request: Request | None = None
+        self._token = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give it its time."""
         self._transport = cast("asyncio.Transport", transport)
         if self._resources.connections.add(self._transport):
             self._resources.requests.add(self._transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
         return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Read on; answer when the head of the request is whole."""
-        if self._request is not None:  # waits for its answer; what else comes is no business of ours
+        if self._request is not None:  # its answer is being looked up; anything after the request is ignored
             return
         self._head += self._resources.buffers.view[:nbytes]
         try:
             request = parse_head(self._head)
         except BadRequestError as error:
-            self._resources.figures.add(Count.HTTP_REFUSED)
+            self._resources.counters.add(WorkerCounter.HTTP_REFUSED)
             self._finish(page(error.status, tls=False))
             return
         if request is not None:
@@ -56,30 +62,29 @@ class Plain(asyncio.BufferedProtocol):
 
     def _answer(self, request: Request) -> None:
         self._request = request
-        if request.method in ("GET", "HEAD") and _CHALLENGE.fullmatch(request.target):
-            self._transport.pause_reading()
-            self._resources.link.ask_challenge(request.host, self)
-        else:
+        token = http01.token_of(request)
+        if token is None:
             self._redirect(request)
+            return
+        self._token = token
+        self._transport.pause_reading()
+        self._resources.link.ask_challenge(request.host, self)
 
     def answered(self, thumbprint: str) -> None:
-        """Give the key authorization (RFC 8555 section 8.1), or send on who asks for somebody else's."""
+        """Answer the challenge with *thumbprint*; without one, the host has no open order, so redirect."""
         assert self._request is not None
-        match = _CHALLENGE.fullmatch(self._request.target)
-        assert match is not None
         if not thumbprint:
             self._redirect(self._request)
             return
-        self._resources.figures.add(Count.CHALLENGES_ANSWERED)
-        body = f"{match[1]}.{thumbprint}".encode()
-        self._finish(page(Status.OK, body=body, tls=False, head=self._request.method == "HEAD"))
+        self._resources.counters.add(WorkerCounter.CHALLENGES_ANSWERED)
+        self._finish(http01.key_authorization(self._request, self._token, thumbprint))
 
     def refused(self) -> None:
-        """Ask to come again: nobody knows now."""
-        self._finish(page(Status.UNAVAILABLE, headers=b"Retry-After: 5\r\n", tls=False))
+        """Ask the CA to retry: the store does not answer."""
+        self._finish(http01.RETRY)
 
     def _redirect(self, request: Request) -> None:
-        self._resources.figures.add(Count.REDIRECTS)
+        self._resources.counters.add(WorkerCounter.REDIRECTS)
         port = self._resources.redirect_port
         host = request.host if port == _HTTPS_PORT else f"{request.host}:{port}"
         safe = request.method in ("GET", "HEAD")
@@ -96,17 +101,15 @@ class Plain(asyncio.BufferedProtocol):
         if self._transport.is_closing():
             return
         self._resources.requests.discard(self._transport)
-        Parting.begin(self._resources, self._transport, answer)
+        LingeringClose.begin(self._resources, self._transport, answer)
 
-    def late(self) -> None:
-        """End: the request did not come in time, or the store did not answer in time."""
+    def expire(self) -> None:
+        """Answer 408: the request, or the store's answer, did not come in time."""
         self._finish(page(Status.TIMEOUT, tls=False))
 
     def eof_received(self) -> bool:
-        """Close, unless an answer is under way: nothing more is needed for that."""
-        return self._request is not None
+        return self._request is not None  # True keeps the connection open for an answer that is being looked up
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """It is over."""
         self._resources.requests.discard(self._transport)
         self._resources.connections.discard(self._transport)

@@ -1,4 +1,4 @@
-"""The head of an HTTP/1.1 request, read strictly (RFC 9112): what is doubtful is refused, not repaired."""
+"""The head of an HTTP/1.1 request, parsed strictly (RFC 9112): a doubtful request is refused, not repaired."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MAX_HEADERS: Final = 100
 
 _END: Final = b"\r\n\r\n"
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 section 5.6.2
-# RFC 9112 section 3; a target is of visible characters, and what browsers never send is not passed on in a redirect.
+# RFC 9112 section 3. A target has visible characters only: what browsers never send is not echoed in a redirect.
 _REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb") ([!-~]+) HTTP/([0-9])\.([0-9])")
 _HEADER: Final = re.compile(rb"(" + _TOKEN + rb"):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _ABSOLUTE: Final = re.compile(rb"(?i:http)://([^/?#]*)(.*)")
@@ -22,7 +22,7 @@ _MAYBE_REQUEST: Final = re.compile(rb"[A-Z]{1,20}(?:\Z| (?:\Z|[/*]))")
 
 
 class BadRequestError(PermanentError):
-    """A request that gets no other answer than *status*."""
+    """A request that is refused with *status*."""
 
     def __init__(self, status: Status) -> None:
         super().__init__(status.value[1])
@@ -31,7 +31,7 @@ class BadRequestError(PermanentError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a request asks for: *host* in the form that the store has, *target* as it was sent, "/" at its start."""
+    """A parsed request: *host* in the form that the store has, *target* as it was sent, starting with "/"."""
 
     method: str
     host: str
@@ -39,15 +39,15 @@ class Request:
 
 
 def may_be_request(data: bytes) -> bool:
-    """Say whether *data* can be the start of a request."""
+    """Return whether *data* can be the start of a request."""
     return bool(_MAYBE_REQUEST.match(data))
 
 
 def parse_head(data: bytes) -> Request | None:
-    """Return the request that *data* begins with, None while its head is not whole.
+    """Return the request at the start of *data*, None while its head is incomplete.
 
     Raises:
-        BadRequestError: it is none, or not one to answer.
+        BadRequestError: it is malformed, too large, or of another version of HTTP.
     """
     end = data.find(_END)
     if end > MAX_HEAD_BYTES or (end < 0 and len(data) > MAX_HEAD_BYTES):
@@ -78,7 +78,7 @@ def _header(line: bytes) -> tuple[bytes, bytes]:
 
 def _request(method: bytes, target: bytes, host: bytes) -> Request:
     absolute = _ABSOLUTE.fullmatch(target)
-    if absolute is not None:  # RFC 9112 section 3.2.2: then its host is the one that counts
+    if absolute is not None:  # RFC 9112 section 3.2.2: the host of an absolute target wins
         host, target = absolute[1], absolute[2] or b"/"
     match = _HOST.fullmatch(host)
     name = host_name(match[1]) if match else None

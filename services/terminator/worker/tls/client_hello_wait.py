@@ -1,57 +1,64 @@
-"""A new connection on the port for TLS: the ClientHello is read, and its name's context found."""
+"""A new connection on the port for TLS: reads the ClientHello, then finds the TLS context of its name."""
 
 import asyncio
-from typing import cast
+from dataclasses import dataclass
+from typing import Final, cast
 
-from services.terminator.counters import Count
+from services.terminator.counters import WorkerCounter
 from services.terminator.rules.alerts import Alert, HelloError, PlainHttpError
 from services.terminator.rules.clienthello import HelloReader
-from services.terminator.worker.resources import Resources
-from services.terminator.worker.tls.contexts import Entry
-from services.terminator.worker.tls.handshake import Handshake
-from services.terminator.worker.tls.lingering_close import Parting
+from services.terminator.worker.link import ControlLink
+from services.terminator.worker.tls.contexts import Contexts, Entry
+from services.terminator.worker.tls.handshake import Handshake, HandshakeResources
+from services.terminator.worker.tls.lingering_close import LingeringClose
 
-ACME_TLS = b"acme-tls/1"  # RFC 8737 section 3; no certificate of a visitor's may be shown to it
-_HTTP_ON_TLS_PORT = (
+# RFC 8737 section 3: the protocol of TLS-ALPN-01, which is not supported. A CA must see no visitor's certificate.
+ACME_TLS: Final = b"acme-tls/1"
+_HTTP_ON_TLS_PORT: Final = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
-    b"This port speaks HTTPS, and the request was sent as plain HTTP.\n"
+    b"This port speaks HTTPS, but the request was sent as plain HTTP.\n"
 )
 
 
-class Greeting(asyncio.BufferedProtocol):
-    """Waits for the whole ClientHello, then for what is served for the name that it asks for."""
+@dataclass(frozen=True, kw_only=True)
+class ClientHelloResources(HandshakeResources):
+    """What `ClientHelloWait` uses, and the handshake after it."""
+
+    contexts: Contexts
+    link: ControlLink
+
+
+class ClientHelloWait(asyncio.BufferedProtocol):
+    """Waits for the whole ClientHello, then for the context of the name in it."""
 
     __slots__ = ("_reader", "_resources", "_transport")
     _transport: asyncio.Transport
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: ClientHelloResources) -> None:
         self._resources = resources
         self._reader = HelloReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give it its time."""
         self._transport = cast("asyncio.Transport", transport)
         if self._resources.connections.add(self._transport):
             self._resources.handshakes.add(self._transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
         return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Read on; when the ClientHello is whole, ask what is served."""
         try:
             hello = self._reader.feed(self._resources.buffers.view[:nbytes])
         except HelloError as error:
-            self._end(Count.HANDSHAKES_MALFORMED, error.alert.record)
+            self._end(WorkerCounter.HANDSHAKES_MALFORMED, error.alert.record)
             return
         except PlainHttpError:
-            self._end(Count.HANDSHAKES_MALFORMED, _HTTP_ON_TLS_PORT)
+            self._end(WorkerCounter.HANDSHAKES_MALFORMED, _HTTP_ON_TLS_PORT)
             return
         if hello is None:
             return
         if ACME_TLS in hello.alpn:
-            self._end(Count.HANDSHAKES_REFUSED, Alert.NO_APPLICATION_PROTOCOL.record)
+            self._end(WorkerCounter.HANDSHAKES_REFUSED, Alert.NO_APPLICATION_PROTOCOL.record)
         elif hello.server_name is None:
             self.chosen(self._resources.default)
         else:
@@ -66,7 +73,7 @@ class Greeting(asyncio.BufferedProtocol):
         self._resources.link.ask(name, self)
 
     def chosen(self, entry: Entry) -> None:
-        """Go on with *entry*."""
+        """Shake hands with *entry*, or refuse the client if the entry says so."""
         if self._transport.is_closing():
             return
         if entry.is_refused:
@@ -75,26 +82,24 @@ class Greeting(asyncio.BufferedProtocol):
         Handshake.begin(self._resources, self._transport, entry, self._reader.kept)
 
     def refused(self) -> None:
-        """Refuse: nobody knows now what is served, or it must not be."""
-        self._end(Count.HANDSHAKES_REFUSED, Alert.INTERNAL_ERROR.record)
+        """Refuse the client: the store does not answer, or the name must not be served."""
+        self._end(WorkerCounter.HANDSHAKES_REFUSED, Alert.INTERNAL_ERROR.record)
 
-    def late(self) -> None:
-        """End: the ClientHello did not come in time, or the store did not answer in time."""
-        self._resources.figures.add(Count.HANDSHAKES_LATE)
+    def expire(self) -> None:
+        """Abort: the ClientHello, or the store's answer, did not come in time."""
+        self._resources.counters.add(WorkerCounter.HANDSHAKES_LATE)
         self._transport.abort()
 
     def eof_received(self) -> bool:
-        """Close: who says nothing more will not shake hands."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """It is over."""
         self._resources.handshakes.discard(self._transport)
         self._resources.connections.discard(self._transport)
 
-    def _end(self, count: Count, last_words: bytes) -> None:
+    def _end(self, counter: WorkerCounter, last_bytes: bytes) -> None:
         if self._transport.is_closing():
             return
-        self._resources.figures.add(count)
+        self._resources.counters.add(counter)
         self._resources.handshakes.discard(self._transport)
-        Parting.begin(self._resources, self._transport, last_words)
+        LingeringClose.begin(self._resources, self._transport, last_bytes)

@@ -1,10 +1,10 @@
-"""TLS contexts: one for each name, made on first use, bounded, dropped when told.
+"""TLS contexts: one for each name, made on first use, limited in number, dropped when the control process says so.
 
 Rules:
 
-* A context is of one name. Its ticket keys are its own, so no session of one name resumes under another (RFC 6066
-  section 3), and none of a replaced certificate under its successor.
-* Names that are nobody's are kept apart, so that strangers' names push out no context.
+* A context belongs to one name and has its own ticket keys. So no session of one name resumes under another (RFC 6066
+  section 3), and no session of a replaced certificate resumes under its successor.
+* Unknown names are kept in a cache of their own, so that strangers' names push out no context.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from shared.tls import new_context
 from shared.upstreams import Upstream, UpstreamRefusedError
 from shared.upstreams import parse as parse_upstream
 
-# A ticket key is as old as its context; whoever gets it can read what was sent under it (RFC 9325 section 4.2.3).
+# A ticket key is as old as its context, and decrypts everything that was sent under it (RFC 9325 section 4.2.3).
 MAX_CONTEXT_SECONDS: Final = 12 * 3600.0
 REFUSED_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is served for *name* until *until* (loop time); without a *context* the name is nobody's.
+    """How *name* is served until *until* (loop time). Without a *context* the name is unknown.
 
-    *trouble* says why nothing can be forwarded; it is shown to visitors. With *is_refused* there is only an alert.
+    *trouble* says why nothing can be forwarded; visitors see it. With *is_refused* a client gets only an alert.
     """
 
     until: float
@@ -39,30 +39,30 @@ class Entry:
 
     @property
     def is_hosted(self) -> bool:
-        """Whether the name is somebody's, and has a certificate of its own."""
+        """Whether the name is hosted here and has a certificate of its own."""
         return self.context is not None and bool(self.name)
 
 
 class Contexts:
-    """What this worker knows of names; *now* is loop time."""
+    """How names are served, as far as this worker knows. *now* is loop time."""
 
     def __init__(self, size: int) -> None:
         self._served: NameCache[Entry] = NameCache(size)
-        self._nobodys: NameCache[Entry] = NameCache(size)
+        self._unknown: NameCache[Entry] = NameCache(size)
 
     def __len__(self) -> int:
         return len(self._served)
 
     def get(self, name: str, now: float) -> Entry | None:
-        """Return what is known of *name*, None when the control process must be asked."""
-        entry = self._served.get(name) or self._nobodys.get(name)
+        """Return the entry of *name*, None when the control process must be asked."""
+        entry = self._served.get(name) or self._unknown.get(name)
         if entry is None or entry.until > now:
             return entry
         self._forget(name)
         return None
 
     def serve(self, name: str, answer: messages.Serve, now: float) -> Entry:
-        """Keep what *answer* says of *name*.
+        """Make and store the context of *name* from *answer*.
 
         Raises:
             ValueError, SSL.Error: certificate or key cannot be loaded.
@@ -74,32 +74,32 @@ class Contexts:
         self._served.put(name, entry)
         return entry
 
-    def set_nobodys(self, name: str, answer: messages.NotOurs, now: float) -> Entry:
-        """Keep that *name* is nobody's."""
+    def set_unknown(self, name: str, answer: messages.UnknownName, now: float) -> Entry:
+        """Store that *name* is unknown."""
         return self._set_apart(Entry(now + answer.seconds, name))
 
     def set_refused(self, name: str, now: float) -> Entry:
-        """Keep that *name* cannot be served, so that nobody has to find out again and again."""
+        """Store that *name* cannot be served, so that not every connection tries again."""
         return self._set_apart(Entry(now + REFUSED_SECONDS, name, is_refused=True))
 
     def _set_apart(self, entry: Entry) -> Entry:
         self._forget(entry.name)
-        self._nobodys.put(entry.name, entry)
+        self._unknown.put(entry.name, entry)
         return entry
 
     def drop(self, domain: str) -> None:
-        """Forget what the row of *domain* may be about."""
-        for cache in (self._served, self._nobodys):
+        """Forget *domain*, and the names under it when it is a wildcard."""
+        for cache in (self._served, self._unknown):
             for name in cache.covered(domain):
                 cache.drop(name)
 
     def _forget(self, name: str) -> None:
         self._served.drop(name)
-        self._nobodys.drop(name)
+        self._unknown.drop(name)
 
 
 def _usable(text: str) -> tuple[Upstream | None, str]:
-    """Return the upstream that *text* names, or why nothing can be forwarded to it."""
+    """Return the upstream in *text*, or the reason why nothing can be forwarded to it."""
     if not text:
         return None, "no upstream is configured for this domain"
     try:

@@ -1,36 +1,56 @@
-"""The TLS handshake, on memory BIOs of our own: what OpenSSL says is written, alerts of failed handshakes included.
+"""The TLS handshake, on memory BIOs: all that OpenSSL produces is sent, the alerts of failed handshakes included.
 
-The upstream is dialled meanwhile; whoever is ready first waits for the other.
+The upstream is dialled at the same time. Forwarding begins when both the handshake and the dial are done.
 """
 
 import asyncio
-import functools
-from typing import Final
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from OpenSSL import SSL
 
-from services.terminator.counters import Count
-from services.terminator.worker.http.error_page import Answering
+from services.terminator.counters import WorkerCounter
+from services.terminator.worker.deadlines import Deadlines
+from services.terminator.worker.http.error_page import ErrorPage, PageResources
 from services.terminator.worker.http.pages import Status
-from services.terminator.worker.resources import Resources
 from services.terminator.worker.tls.contexts import Entry
-from services.terminator.worker.tls.lingering_close import Parting
-from services.terminator.worker.tls.tunnel import ClientSide, UpstreamSide, reset
-from services.terminator.worker.upstream.dialling import UpstreamDownError, UpstreamForbiddenError
+from services.terminator.worker.tls.lingering_close import LingeringClose
+from services.terminator.worker.tls.pending_handshakes import PendingHandshakes
+from services.terminator.worker.tls.tunnel import ClientSide, TunnelResources, UpstreamSide, reset
+from services.terminator.worker.upstream.dialling import Dialler, UpstreamDownError, UpstreamForbiddenError
 from shared.upstreams import Upstream
 
-FLIGHT_BYTES: Final = 65_536  # more than any flight of ours has
+FLIGHT_BYTES: Final = 65_536  # larger than any flight that this server sends
 # RFC 8446 section 4.1.3: a ServerHello with this random is a HelloRetryRequest.
 _RETRY_RANDOM: Final = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 _RANDOM: Final = slice(11, 43)  # in a flight: record header (5), message header (4), version (2), random
 
 
+@dataclass(frozen=True, kw_only=True)
+class HandshakeResources(TunnelResources, PageResources):
+    """What `Handshake` uses, and the tunnel or the error page after it."""
+
+    handshakes: Deadlines  # from accept until the handshake is done
+    pending: PendingHandshakes
+    dialler: Dialler
+    default: Entry
+    dials: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self, dial: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run *dial*, which handles its own errors, as a task that ends with the worker at the latest."""
+        task = asyncio.get_running_loop().create_task(dial)
+        self.dials.add(task)
+        task.add_done_callback(self.dials.discard)
+        return task
+
+
 class Handshake(asyncio.BufferedProtocol):
-    """Shakes hands with a client, with the context of the name that it asked for."""
+    """Shakes hands with a client, with the TLS context of the name in its ClientHello."""
 
     __slots__ = ("_dialling", "_entry", "_resources", "_shaken", "_tls", "_transport", "_trouble", "_upstream")
 
-    def __init__(self, resources: Resources, transport: asyncio.Transport, entry: Entry) -> None:
+    def __init__(self, resources: HandshakeResources, transport: asyncio.Transport, entry: Entry) -> None:
         self._resources = resources
         self._transport = transport
         self._entry = entry
@@ -44,8 +64,10 @@ class Handshake(asyncio.BufferedProtocol):
         self._upstream: UpstreamSide | None = None
 
     @classmethod
-    def begin(cls, resources: Resources, transport: asyncio.Transport, entry: Entry, hello: bytes | bytearray) -> None:
-        """Answer the ClientHello, which came as the bytes *hello*."""
+    def begin(
+        cls, resources: HandshakeResources, transport: asyncio.Transport, entry: Entry, hello: bytes | bytearray
+    ) -> None:
+        """Answer the ClientHello, whose bytes are *hello*."""
         handshake = cls(resources, transport, entry)
         transport.set_protocol(handshake)
         handshake._answer(hello)
@@ -60,51 +82,48 @@ class Handshake(asyncio.BufferedProtocol):
         self._transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
         return self._resources.buffers.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Go on with what the client said."""
         self._tls.bio_write(self._resources.buffers.view[:nbytes])
         if not self._shaken:
             self._advance()
 
-    def late(self) -> None:
-        """End: the handshake was not done in time."""
-        self._resources.figures.add(Count.HANDSHAKES_LATE)
+    def expire(self) -> None:
+        self._resources.counters.add(WorkerCounter.HANDSHAKES_LATE)
         self._transport.abort()
 
     def eof_received(self) -> bool:
-        """Close: the client went away."""
         if not self._shaken:
-            self._resources.figures.add(Count.HANDSHAKES_FAILED)
+            self._resources.counters.add(WorkerCounter.HANDSHAKES_FAILED)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
-        """It is over."""
-        self._leave()
+        self._stop_counting()
         self._hang_up()
         self._resources.connections.discard(self._transport)
 
     def _advance(self) -> bool:
-        """Take the next step and send what OpenSSL says; return False when the handshake has failed."""
+        """Let OpenSSL continue and send its output; return False when the handshake has failed."""
         try:
             self._tls.do_handshake()
         except SSL.WantReadError:
             flight = self._flush()
             if flight[_RANDOM] == _RETRY_RANDOM:
-                self._resources.unshown.add(self._entry.name, self)
+                self._resources.pending.add(self._entry.name, self)
             elif flight:
-                self._resources.unshown.discard(self._entry.name, self)
+                self._resources.pending.discard(self._entry.name, self)
             return True
         except SSL.Error:
             self._fail()
             return False
         self._flush()
         self._shaken = True
-        self._leave()
-        self._resources.figures.add(Count.HANDSHAKES_SERVED if self._entry.is_hosted else Count.HANDSHAKES_DEFAULT)
-        self._join()
+        self._stop_counting()
+        self._resources.counters.add(
+            WorkerCounter.HANDSHAKES_SERVED if self._entry.is_hosted else WorkerCounter.HANDSHAKES_DEFAULT
+        )
+        self._proceed()
         return True
 
     def _flush(self) -> bytes:
@@ -116,53 +135,56 @@ class Handshake(asyncio.BufferedProtocol):
         return flight
 
     def _fail(self) -> None:
-        """End the connection with the alert that OpenSSL has for it."""
-        self._resources.figures.add(Count.HANDSHAKES_FAILED)
-        self._leave()
+        """End the connection with OpenSSL's alert."""
+        self._resources.counters.add(WorkerCounter.HANDSHAKES_FAILED)
+        self._stop_counting()
         self._hang_up()
         try:
             alert = self._tls.bio_read(FLIGHT_BYTES)
-        except SSL.WantReadError:  # the client itself ended it, with an alert of its own
+        except SSL.WantReadError:  # the client ended the handshake, with an alert of its own
             alert = b""
-        Parting.begin(self._resources, self._transport, alert)
+        LingeringClose.begin(self._resources, self._transport, alert)
 
-    def _leave(self) -> None:
-        """Be no unfinished handshake any more."""
+    def _stop_counting(self) -> None:
+        """Stop counting this connection as an unfinished handshake."""
         self._resources.handshakes.discard(self._transport)
-        self._resources.unshown.discard(self._entry.name, self)
+        self._resources.pending.discard(self._entry.name, self)
 
     def _hang_up(self) -> None:
-        """Want the upstream no more."""
+        """Cancel the dial, or reset the upstream connection."""
         if self._dialling is not None:
             self._dialling.cancel()
         if self._upstream is not None:
             reset(self._upstream.transport)
 
+    def _upstream_side(self) -> UpstreamSide:
+        return UpstreamSide(self._resources.buffers, self._resources.counters)
+
     async def _dial(self, upstream: Upstream) -> None:
         resources = self._resources
-        resources.figures.add(Count.UPSTREAMS_DIALLED)
+        resources.counters.add(WorkerCounter.UPSTREAMS_DIALLED)
         try:
-            self._upstream = await resources.dialler.dial(upstream, functools.partial(UpstreamSide, resources))
+            self._upstream = await resources.dialler.dial(upstream, self._upstream_side)
         except UpstreamForbiddenError:
-            resources.figures.add(Count.UPSTREAMS_FORBIDDEN)
-            self._trouble = "the upstream of this domain leads to an address that it may not have"
+            resources.counters.add(WorkerCounter.UPSTREAMS_FORBIDDEN)
+            self._trouble = "the upstream of this domain has an address that is not allowed"
         except UpstreamDownError:
-            resources.figures.add(Count.UPSTREAMS_FAILED)
+            resources.counters.add(WorkerCounter.UPSTREAMS_FAILED)
             self._trouble = "the upstream of this domain does not answer"
         if self._shaken:
-            self._join()
+            self._proceed()
 
-    def _join(self) -> None:
-        """Go on, hands being shaken, as soon as it is known where to."""
+    def _proceed(self) -> None:
+        """After the handshake: forward, answer with a page, or wait for the upstream."""
         if self._upstream is not None and self._upstream.transport.is_closing():
-            self._trouble = "the upstream of this domain hung up"
+            self._trouble = "the upstream of this domain closed the connection"
         if not self._entry.is_hosted:
-            Answering.begin(self._resources, self._transport, self._tls, status=Status.MISDIRECTED)
+            ErrorPage.begin(self._resources, self._transport, self._tls, status=Status.MISDIRECTED)
         elif self._trouble:
-            Answering.begin(
+            ErrorPage.begin(
                 self._resources, self._transport, self._tls, status=Status.BAD_GATEWAY, detail=self._trouble
             )
         elif self._upstream is not None:
             ClientSide.begin(self._resources, self._transport, self._tls, self._upstream)
-        else:  # until the upstream is there nothing is read, so nothing piles up
+        else:  # nothing is read until the upstream is connected, so nothing piles up
             self._transport.pause_reading()

@@ -1,26 +1,26 @@
-"""Handshakes that have a context and have not shown its certificate yet.
+"""Handshakes that have a TLS context but have not shown its certificate yet.
 
-The certificate goes out with the first flight, at once, but for one case: a client that guessed the wrong group is
-asked again (HelloRetryRequest, RFC 8446 section 4.1.4) and shown the certificate in answer to its second ClientHello.
-A dropped context may still be shown by these, so who dropped it waits for them.
+The certificate is sent with the first flight, at once, with one exception: a client that guessed an unsupported group
+is asked again (HelloRetryRequest, RFC 8446 section 4.1.4), and gets the certificate after its second ClientHello. Until
+then it may still show the certificate of a dropped context, so a drop is complete only when it has ended.
 """
 
 from collections.abc import Callable
 
 from services.terminator.name_cache import NameCache
 
-UNBOUNDED = 1 << 62  # as many as there may be handshakes
+UNBOUNDED = 1 << 62  # the number of handshakes is bounded elsewhere
 
 
-class Unshown:
-    """The handshakes by name, and who waits for them to end."""
+class PendingHandshakes:
+    """The pending handshakes by name, and callbacks for when they have ended."""
 
     def __init__(self) -> None:
         self._names: NameCache[set[object]] = NameCache(UNBOUNDED)
         self._waits: list[tuple[set[object], Callable[[], None]]] = []
 
     def add(self, name: str, handshake: object) -> None:
-        """*handshake* may show the certificate of *name* later."""
+        """Note that *handshake* may show the certificate of *name* later."""
         handshakes = self._names.get(name)
         if handshakes is None:
             handshakes = set()
@@ -28,7 +28,7 @@ class Unshown:
         handshakes.add(handshake)
 
     def discard(self, name: str, handshake: object) -> None:
-        """*handshake* has shown it, or never will."""
+        """Note that *handshake* has shown the certificate, or never will."""
         handshakes = self._names.get(name)
         if handshakes is None or handshake not in handshakes:
             return
@@ -42,7 +42,7 @@ class Unshown:
                 wait[1]()
 
     def when_shown(self, domain: str, then: Callable[[], None]) -> None:
-        """Call *then* when none of the handshakes that *domain* covers is left; at once when there is none."""
+        """Call *then* when all handshakes for names under *domain* that are pending now have ended."""
         handshakes = {item for name in self._names.covered(domain) for item in self._names.get(name) or ()}
         if handshakes:
             self._waits.append((handshakes, then))

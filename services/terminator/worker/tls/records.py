@@ -1,8 +1,8 @@
-"""Bytes through an established TLS connection, without a detour for each record.
+"""Encryption and decryption on an established TLS connection, by OpenSSL's functions directly.
 
-pyOpenSSL's own methods allocate, copy and raise where this does not: of a kept-alive request they cost 6.1 us, these
-functions of the same bindings 1.9 us (measured; the whole request costs about 20). They are not public in pyOpenSSL,
-so nothing else of the terminator touches them, and the tests hold this file to the behaviour of the public methods.
+pyOpenSSL's own methods allocate, copy and raise for each record. They cost 6.1 us of a kept-alive request, the
+functions used here 1.9 us (measured; the whole request costs about 20 us). These functions are not public in pyOpenSSL,
+so no other module uses them, and the tests hold this file to the behaviour of the public methods.
 """
 
 from typing import Any, Final
@@ -11,11 +11,11 @@ from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
 READ_BYTES: Final = 65_536
-RECORD_BYTES: Final = 16_384  # RFC 8446 section 5.1: what one record holds at most
-# What encrypting adds at most: 29 bytes for each record of TLS 1.2, and answers to a client's KeyUpdates.
+RECORD_BYTES: Final = 16_384  # RFC 8446 section 5.1: the most that one record holds
+# Encryption adds at most 29 bytes for each record of TLS 1.2, and answers to a client's KeyUpdates.
 _WRITE_BYTES: Final = READ_BYTES + 4096
 
-# Of answers that OpenSSL gives by itself, to KeyUpdates; flow control keeps what upstreams say well below it.
+# The limit for answers that OpenSSL makes by itself, to KeyUpdates. Flow control keeps an upstream's bytes far below.
 MAX_UNREAD_BYTES: Final = 1 << 20
 
 _bio_write: Final[Any] = lib.BIO_write
@@ -28,7 +28,7 @@ _bytes_of: Final[Any] = ffi.buffer
 
 
 class Buffers:
-    """Where all connections of a process read into, decrypt and encrypt, one after the other."""
+    """The memory into which all connections of a process read, decrypt and encrypt, one after the other."""
 
     __slots__ = ("encrypted", "plain", "read", "view")
 
@@ -40,7 +40,7 @@ class Buffers:
 
 
 class Records:
-    """One established connection: a *tls* on memory BIOs."""
+    """One established connection: *tls* works on memory BIOs."""
 
     __slots__ = ("_buffers", "_from_ssl", "_into_ssl", "_ssl", "_tls")
 
@@ -52,15 +52,15 @@ class Records:
         self._from_ssl = tls._from_ssl  # noqa: SLF001
 
     def feed(self, nbytes: int) -> None:
-        """Take the first *nbytes* of what was read for what the peer sent."""
+        """Accept the first *nbytes* of the read buffer as bytes from the peer."""
         _bio_write(self._into_ssl, self._buffers.read, nbytes)
 
     def decrypt(self) -> bytes | None:
-        """Return what the next record holds, None when there is no whole record.
+        """Return the content of the next record, None when there is no whole record.
 
         Raises:
             SSL.ZeroReturnError: the peer has sent close_notify.
-            SSL.Error: what the peer sent is no TLS; `take` has the alert.
+            SSL.Error: what the peer sent is not TLS; `take` returns the alert for it.
         """
         buffers = self._buffers
         size = _ssl_read(self._ssl, buffers.plain, RECORD_BYTES)
@@ -72,7 +72,7 @@ class Records:
         return None
 
     def encrypt(self, nbytes: int) -> bytes:
-        """Return the first *nbytes* of what was read, encrypted."""
+        """Return the first *nbytes* of the read buffer, encrypted."""
         size = _ssl_write(self._ssl, self._buffers.read, nbytes)
         if size != nbytes:
             self._tls._raise_ssl_error(self._ssl, size)  # noqa: SLF001
@@ -84,12 +84,12 @@ class Records:
         return self.take()
 
     def close_notify(self) -> bytes:
-        """Return the record that ends what is said to the peer."""
+        """Return the close_notify record, which ends our direction."""
         self._tls.shutdown()
         return self.take()
 
     def take(self) -> bytes:
-        """Return what is to be sent to the peer."""
+        """Return the bytes that OpenSSL wants sent to the peer."""
         encrypted = self._buffers.encrypted
         data = b""
         while (size := _bio_read(self._from_ssl, encrypted, _WRITE_BYTES)) > 0:

@@ -1,30 +1,37 @@
-"""Bytes both ways: a client's are decrypted for its upstream, an upstream's are encrypted for its client.
+"""Forwarding: a client's bytes are decrypted for its upstream, an upstream's bytes are encrypted for its client.
 
 Rules:
 
-* Whoever cannot take more stops whoever sends to it: each side pauses the other's reading.
-* An end of one direction is passed on and the other goes on: close_notify becomes FIN, FIN becomes close_notify (RFC
-  8446 section 6.1) and FIN. A FIN without close_notify ends the client's direction too, as with other proxies: some
-  clients never send one.
-* A client can ask for answers of OpenSSL's own (to a KeyUpdate, to a wish to renegotiate). They go out at once, and a
-  client that asks without reading is cut off: left where they are they would fill the memory.
-* A reset is no end. A client's is one for its upstream. After an upstream's the client gets what came until then and
-  no close_notify, so it can tell.
+* Back-pressure: when one side cannot accept more, reading from the other side is paused.
+* The end of one direction is passed on, and the other direction continues: close_notify becomes FIN, FIN becomes
+  close_notify (RFC 8446 section 6.1) and FIN. A FIN without close_notify ends the client's direction too, as in other
+  proxies: some clients never send close_notify.
+* A client can make OpenSSL answer by itself (a KeyUpdate, a request to renegotiate). These answers are sent at once,
+  and a client that causes them without reading them is cut off: otherwise they would fill the memory.
+* A reset is not an end. A client's reset is passed on to its upstream as a reset. After an upstream's reset, the client
+  gets the bytes that came before it, and no close_notify, so the client can tell the difference.
 """
 
 import asyncio
 import socket
 import struct
+from dataclasses import dataclass, field
 from typing import Final, cast
 
 from OpenSSL import SSL
 
-from services.terminator.counters import Count
-from services.terminator.worker.resources import Resources
-from services.terminator.worker.tls.lingering_close import Parting
-from services.terminator.worker.tls.records import MAX_UNREAD_BYTES, Records
+from services.terminator.counters import Counters, WorkerCounter
+from services.terminator.worker.tls.lingering_close import ClientResources, LingeringClose
+from services.terminator.worker.tls.records import MAX_UNREAD_BYTES, Buffers, Records
 
-_AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7), struct linger: closing throws away what is unsent, and resets
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7), struct linger: closing discards unsent bytes and sends a reset
+
+
+@dataclass(frozen=True, kw_only=True)
+class TunnelResources(ClientResources):
+    """What `ClientSide` uses. *tunnels* are the open ones, which the worker closes when they are idle."""
+
+    tunnels: "set[ClientSide]" = field(default_factory=set)
 
 
 class ClientSide(asyncio.BufferedProtocol):
@@ -33,7 +40,7 @@ class ClientSide(asyncio.BufferedProtocol):
     __slots__ = ("_records", "_resources", "_upstream", "_view", "ended", "quiet", "transport")
 
     def __init__(
-        self, resources: Resources, transport: asyncio.Transport, records: Records, upstream: "UpstreamSide"
+        self, resources: TunnelResources, transport: asyncio.Transport, records: Records, upstream: "UpstreamSide"
     ) -> None:
         self._resources = resources
         self._view = resources.buffers.view
@@ -41,11 +48,11 @@ class ClientSide(asyncio.BufferedProtocol):
         self._upstream = upstream
         self.transport = transport
         self.ended = False
-        self.quiet = 0  # sweeps since something was said
+        self.quiet = 0  # idle checks since the last byte
 
     @classmethod
     def begin(
-        cls, resources: Resources, transport: asyncio.Transport, tls: SSL.Connection, upstream: "UpstreamSide"
+        cls, resources: TunnelResources, transport: asyncio.Transport, tls: SSL.Connection, upstream: "UpstreamSide"
     ) -> None:
         """Forward between *transport*, which speaks *tls*, and *upstream*."""
         records = Records(tls, resources.buffers)
@@ -54,16 +61,14 @@ class ClientSide(asyncio.BufferedProtocol):
         resources.tunnels.add(client)
         transport.resume_reading()
         upstream.join(client, records)
-        client._forward()  # what came along with the end of the handshake
+        client._forward()  # bytes that came together with the end of the handshake
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Decrypt what came, and pass it on."""
         self.quiet = 0
-        self._resources.figures.counts[Count.BYTES_FROM_CLIENTS] += nbytes
+        self._resources.counters.values[WorkerCounter.BYTES_FROM_CLIENTS] += nbytes
         self._records.feed(nbytes)
         self._forward()
 
@@ -81,14 +86,14 @@ class ClientSide(asyncio.BufferedProtocol):
                 self._reply(answer)
 
     def _reply(self, answer: bytes) -> None:
-        """Send what OpenSSL answers by itself, unless the client does not read what it has asked for so often."""
+        """Send an answer that OpenSSL made by itself; cut off a client that does not read such answers."""
         self.transport.write(answer)
         if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             reset(self._upstream.transport)
             self.transport.abort()
 
     def _end(self) -> None:
-        """Pass on that the client says nothing more."""
+        """Pass on the end of the client's direction."""
         if self.ended:
             return
         self.ended = True
@@ -98,13 +103,13 @@ class ClientSide(asyncio.BufferedProtocol):
             self._upstream.transport.write_eof()
 
     def _break(self) -> None:
-        """End both sides: what the client sent is no TLS, so it cannot be told from an attack."""
+        """End both sides: what the client sent is not TLS, perhaps an attack."""
         reset(self._upstream.transport)
         self._resources.tunnels.discard(self)
-        Parting.begin(self._resources, self.transport, self._records.take())
+        LingeringClose.begin(self._resources, self.transport, self._records.take())
 
     def close(self) -> None:
-        """End both sides after what is still to be written."""
+        """Close both sides, after the bytes that are still to be sent."""
         self._upstream.transport.close()
         self.transport.close()
 
@@ -114,7 +119,7 @@ class ClientSide(asyncio.BufferedProtocol):
         return self.ended or self._upstream.ended
 
     def eof_received(self) -> bool:
-        """Take the client's FIN for the end of what it says; what the upstream says still goes to it."""
+        """End the client's direction at its FIN, and keep the upstream's open; pass on a reset."""
         if is_reset(self.transport):
             reset(self._upstream.transport)
             return False
@@ -122,16 +127,14 @@ class ClientSide(asyncio.BufferedProtocol):
         return True
 
     def pause_writing(self) -> None:
-        """Let the upstream wait: the client takes no more."""
         self._upstream.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Let the upstream go on."""
         if not self._upstream.transport.is_closing():
             self._upstream.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass on a reset as a reset, an end as an end."""
+        """Close the upstream after an end, reset it after a reset."""
         self._resources.tunnels.discard(self)
         self._resources.connections.discard(self.transport)
         if exc is None:
@@ -143,19 +146,19 @@ class ClientSide(asyncio.BufferedProtocol):
 class UpstreamSide(asyncio.BufferedProtocol):
     """Reads from an upstream, encrypts, and writes to its client."""
 
-    __slots__ = ("_client", "_early", "_records", "_resources", "_view", "ended", "transport")
+    __slots__ = ("_client", "_counters", "_early", "_records", "_view", "ended", "transport")
     transport: asyncio.Transport
 
-    def __init__(self, resources: Resources) -> None:
-        self._resources = resources
-        self._view = resources.buffers.view
+    def __init__(self, buffers: Buffers, counters: Counters) -> None:
+        self._counters = counters
+        self._view = buffers.view
         self._client: ClientSide | None = None
         self._records: Records | None = None
-        self._early = b""  # what the upstream said before there was somebody to forward to
+        self._early = b""  # the upstream's bytes from before `join`
         self.ended = False
 
     def join(self, client: ClientSide, records: Records) -> None:
-        """Begin to forward to *client*, through *records*."""
+        """Start to forward to *client*, encrypting with *records*."""
         self._client = client
         self._records = records
         if self._early:
@@ -167,16 +170,13 @@ class UpstreamSide(asyncio.BufferedProtocol):
             self.transport.resume_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for somebody to forward to."""
         self.transport = cast("asyncio.Transport", transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Return where to read to."""
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Encrypt what came, and pass it on."""
-        self._resources.figures.counts[Count.BYTES_FROM_UPSTREAMS] += nbytes
+        self._counters.values[WorkerCounter.BYTES_FROM_UPSTREAMS] += nbytes
         client, records = self._client, self._records
         if client is None or records is None:
             self._early += self._view[:nbytes]
@@ -186,7 +186,7 @@ class UpstreamSide(asyncio.BufferedProtocol):
         client.transport.write(records.encrypt(nbytes))
 
     def eof_received(self) -> bool:
-        """Pass on that the upstream says nothing more; what the client says still goes to it."""
+        """End the upstream's direction at its FIN, and keep the client's open."""
         if is_reset(self.transport):
             return False
         self.ended = True
@@ -202,30 +202,28 @@ class UpstreamSide(asyncio.BufferedProtocol):
             client.transport.write_eof()
 
     def pause_writing(self) -> None:
-        """Let the client wait: the upstream takes no more."""
         if self._client is not None:
             self._client.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Let the client go on."""
         if self._client is not None and not self._client.transport.is_closing():
             self._client.transport.resume_reading()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whoever ended it, it has ended
-        """Give the client what came until now, and no more."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - both kinds of end are the same here
+        """Close the client's connection, after the bytes that are still to be sent."""
         if self._client is not None:
             self._client.transport.close()
-        # The two sides hold each other, and the TLS connection; nothing should wait for the garbage collector.
+        # The sides refer to each other; breaking the cycle frees the TLS connection without the garbage collector.
         self._client = self._records = None
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """End *transport* with a reset, which nobody takes for the end of what was said."""
+    """End *transport* with a reset, which the peer cannot mistake for a regular end."""
     if not transport.is_closing():
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     transport.abort()
 
 
 def is_reset(transport: asyncio.Transport) -> bool:
-    """Say whether what looks like the end of *transport* is a reset: libuv calls it an end when data came before it."""
+    """Return whether an apparent end of *transport* is a reset: after data, libuv reports a reset as an end."""
     return bool(transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))

@@ -1,6 +1,6 @@
-"""Which addresses an upstream may have. Customers name upstreams, and nobody names the same place twice.
+"""Which addresses an upstream may have: customers choose upstreams, and must not reach the platform's own services.
 
-An address is judged when it is dialled, after its name was resolved: what a name resolved to earlier says nothing.
+An address is checked when it is dialled, after its name was resolved: earlier results of the same name prove nothing.
 Pure: nothing is looked up here.
 """
 
@@ -12,7 +12,7 @@ from shared.upstreams import Address, never_dialled
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# Where clouds give secrets to their machines; the usual link-local ones are never dialled anyway.
+# Where clouds give secrets to their machines; the link-local ones among them are never dialled anyway.
 _METADATA: Final = frozenset(
     map(
         ipaddress.ip_address,
@@ -26,14 +26,14 @@ _METADATA: Final = frozenset(
 )
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 section 2.1
 _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")  # RFC 4291 section 2.5.5.1
-_LOWEST_COMPATIBLE: Final = 2  # ::0 and ::1 are themselves
+_LOWEST_COMPATIBLE: Final = 2  # ::0 and ::1 embed no IPv4 address
 _IPV4_BITS: Final = 0xFFFFFFFF
 
 
 def refusal(address: Address, *, allow: tuple[Network, ...], deny: tuple[Network, ...]) -> str | None:
-    """Return why *address* must not be dialled, None when it may.
+    """Return the reason why *address* must not be dialled, None when it may be.
 
-    Private networks may, for there the platforms' own servers are, unless the operator denies them.
+    Private networks are allowed unless the operator denies them: upstreams usually are in one.
     """
     for form in _forms(address):
         if what := never_dialled(form):
@@ -52,7 +52,7 @@ def _within(address: Address, networks: tuple[Network, ...]) -> bool:
 
 
 def _forms(address: Address) -> Iterator[Address]:
-    """Yield *address*, and the IPv4 address that the system or a gateway would make of it."""
+    """Yield *address*, and the IPv4 address that the system or a gateway would translate it to."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         number = int(address)
@@ -60,6 +60,6 @@ def _forms(address: Address) -> Iterator[Address]:
             inner = ipaddress.IPv4Address(number & _IPV4_BITS)
         if inner is not None:
             yield inner
-        if address.ipv4_mapped:  # is that IPv4 address, and nothing else
+        if address.ipv4_mapped:  # it is that IPv4 address, and nothing else
             return
     yield address

@@ -1,4 +1,4 @@
-"""Connections to upstreams: names are resolved when dialled, each address judged, the first that answers taken."""
+"""Connections to upstreams. A name is resolved when it is dialled, and only its allowed addresses are tried."""
 
 import asyncio
 import ipaddress
@@ -12,13 +12,13 @@ from shared.upstreams import Address, Upstream
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
-_KEPT_SECONDS: Final = 5.0  # one look-up for all connections of a burst; a change of the DNS shows after that
+_KEPT_SECONDS: Final = 5.0  # one look-up serves a burst of connections; a change in the DNS takes effect after it
 _KEPT_NAMES: Final = 1024
-_MAX_ADDRESSES: Final = 4  # of one name are tried
+_MAX_ADDRESSES: Final = 4  # tried for one name
 
 
 class UpstreamForbiddenError(PermanentError):
-    """An upstream leads where none may."""
+    """An upstream has no address that is allowed."""
 
 
 class UpstreamDownError(TransientError):
@@ -26,7 +26,7 @@ class UpstreamDownError(TransientError):
 
 
 class Dialler:
-    """Connects to upstreams, never to an address that is refused, and never to our own listeners."""
+    """Connects to upstreams, never to a refused address, and never to the terminator's own listeners."""
 
     def __init__(
         self, *, allow: tuple[Network, ...], deny: tuple[Network, ...], own_ports: tuple[int, ...], seconds: float
@@ -35,14 +35,14 @@ class Dialler:
         self._deny = deny
         self._own_ports = frozenset(own_ports)
         self._seconds = seconds
-        self._found: dict[tuple[str, int], tuple[float, list[str]]] = {}  # until when, and which addresses
+        self._found: dict[tuple[str, int], tuple[float, list[str]]] = {}  # valid until (loop time), addresses
 
     async def dial(self, upstream: Upstream, factory: Callable[[], P]) -> P:
         """Return a protocol of *factory*, connected to *upstream*.
 
         Raises:
-            UpstreamForbiddenError: it leads where none may.
-            UpstreamDownError: it does not answer.
+            UpstreamForbiddenError: it has no address that is allowed.
+            UpstreamDownError: it does not answer, or its name has no address.
         """
         try:
             async with asyncio.timeout(self._seconds):
@@ -82,7 +82,7 @@ class Dialler:
         raise UpstreamDownError(failure)
 
     async def _addresses(self, upstream: Upstream) -> list[str]:
-        """Return the addresses of *upstream* that may be dialled: the very ones that were judged."""
+        """Return the allowed addresses of *upstream*; dialling these, and no name, leaves no gap after the check."""
         now = asyncio.get_running_loop().time()
         kept = self._found.get((upstream.host, upstream.port))
         if kept is not None and kept[0] > now:
@@ -107,7 +107,7 @@ async def _resolve(host: str) -> tuple[Address, ...]:
 
 
 def _is_local(address: str) -> bool:
-    """Whether this machine has *address*: only then can a socket be bound to it."""
+    """Return whether this machine has *address*: only then can a socket be bound to it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
