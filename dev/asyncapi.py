@@ -142,7 +142,7 @@ def _receiving() -> JsonObject:
 
 def _sending() -> JsonObject:
     return {
-        f"tell.{event_type}": _operation("send", event_type, _summary(model)) for event_type, model in FACTS.items()
+        f"publish.{event_type}": _operation("send", event_type, _summary(model)) for event_type, model in FACTS.items()
     }
 
 

@@ -1,4 +1,5 @@
-"""What the services share: events, the bus, the store, the vault, and the plumbing of a process.
+"""Libraries that at least two programs use: events, the registry, RabbitMQ, PostgreSQL, the vault, processes.
 
-No business rule of one service lives here, and nothing here imports a service.
+Nothing here imports a program. `judging` has the rules for uploads because `certsmith validate` applies them too
+(`docs/decisions/0006`).
 """

@@ -1,8 +1,8 @@
-"""The events: what is said on the bus, type by type.
+"""The events on the bus, one class for each type.
 
-*Public* types are requests that others may make (`requests`); *facts* tell what has happened (`facts`). The type is the
-routing key and the CloudEvents `type`. The models are the data; the envelope around them is `Event` going out and
-`Incoming` coming in. `docs/asyncapi.yaml` and `docs/schemas/` are generated from here.
+*Public* types are requests that others may publish (`requests`); *facts* report what has happened (`facts`). The type
+is the routing key and the CloudEvents `type`. The models are the data; the envelope around them is `Event` going out
+and `Incoming` coming in. `docs/asyncapi.yaml` and `docs/schemas/` are generated from here.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the data of all events have in common."""
+"""The common parts of all events' data."""
 
 from typing import Annotated, ClassVar, Final
 
@@ -23,7 +23,7 @@ class Data(BaseModel):
 
     @property
     def key(self) -> str:
-        """What the event is about: the CloudEvents `subject`; events of one key are told in order."""
+        """The subject of the event, as in CloudEvents; events of one key are published in order."""
         for name in ("domain", "certificate_id"):
             if value := getattr(self, name, None):
                 return str(value)

@@ -36,9 +36,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """An event as a handler gets it: checked, but believed only as far as its row says.
+    """An event as a handler gets it: checked against its schema, but its claims are not verified.
 
-    *id* and *time* are None when the publisher gave none. *user_id* is the broker's word for who published ('' for
+    *id* and *time* are None when the publisher gave none. *user_id* is the publisher's user, as checked by the broker ('' for
     none); *received_at* is our clock.
     """
 

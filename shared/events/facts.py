@@ -66,7 +66,7 @@ class CertificateReady(Data):
 
     @property
     def key(self) -> str:
-        """The first domain that serves it, so that a domain's certificates are told in order."""
+        """The first domain that serves it, so that a domain's certificates are published in order."""
         return self.domains[0].domain if self.domains else self.certificate_id
 
 
@@ -119,7 +119,7 @@ class CertificateDeployed(Data):
 
 
 class CertificateRevoked(Data):
-    """A certificate was revoked and is served no more."""
+    """A certificate was revoked and is no longer served."""
 
     type: ClassVar[str] = "certificate.revoked"
     certificate_id: str

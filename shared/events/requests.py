@@ -100,7 +100,7 @@ class CertificateRenewalRequested(Request):
 
 
 class CertificateRevocationRequested(Request):
-    """Revoke at the CA and serve it no more."""
+    """Revoke the certificate at the CA and stop serving it."""
 
     type: ClassVar[str] = "certificate.revocation_requested"
     domain: DomainText | None = None

@@ -1,7 +1,7 @@
 """The public word lists: every code and state that events, the command line and the database show.
 
 A word is a string, so it goes into JSON and SQL as it is; its *meaning* and *remedy* are what docs/events.md says of
-it, held to this file by a test. A release may add words: whoever reads them must accept words that it does not know,
+it, held to this file by a test. A release may add words: readers must accept words that they do not know,
 and show the message that comes with a code. A word is never given another meaning.
 """
 
@@ -97,11 +97,15 @@ class OrderState(Word):
     VALIDATING = "validating", "the CA checks whether the domain points here"
     FINALIZING = "finalizing", "the CA issues its certificate"
     ISSUED = "issued", "its certificate is issued"
-    FAILED = "failed", "its order can never succeed", "Whoever the message names acts; then a renewal is requested."
+    FAILED = (
+        "failed",
+        "its order can never succeed",
+        "The party in the message must act; then a renewal is requested.",
+    )
     PARKED = (
         "parked",
         "its order failed for 30 days and is no longer retried",
-        "Whoever the message names acts; then `domain.updated` or `certificate.renewal_requested` starts it again.",
+        "The party in the message must act; then `domain.updated` or `certificate.renewal_requested` starts it again.",
     )
     CANCELLED = "cancelled", "its order ended because the domain was deleted, or wants another key type"
 
@@ -114,7 +118,7 @@ class Standing(Word):
     STUCK = (
         "stuck",
         "it is not served, and nothing improves until somebody acts",
-        "The sentence beside it names who must do what.",
+        "Its sentence names who must do what.",
     )
 
 
