@@ -38,7 +38,7 @@ class Event:
 class Incoming:
     """An event as a handler gets it: checked against its schema, but its claims are not verified.
 
-    *id* and *time* are None when the publisher gave none. *user_id* is the publisher's user, as checked by the broker ('' for
+    *id* and *time* are None when the publisher gave none. *user_id* is the user that the broker vouches for ('' for
     none); *received_at* is our clock.
     """
 
