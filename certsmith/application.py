@@ -90,9 +90,9 @@ def _before(
 ) -> None:
     """Prepare for a command that is going to be run."""
     del version  # has been shown, if it was asked for
-    from certsmith.quiet import be_quiet  # noqa: PLC0415 - `--help` is there at once without it
+    from certsmith.silence import silence_logs  # noqa: PLC0415 - `--help` is there at once without it
 
-    be_quiet()
+    silence_logs()
 
 
 def _keys() -> typer.Typer:

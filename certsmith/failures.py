@@ -32,7 +32,7 @@ class CommandError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class CommandFailure:
     """What is said of an error."""
 
     exit_code: ExitCode
@@ -58,18 +58,18 @@ _KINDS: Final[tuple[tuple[type[Exception], ExitCode, str], ...]] = (
 )
 
 
-def failure_of(error: Exception) -> Failure:
+def failure_of(error: Exception) -> CommandFailure:
     """Return what is said of *error*."""
     text = without_passwords(str(error))
     reasons = error.reasons if isinstance(error, RefusedError) else ()
     if isinstance(error, CommandError):
-        return Failure(exit_code=error.exit_code, code=error.code, message=text)
+        return CommandFailure(exit_code=error.exit_code, code=error.code, message=text)
     for kind, exit_code, code in _KINDS:
         if isinstance(error, kind):
-            return Failure(exit_code=exit_code, code=code, message=text, reasons=reasons)
+            return CommandFailure(exit_code=exit_code, code=code, message=text, reasons=reasons)
     first = text.partition("\n")[0]
     message = f"unexpected {type(error).__name__}: {first}; CERTSMITH_DEBUG=1 shows where"
-    return Failure(exit_code=ExitCode.FAILED, code="internal_error", message=message)
+    return CommandFailure(exit_code=ExitCode.FAILED, code="internal_error", message=message)
 
 
 def without_passwords(text: str) -> str:

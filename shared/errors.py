@@ -12,7 +12,7 @@
           MissingRingKeyError         the ring key that it needs is not here
           SealedUploadError           (shared.vault.intake)
         SchemaError                   (certsmith.migration.schema)
-        KeeperError                   (certsmith.rotation.options)
+        RotationBlockedError          (certsmith.rotation.options)
         OfferRefusedError             (services.terminator.control.offers)
         HelloError                    (services.terminator.rules.alerts)
         PlainHttpError                (services.terminator.rules.alerts)

@@ -24,7 +24,7 @@ _HEADINGS: Final = ("certificate", "tenant", "source", "until", "trusted", "for"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class CertificateFilter:
     """Which certificates are to be listed."""
 
     tenant: str | None
@@ -34,7 +34,7 @@ class Listing:
     after: str | None
 
 
-def list_certificates(wanted: Listing, terminal: Terminal) -> ExitCode:
+def list_certificates(wanted: CertificateFilter, terminal: Terminal) -> ExitCode:
     """Show the *wanted* certificates."""
     now = datetime.now(UTC)
     found, has_more = asyncio.run(_found(wanted))
@@ -57,7 +57,7 @@ def show_certificate(certificate_id: str, terminal: Terminal) -> ExitCode:
     return ExitCode.DONE
 
 
-async def _found(wanted: Listing) -> tuple[tuple[StoredCertificate, ...], bool]:
+async def _found(wanted: CertificateFilter) -> tuple[tuple[StoredCertificate, ...], bool]:
     """Return the *wanted* certificates, and whether there are more."""
     async with operator_connection(load(OperatorSettings).database_url.get_secret_value()) as connection:
         found = await certificates.page(

@@ -26,7 +26,7 @@ _PUBLISH_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class DeadLetterFilter:
     """Which dead letters are to be listed."""
 
     service: str | None
@@ -35,7 +35,7 @@ class Listing:
     before: int | None
 
 
-def show_list(wanted: Listing, terminal: Terminal) -> ExitCode:
+def show_list(wanted: DeadLetterFilter, terminal: Terminal) -> ExitCode:
     """Show the *wanted* dead letters."""
     found = asyncio.run(_listed(wanted))
     terminal.show(
@@ -76,7 +76,7 @@ def _url() -> str:
     return load(OperatorSettings).database_url.get_secret_value()
 
 
-async def _listed(wanted: Listing) -> tuple[StoredDeadLetter, ...]:
+async def _listed(wanted: DeadLetterFilter) -> tuple[StoredDeadLetter, ...]:
     async with operator_connection(_url()) as connection:
         return await dead_letters.list_newest(
             connection,

@@ -32,7 +32,7 @@ _PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class DomainFilter:
     """Which domains are to be listed."""
 
     tenant: str | None
@@ -41,7 +41,7 @@ class Listing:
     after: str | None
 
 
-def list_domains(wanted: Listing, terminal: Terminal) -> ExitCode:
+def list_domains(wanted: DomainFilter, terminal: Terminal) -> ExitCode:
     """Show the *wanted* domains."""
     now = datetime.now(UTC)
     found, has_more = asyncio.run(_found(wanted, now))
@@ -75,7 +75,7 @@ def document_of(domain: HostedDomain, *, now: datetime) -> dict[str, object]:
     return {"standing": standing_of(domain, now=now), "message": sentence_of(domain, now=now), **asdict(domain)}
 
 
-async def _found(wanted: Listing, now: datetime) -> tuple[list[HostedDomain], bool]:
+async def _found(wanted: DomainFilter, now: datetime) -> tuple[list[HostedDomain], bool]:
     """Return the *wanted* domains, and whether there are more."""
     found: list[HostedDomain] = []
     after = wanted.after
@@ -100,7 +100,7 @@ def _name(text: str) -> Name:
         raise RefusedError(error.reason) from error
 
 
-def _none(wanted: Listing) -> Text:
+def _none(wanted: DomainFilter) -> Text:
     if wanted.only_stuck:
         return Text("no domain is stuck")
     if wanted.tenant is not None or wanted.after is not None:

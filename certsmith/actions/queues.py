@@ -24,28 +24,28 @@ from shared.messaging.broker import topology
 from shared.messaging.broker.management import QueueStatistics, statistics
 from shared.messaging.outbox import OutboxStatistics
 from shared.registry.views import backlog
-from shared.registry.views.backlog import OrderFigures
+from shared.registry.views.backlog import OrderCounts
 from shared.settings import load
 
 _OLD_SECONDS: Final = 10.0  # of an event in the outbox: a relay sends within milliseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreFigures:
+class StoreBacklog:
     """What waits in the store."""
 
     dead_letters: dict[str, int]
     outbox: tuple[OutboxStatistics, ...]
-    orders: OrderFigures
+    orders: OrderCounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class Backlog:
     """What waits at one time; None where nobody answered, and *problems* says why."""
 
     at: datetime
     queues: tuple[QueueStatistics, ...] | None
-    store: StoreFigures | None
+    store: StoreBacklog | None
     problems: tuple[str, ...]
 
     @property
@@ -74,14 +74,14 @@ def show_queues(terminal: Terminal, *, every_seconds: float | None) -> ExitCode:
     return ExitCode.UNAVAILABLE if found.problems else ExitCode.DONE
 
 
-async def look(settings: OperatorSettings) -> Figures:
+async def look(settings: OperatorSettings) -> Backlog:
     """Return what waits now."""
     (queues, broker_problem), (store, store_problem) = await asyncio.gather(_of_broker(settings), _of_store(settings))
     problems = tuple(problem for problem in (broker_problem, store_problem) if problem)
-    return Figures(at=datetime.now(UTC), queues=queues, store=store, problems=problems)
+    return Backlog(at=datetime.now(UTC), queues=queues, store=store, problems=problems)
 
 
-def shown(found: Figures) -> RenderableType:
+def shown(found: Backlog) -> RenderableType:
     """Return what people see of *found*."""
     parts: list[RenderableType] = []
     if found.queues is not None:
@@ -113,10 +113,10 @@ async def _of_broker(settings: OperatorSettings) -> tuple[tuple[QueueStatistics,
         return None, without_passwords(str(error))
 
 
-async def _of_store(settings: OperatorSettings) -> tuple[StoreFigures | None, str | None]:
+async def _of_store(settings: OperatorSettings) -> tuple[StoreBacklog | None, str | None]:
     try:
         async with operator_connection(settings.database_url.get_secret_value()) as connection:
-            return StoreFigures(
+            return StoreBacklog(
                 dead_letters=await dead_letters.count_waiting(connection),
                 outbox=await outbox.statistics(connection),
                 orders=await backlog.orders(connection),
@@ -132,7 +132,7 @@ def _row(queue: QueueStatistics) -> tuple[Text, ...]:
     return name, Text(str(queue.ready)), Text(unacked), Text(str(queue.consumers), "red" if is_left_alone else "")
 
 
-def _facts(found: Figures, store: StoreFigures) -> list[tuple[str, RenderableType]]:
+def _facts(found: Backlog, store: StoreBacklog) -> list[tuple[str, RenderableType]]:
     letters = ", ".join(f"{count} of {service}" for service, count in sorted(store.dead_letters.items()))
     orders = store.orders
     oldest = f", the oldest since {orders.oldest_due_at:%H:%M:%S} UTC" if orders.oldest_due_at else ""
@@ -150,7 +150,7 @@ def _facts(found: Figures, store: StoreFigures) -> list[tuple[str, RenderableTyp
     ]
 
 
-def _of_outbox(found: Figures, store: StoreFigures) -> Text:
+def _of_outbox(found: Backlog, store: StoreBacklog) -> Text:
     if not store.outbox:
         return Text("empty")
     text = Text()

@@ -10,10 +10,10 @@ from rich.text import Text
 from certsmith.database import keeper_connection
 from certsmith.exits import ExitCode
 from certsmith.failures import CommandError
-from certsmith.rotation import Report, Terms, ring_files, turn
-from certsmith.rotation.intake import IntakeTurn
-from certsmith.rotation.signing import SigningTurn
-from certsmith.rotation.vault import VaultTurn
+from certsmith.rotation import RotationOptions, RotationReport, ring_files, rotate
+from certsmith.rotation.intake import IntakeRotation
+from certsmith.rotation.signing import SigningRotation
+from certsmith.rotation.vault import VaultRotation
 from certsmith.settings import KeeperSettings
 from certsmith.terminal import Terminal
 from shared.settings import load
@@ -21,7 +21,7 @@ from shared.vault import KeyFiles
 from shared.vault.key_files import WRITERS, Writer
 
 if TYPE_CHECKING:
-    from certsmith.rotation.steps import Turn
+    from certsmith.rotation.steps import RingRotation
 
 _LEFT_SHOWN: Final = 20
 _PAIRS: Final = {"vault": ring_files.VAULT, "intake": ring_files.INTAKE}
@@ -41,39 +41,41 @@ def rotate_ring(
         text = f"--writer is for `certsmith keys rotate signing`; {ring} has one key for all"
         raise CommandError(text, code="usage", exit_code=ExitCode.USAGE)
     url = load(KeeperSettings).database_url.get_secret_value()
-    terms = Terms(
+    options = RotationOptions(
         connect=lambda: keeper_connection(url),
-        tell=lambda sentence: terminal.say(Text(sentence, "dim")),
+        notify=lambda sentence: terminal.say(Text(sentence, "dim")),
         activate_seconds=activate_seconds,
         begins=begins,
         forgets_now=forgets_now,
     )
-    reports = _turned(load(KeyFiles), ring, _writers(writer), terms)
+    reports = _rotated(load(KeyFiles), ring, _writers(writer), options)
     document = {"rings": [asdict(report) for report in reports]}
     terminal.show(document, *(line for report in reports for line in _lines(report)))
     return ExitCode.FAILED if any(report.left for report in reports) else ExitCode.DONE
 
 
-def _turned(key_files: KeyFiles, ring: str, writers: Sequence[Writer], terms: Terms) -> list[Report]:
-    with ring_files.alone(key_files, ring_files.SIGNING[writers[0]] if ring == "signing" else _PAIRS[ring]):
-        return asyncio.run(turn(_turns(key_files, ring, writers), terms))
+def _rotated(
+    key_files: KeyFiles, ring: str, writers: Sequence[Writer], options: RotationOptions
+) -> list[RotationReport]:
+    with ring_files.exclusively(key_files, ring_files.SIGNING[writers[0]] if ring == "signing" else _PAIRS[ring]):
+        return asyncio.run(rotate(_rotations(key_files, ring, writers), options))
 
 
-def _turns(key_files: KeyFiles, ring: str, writers: Sequence[Writer]) -> "list[Turn]":
+def _rotations(key_files: KeyFiles, ring: str, writers: Sequence[Writer]) -> "list[RingRotation]":
     match ring:
         case "vault":
-            return [VaultTurn(key_files)]
+            return [VaultRotation(key_files)]
         case "intake":
-            return [IntakeTurn(key_files)]
+            return [IntakeRotation(key_files)]
         case _:
-            return [SigningTurn(key_files, writer) for writer in writers]
+            return [SigningRotation(key_files, writer) for writer in writers]
 
 
 def _writers(writer: str) -> Sequence[Writer]:
     return [each for each in WRITERS if writer in (each, "both")]
 
 
-def _lines(report: Report) -> Iterator[Text]:
+def _lines(report: RotationReport) -> Iterator[Text]:
     yield Text.assemble((report.ring, "bold"), ": ", report.current, (" is current", "green"))
     if report.renewed:
         yield Text(f"  {report.renewed:,} stored keys renewed")

@@ -25,7 +25,7 @@ _STYLES: Final = {"accepted": "green", "rejected": "red", "received": "yellow"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class UploadFilter:
     """Which uploads are to be listed."""
 
     tenant: str | None
@@ -34,7 +34,7 @@ class Listing:
     after: str | None
 
 
-def list_uploads(wanted: Listing, terminal: Terminal) -> ExitCode:
+def list_uploads(wanted: UploadFilter, terminal: Terminal) -> ExitCode:
     """Show the *wanted* uploads."""
     found, has_more = asyncio.run(_found(wanted))
     terminal.show(
@@ -84,7 +84,7 @@ def decide(tenant: str, *, allowed: bool | None, terminal: Terminal) -> ExitCode
     return ExitCode.DONE
 
 
-async def _found(wanted: Listing) -> tuple[tuple[UploadView, ...], bool]:
+async def _found(wanted: UploadFilter) -> tuple[tuple[UploadView, ...], bool]:
     """Return the *wanted* uploads, and whether there are more."""
     async with operator_connection(_url()) as connection:
         found = await uploads.page(

@@ -71,10 +71,10 @@ def list_certificates(
 
     Example:  certsmith certificates list --source uploaded
     """
-    from certsmith.actions.certificates import Listing, list_certificates
+    from certsmith.actions.certificates import CertificateFilter, list_certificates
     from certsmith.terminal import Terminal
 
-    wanted = Listing(
+    wanted = CertificateFilter(
         tenant=tenant, source=None if source is None else str(source), only_unused=unused, limit=limit, after=after
     )
     return list_certificates(wanted, Terminal(as_json=as_json))

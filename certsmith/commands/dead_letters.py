@@ -21,10 +21,10 @@ def list_letters(
 
     Example:  certsmith dead-letters list --service provisioner
     """
-    from certsmith.actions.dead_letters import Listing, show_list
+    from certsmith.actions.dead_letters import DeadLetterFilter, show_list
     from certsmith.terminal import Terminal
 
-    wanted = Listing(service=service, replayed_too=every, limit=limit, before=before)
+    wanted = DeadLetterFilter(service=service, replayed_too=every, limit=limit, before=before)
     return show_list(wanted, Terminal(as_json=as_json))
 
 

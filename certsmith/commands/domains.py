@@ -22,10 +22,10 @@ def domains(
 
     Example:  certsmith domains --stuck
     """
-    from certsmith.actions.domains import Listing, list_domains
+    from certsmith.actions.domains import DomainFilter, list_domains
     from certsmith.terminal import Terminal
 
-    wanted = Listing(tenant=tenant, only_stuck=stuck, limit=limit, after=after)
+    wanted = DomainFilter(tenant=tenant, only_stuck=stuck, limit=limit, after=after)
     return list_domains(wanted, Terminal(as_json=as_json))
 
 

@@ -191,10 +191,10 @@ def certificate_uploaded(  # noqa: PLR0913 - one for each option
     from datetime import timedelta
 
     from certsmith.publishing.publish import publish
-    from certsmith.publishing.uploading import Wanted, read_pair, require_acceptable, upload_event
+    from certsmith.publishing.uploading import UploadOptions, read_certificate_and_key, require_acceptable, upload_event
     from certsmith.terminal import Terminal
 
-    wanted = Wanted(
+    wanted = UploadOptions(
         certificate_id=certificate_id,
         tenant=tenant,
         attach=attach or (),
@@ -202,7 +202,7 @@ def certificate_uploaded(  # noqa: PLR0913 - one for each option
         metadata=metadata,
         lifetime=timedelta(hours=expires_in),
     )
-    pair = read_pair(bundle, key)
+    pair = read_certificate_and_key(bundle, key)
     if check:
         require_acceptable(pair, wanted.attach)
     event = upload_event(pair, wanted, event_id=event_id, correlation_id=correlation_id)

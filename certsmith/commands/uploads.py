@@ -34,10 +34,10 @@ def list_uploads(
 
     Example:  certsmith uploads list --state rejected
     """
-    from certsmith.actions.uploads import Listing, list_uploads
+    from certsmith.actions.uploads import UploadFilter, list_uploads
     from certsmith.terminal import Terminal
 
-    wanted = Listing(tenant=tenant, state=None if state is None else str(state), limit=limit, after=after)
+    wanted = UploadFilter(tenant=tenant, state=None if state is None else str(state), limit=limit, after=after)
     return list_uploads(wanted, Terminal(as_json=as_json))
 
 

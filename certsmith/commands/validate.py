@@ -47,10 +47,10 @@ def validate(
     if bundle is None or key is None:
         raise typer.BadParameter("--bundle and --key are both needed, or --batch")
     from certsmith.terminal import Terminal
-    from certsmith.validating.files import Words, validate_files
+    from certsmith.validating.files import FileOptions, validate_files
 
-    words = Words(bundle=bundle, key=key, domain=domain, trust=trust, at=at)
-    return validate_files(words, Terminal(as_json=as_json))
+    options = FileOptions(bundle=bundle, key=key, domain=domain, trust=trust, at=at)
+    return validate_files(options, Terminal(as_json=as_json))
 
 
 def _batch(*, given: tuple[str | None, ...]) -> int:

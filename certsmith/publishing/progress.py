@@ -13,7 +13,7 @@ from shared.registry.views.model import HostedDomain
 from shared.registry.views.standing import sentence_of, standing_of
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """How a request ended."""
 
     SERVED = "served"
@@ -32,7 +32,11 @@ class Outcome(StrEnum):
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of a command that waited for it."""
-        return ExitCode.REFUSED if self in (Outcome.REJECTED, Outcome.REFUSED, Outcome.FAILED) else ExitCode.DONE
+        return (
+            ExitCode.REFUSED
+            if self in (RequestOutcome.REJECTED, RequestOutcome.REFUSED, RequestOutcome.FAILED)
+            else ExitCode.DONE
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +45,7 @@ class Progress:
 
     state: str
     sentence: str
-    outcome: Outcome | None = None
+    outcome: RequestOutcome | None = None
 
     @property
     def document(self) -> dict[str, object]:
@@ -66,15 +70,15 @@ def progress_of(fate: Fate, domain: HostedDomain | None, *, deletes: bool, now: 
     *deletes* says that it asked for the domain to be deleted.
     """
     if fate.was_refused:
-        return Progress(state="refused", sentence=fate.reason or "", outcome=Outcome.REFUSED)
+        return Progress(state="refused", sentence=fate.reason or "", outcome=RequestOutcome.REFUSED)
     if not fate.was_seen:
         return Progress(state="published", sentence="no provisioner has taken it yet")
     if domain is None or domain.deleted_at is not None:
-        outcome = Outcome.DELETED if deletes else Outcome.FAILED
+        outcome = RequestOutcome.DELETED if deletes else RequestOutcome.FAILED
         return Progress(state="deleted", sentence="the domain is deleted", outcome=outcome)
     if deletes:
         sentence = "a newer request has registered the domain again"
-        return Progress(state="registered", sentence=sentence, outcome=Outcome.FAILED)
+        return Progress(state="registered", sentence=sentence, outcome=RequestOutcome.FAILED)
     return _of_living(domain, now=now)
 
 
@@ -83,9 +87,9 @@ def _of_living(domain: HostedDomain, *, now: datetime) -> Progress:
     if order is not None and not order.is_finished:
         return Progress(state=order.state, sentence=sentence)
     if order is not None and not order.is_issued:
-        return Progress(state=order.state, sentence=sentence, outcome=Outcome.FAILED)
+        return Progress(state=order.state, sentence=sentence, outcome=RequestOutcome.FAILED)
     if standing_of(domain, now=now) is Standing.SERVING:
-        return Progress(state="served", sentence=sentence, outcome=Outcome.SERVED)
+        return Progress(state="served", sentence=sentence, outcome=RequestOutcome.SERVED)
     if domain.key_type is None and domain.certificate is None:
-        return Progress(state="registered", sentence=sentence, outcome=Outcome.REGISTERED)
-    return Progress(state="stuck", sentence=sentence, outcome=Outcome.FAILED)
+        return Progress(state="registered", sentence=sentence, outcome=RequestOutcome.REGISTERED)
+    return Progress(state="stuck", sentence=sentence, outcome=RequestOutcome.FAILED)

@@ -6,7 +6,7 @@ from typing import Final
 from rich.text import Text
 
 from certsmith.exits import ExitCode
-from certsmith.publishing.waiting import Watch, wait_for
+from certsmith.publishing.waiting import RequestWatch, wait_for
 from certsmith.settings import PublisherSettings
 from certsmith.terminal import Terminal
 from shared.events import Event
@@ -47,7 +47,7 @@ async def _send(event: Event, settings: PublisherSettings) -> None:
 async def _send_and_wait(
     event: Event, terminal: Terminal, settings: PublisherSettings, *, wait_seconds: float
 ) -> ExitCode:
-    watch = Watch(event=event, user_id=user_of(settings.amqp_url.get_secret_value()))
+    watch = RequestWatch(event=event, user_id=user_of(settings.amqp_url.get_secret_value()))
     url = settings.database_url.get_secret_value()
 
     async def send() -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from rich.console import RenderableType
 from rich.text import Text
 
-from certsmith.publishing.progress import Outcome, Progress
+from certsmith.publishing.progress import Progress, RequestOutcome
 from certsmith.terminal import facts, printable
 from shared.registry.views.fates import Fate
 from shared.registry.views.model import HostedDomain, Remark, UploadedCertificate, UploadView
@@ -76,7 +76,7 @@ def upload_progress_of(
     None where one is not registered. Of what a tenant uploads who may not, nothing is recorded.
     """
     if fate.was_refused:
-        return UploadProgress(state="refused", sentence=fate.reason or "", outcome=Outcome.REFUSED)
+        return UploadProgress(state="refused", sentence=fate.reason or "", outcome=RequestOutcome.REFUSED)
     if upload is not None and upload.correlation_id == correlation_id:
         return _of_own(upload, attached)
     if not fate.was_seen:
@@ -84,7 +84,7 @@ def upload_progress_of(
     if upload is None and not may_upload:
         return _rejected((_FORBIDDEN,), ())
     if upload is None:
-        return UploadProgress(state="unrecorded", sentence=_UNRECORDED, outcome=Outcome.REJECTED)
+        return UploadProgress(state="unrecorded", sentence=_UNRECORDED, outcome=RequestOutcome.REJECTED)
     taken = Remark(
         code="certificate_id_taken",
         message=f"{upload.certificate_id} is the id of another upload; give one that was not used before, or none",
@@ -108,7 +108,7 @@ def _rejected(reasons: tuple[Remark, ...], warnings: tuple[Remark, ...]) -> Uplo
     count = len(reasons)
     sentence = "there is a reason against it" if count == 1 else f"there are {count} reasons against it"
     return UploadProgress(
-        state="rejected", sentence=sentence, outcome=Outcome.REJECTED, reasons=reasons, warnings=warnings
+        state="rejected", sentence=sentence, outcome=RequestOutcome.REJECTED, reasons=reasons, warnings=warnings
     )
 
 
@@ -123,7 +123,7 @@ def _accepted(upload: UploadView, attached: Mapping[str, HostedDomain | None]) -
     return UploadProgress(
         state="accepted",
         sentence=sentence,
-        outcome=Outcome.ACCEPTED,
+        outcome=RequestOutcome.ACCEPTED,
         certificate=stored,
         warnings=upload.warnings,
         domains={name: _shows(domain, stored) for name, domain in attached.items()},

@@ -45,7 +45,7 @@ class WouldBeRejectedError(RefusedError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class CertificateAndKey:
     """What is uploaded: certificates and their private key, PEM both."""
 
     bundle: bytes = field(repr=False)
@@ -53,7 +53,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class UploadOptions:
     """What is asked for with an upload; *lifetime* is for how long its sealed key can be opened."""
 
     certificate_id: str | None
@@ -64,7 +64,7 @@ class Wanted:
     lifetime: timedelta
 
 
-def read_pair(bundle: Path, key: Path) -> Pair:
+def read_certificate_and_key(bundle: Path, key: Path) -> CertificateAndKey:
     """Return what is in the two files.
 
     Raises:
@@ -73,13 +73,13 @@ def read_pair(bundle: Path, key: Path) -> Pair:
     if bundle == key == STANDARD_INPUT:
         text = "standard input can be the bundle or the key, not both"
         raise CommandError(text, code="usage", exit_code=ExitCode.USAGE)
-    return Pair(
+    return CertificateAndKey(
         bundle=read_file(bundle, what="--bundle", max_bytes=MAX_BUNDLE_BYTES),
         key=read_file(key, what="--key", max_bytes=MAX_KEY_BYTES),
     )
 
 
-def require_acceptable(pair: Pair, attach: Sequence[str]) -> None:
+def require_acceptable(pair: CertificateAndKey, attach: Sequence[str]) -> None:
     """Return if the validator would accept *pair* now, and attach it to the domains *attach*.
 
     Raises:
@@ -94,7 +94,7 @@ def require_acceptable(pair: Pair, attach: Sequence[str]) -> None:
 
 
 def upload_event(
-    pair: Pair, wanted: Wanted, *, event_id: str | None = None, correlation_id: str | None = None
+    pair: CertificateAndKey, wanted: UploadOptions, *, event_id: str | None = None, correlation_id: str | None = None
 ) -> Event:
     """Return the event that uploads *pair*, its key sealed to the current intake key.
 

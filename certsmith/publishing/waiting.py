@@ -12,7 +12,7 @@ from rich.text import Text
 from certsmith.database import operator_connection
 from certsmith.exits import ExitCode
 from certsmith.publishing.changeovers import changeover_of, deletion_of
-from certsmith.publishing.progress import Outcome, Progress, progress_of
+from certsmith.publishing.progress import Progress, RequestOutcome, progress_of
 from certsmith.publishing.upload_progress import upload_progress_of
 from certsmith.terminal import Terminal
 from shared.errors import StoreUnavailableError
@@ -32,20 +32,20 @@ from shared.store import Connection
 
 _POLL_SECONDS: Final = 0.1
 _STYLES: Final = {
-    Outcome.SERVED: "green",
-    Outcome.REGISTERED: "green",
-    Outcome.DELETED: "green",
-    Outcome.ATTACHED: "green",
-    Outcome.DETACHED: "green",
-    Outcome.ACCEPTED: "green",
-    Outcome.REJECTED: "red",
-    Outcome.REFUSED: "red",
-    Outcome.FAILED: "red",
+    RequestOutcome.SERVED: "green",
+    RequestOutcome.REGISTERED: "green",
+    RequestOutcome.DELETED: "green",
+    RequestOutcome.ATTACHED: "green",
+    RequestOutcome.DETACHED: "green",
+    RequestOutcome.ACCEPTED: "green",
+    RequestOutcome.REJECTED: "red",
+    RequestOutcome.REFUSED: "red",
+    RequestOutcome.FAILED: "red",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class RequestWatch:
     """What is waited for: the end of *event*, which the broker's user *user_id* published."""
 
     event: Event
@@ -104,7 +104,7 @@ async def _hosted(connection: Connection, name: str, tenant: str) -> HostedDomai
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waited:
+class WaitResult:
     """What it came to within the time that was given; without an outcome the time was not enough."""
 
     progress: Progress
@@ -136,8 +136,8 @@ class Waited:
 
 
 async def wait_for(
-    watch: Watch, database_url: str, terminal: Terminal, *, begin: Callable[[], Awaitable[None]], seconds: float
-) -> Waited:
+    watch: RequestWatch, database_url: str, terminal: Terminal, *, begin: Callable[[], Awaitable[None]], seconds: float
+) -> WaitResult:
     """Begin what *watch* looks at, and return what it came to within *seconds*.
 
     Raises:
@@ -157,10 +157,10 @@ async def wait_for(
         except StoreUnavailableError as error:
             raise StoreUnavailableError(f"event {watch.event.id} is published, but then {error}") from error
     assert last is not None  # the first look gives one
-    return Waited(progress=last, seconds=time.monotonic() - began)
+    return WaitResult(progress=last, seconds=time.monotonic() - began)
 
 
-async def _changes(watch: Watch, connection: Connection, *, until: float) -> AsyncIterator[Progress]:
+async def _changes(watch: RequestWatch, connection: Connection, *, until: float) -> AsyncIterator[Progress]:
     """Give each new progress; end with one that has an outcome, or when it is late."""
     last: Progress | None = None
     while True:

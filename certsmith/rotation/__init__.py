@@ -8,7 +8,7 @@ its way (`intake`). `usage` says what needs which key.
 The ring files say how far a rotation has come: it may be cut off at any point, and goes on when it is run again.
 """
 
-from certsmith.rotation.options import KeeperError, Left, Report, Terms, Waiting
-from certsmith.rotation.steps import turn
+from certsmith.rotation.options import RetiredKey, RotationBlockedError, RotationOptions, RotationReport, SkippedKey
+from certsmith.rotation.steps import rotate
 
-__all__ = ["KeeperError", "Left", "Report", "Terms", "Waiting", "turn"]
+__all__ = ["RetiredKey", "RotationBlockedError", "RotationOptions", "RotationReport", "SkippedKey", "rotate"]

@@ -4,15 +4,15 @@ import time
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from certsmith.rotation.options import Left, Tell
+from certsmith.rotation.options import Notify, SkippedKey
 from shared.errors import SealError
 from shared.store import Connection
 
 BATCH: Final = 200  # of a few milliseconds each for PostgreSQL; a cut-off run loses one
-_TELL_SECONDS: Final = 1.0
+_NOTIFY_SECONDS: Final = 1.0
 
 
-class Stored(Protocol):
+class RenewableItem(Protocol):
     """What is made anew."""
 
     @property
@@ -24,10 +24,10 @@ class Stored(Protocol):
         """The ring key that it names."""
 
 
-S = TypeVar("S", bound=Stored)
+S = TypeVar("S", bound=RenewableItem)
 
 
-class Work(Protocol[S]):
+class Renewal(Protocol[S]):
     """One kind of what is made anew."""
 
     name: str
@@ -39,7 +39,7 @@ class Work(Protocol[S]):
     async def batch(self, connection: Connection, *, after: str, limit: int) -> list[S]:
         """Return up to *limit* of them, by key id, those *after* one."""
 
-    def remake(self, stored: S) -> bytes:
+    def renew(self, stored: S) -> bytes:
         """Return what takes the place of *stored*.
 
         Raises:
@@ -51,55 +51,55 @@ class Work(Protocol[S]):
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class RenewalResult:
     """How many were made anew, and which were left."""
 
     done: int
-    left: tuple[Left, ...]
+    left: tuple[SkippedKey, ...]
 
 
-async def renew_all(connection: Connection, work: Work[S], tell: Tell) -> Passed:
+async def renew_all(connection: Connection, renewal: Renewal[S], notify: Notify) -> RenewalResult:
     """Make anew whatever can be, until nothing is left but what cannot."""
     done = 0
-    pace = _Pace(work.name, await work.count(connection), tell)
+    pace = _ProgressNotifier(renewal.name, await renewal.count(connection), notify)
     while True:
-        left: list[Left] = []
+        left: list[SkippedKey] = []
         seen, after = 0, ""
-        while batch := await work.batch(connection, after=after, limit=BATCH):
-            new, refused = _remade(work, batch)
+        while batch := await renewal.batch(connection, after=after, limit=BATCH):
+            new, refused = _renewed(renewal, batch)
             left += refused
             seen += len(new)
             if new:
-                done += await work.replace(connection, new)
+                done += await renewal.replace(connection, new)
                 pace.at(done)
             after = batch[-1].key_id
         if not seen:
             pace.end(done)
-            return Passed(done, tuple(left))
+            return RenewalResult(done, tuple(left))
 
 
-def _remade(work: Work[S], batch: list[S]) -> tuple[list[tuple[S, bytes]], list[Left]]:
+def _renewed(renewal: Renewal[S], batch: list[S]) -> tuple[list[tuple[S, bytes]], list[SkippedKey]]:
     new, left = [], []
     for stored in batch:
         try:
-            new.append((stored, work.remake(stored)))
+            new.append((stored, renewal.renew(stored)))
         except SealError as error:
-            left.append(Left(key_id=stored.key_id, ring_key_id=stored.ring_key_id, reason=str(error)))
+            left.append(SkippedKey(key_id=stored.key_id, ring_key_id=stored.ring_key_id, reason=str(error)))
     return new, left
 
 
-class _Pace:
+class _ProgressNotifier:
     """Tells how far it is, at most once a second, and at the end."""
 
-    def __init__(self, name: str, total: int, tell: Tell) -> None:
+    def __init__(self, name: str, total: int, notify: Notify) -> None:
         self._name = name
         self._total = total
-        self._tell = tell
-        self._began_at = self._told_at = time.monotonic()
+        self._notify = notify
+        self._began_at = self._notified_at = time.monotonic()
 
     def at(self, done: int) -> None:
-        if time.monotonic() >= self._told_at + _TELL_SECONDS:
-            self._told_at = time.monotonic()
+        if time.monotonic() >= self._notified_at + _NOTIFY_SECONDS:
+            self._notified_at = time.monotonic()
             self._say(done)
 
     def end(self, done: int) -> None:
@@ -108,4 +108,4 @@ class _Pace:
 
     def _say(self, done: int) -> None:
         rate = done / max(time.monotonic() - self._began_at, 1e-3)
-        self._tell(f"{self._name} {done:,} of {max(done, self._total):,} keys, {rate:,.0f} a second")
+        self._notify(f"{self._name} {done:,} of {max(done, self._total):,} keys, {rate:,.0f} a second")

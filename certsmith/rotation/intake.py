@@ -7,38 +7,38 @@ kept for the longest life of a sealed upload after that.
 from datetime import datetime
 
 from certsmith.rotation import stored_keys
-from certsmith.rotation.options import Report, Terms, Waiting
+from certsmith.rotation.options import RetiredKey, RotationOptions, RotationReport
 from certsmith.rotation.ring_files import INTAKE, RingFiles
 from shared.vault import KeyFiles
 from shared.vault.intake import LONGEST_LIFE
 from shared.vault.rings import RingKey
 
 
-class IntakeTurn:
+class IntakeRotation:
     """The intake's way to its next key."""
 
     def __init__(self, key_files: KeyFiles) -> None:
         self.ring = RingFiles(key_files, INTAKE)
 
-    def ready_at(self, _terms: Terms) -> datetime:
+    def ready_at(self, _terms: RotationOptions) -> datetime:
         """Return when all validators have the newest key."""
         return self.ring.newest.begins_at
 
-    async def finish(self, terms: Terms, *, begun: bool) -> Report:
+    async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
         """Show uploaders the newest key, and delete the older ones to which no upload can be sealed any more."""
         ring = self.ring
         older = tuple(key.id for key in ring.older)
         if older:
-            ring.retire(older, at=terms.now())
-        async with terms.connect() as connection:
+            ring.retire(older, at=options.now())
+        async with options.connect() as connection:
             waiting = await stored_keys.waiting_uploads_by_intake_key(connection)
-        due = tuple(key.id for key in ring.retired if _is_due(key, waiting.get(key.id, 0), terms))
+        due = tuple(key.id for key in ring.retired if _is_due(key, waiting.get(key.id, 0), options))
         refused = sum(waiting.get(key_id, 0) for key_id in due)
         if refused:
-            terms.tell(f"{refused} uploads wait that are sealed to the deleted key: they will be rejected")
+            options.notify(f"{refused} uploads wait that are sealed to the deleted key: they will be rejected")
         if due:
-            ring.forget(due, now=terms.now())
-        return Report(
+            ring.forget(due, now=options.now())
+        return RotationReport(
             ring=ring.pair.name,
             current=ring.newest.id,
             begun=begun,
@@ -46,7 +46,7 @@ class IntakeTurn:
             retired=older,
             deleted=due,
             waiting=tuple(
-                Waiting(
+                RetiredKey(
                     id=key.id,
                     retired_at=key.retired_at,
                     until=key.retired_at + LONGEST_LIFE,
@@ -58,7 +58,7 @@ class IntakeTurn:
         )
 
 
-def _is_due(key: RingKey, waiting: int, terms: Terms) -> bool:
+def _is_due(key: RingKey, waiting: int, options: RotationOptions) -> bool:
     if key.retired_at is None:
         return False
-    return terms.forgets_now or (not waiting and terms.now() >= key.retired_at + LONGEST_LIFE)
+    return options.forgets_now or (not waiting and options.now() >= key.retired_at + LONGEST_LIFE)

@@ -41,5 +41,5 @@ def key_of(secret: bytes, *, prefix: str, public_of: Callable[[bytes], bytes], m
 
 
 def public_half(key: RingKey, *, public_of: Callable[[bytes], bytes], writer: str | None = None) -> RingKey:
-    """Return the public half of *key*, of *writer* if its signatures are to be told from others'."""
+    """Return the public half of *key*, of *writer* if its signatures are to be messages from others'."""
     return replace(key, material=public_of(key.material), writer=writer)

@@ -17,23 +17,23 @@ _MOST_SETTLING_SECONDS: Final = 60.0  # no statement of a service takes so long
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
 """Gives a connection with the keeper's rights."""
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 """Tells people how it goes, in a sentence."""
 
 
-class KeeperError(PermanentError):
+class RotationBlockedError(PermanentError):
     """A rotation cannot go on until somebody has done something; nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class RotationOptions:
     """How a rotation is to be done.
 
     *begins*: begin a new one, if none is under way; *forgets_now*: delete what is retired without waiting for its time.
     """
 
     connect: Connect
-    tell: Tell
+    notify: Notify
     now: Callable[[], datetime] = utc_now
     activate_seconds: float = ACTIVATE_SECONDS
     begins: bool = True
@@ -46,7 +46,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class SkippedKey:
     """A stored key that was left as it is, sealed to or signed with *ring_key_id* by what it says, and why."""
 
     key_id: str
@@ -55,7 +55,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class RetiredKey:
     """A retired key that is kept: what needs it, and until when it is kept if nothing does."""
 
     id: str
@@ -65,7 +65,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class RotationReport:
     """How a ring stands after a run, and what the run did."""
 
     ring: str
@@ -74,7 +74,7 @@ class Report:
     """Whether *current* was made by this run."""
     renewed: int
     """Wraps sealed, or signatures made anew."""
-    left: tuple[Left, ...] = ()
+    left: tuple[SkippedKey, ...] = ()
     retired: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[RetiredKey, ...] = ()

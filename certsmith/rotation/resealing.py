@@ -53,7 +53,7 @@ class Rewrapper:
         self.to = to
         self._boxes = {key.id: SealedBox(PrivateKey(key.material)) for key in vault.keys}
 
-    def remake(self, stored: StoredWrap) -> bytes:
+    def renew(self, stored: StoredWrap) -> bytes:
         """Return the data key of *stored*, sealed anew.
 
         Raises:
@@ -78,7 +78,7 @@ class Resigner:
         self.writer = writer
         self._verify = {key.id: VerifyKey(key.material) for key in verify.keys if key.writer == writer}
 
-    def remake(self, stored: StoredSignature) -> bytes:
+    def renew(self, stored: StoredSignature) -> bytes:
         """Return a new signature for *stored*, whose old one fits.
 
         Raises:

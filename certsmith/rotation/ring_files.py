@@ -30,7 +30,7 @@ class RotationUnderWayError(TransientError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class RingPair:
     """The two files of a ring that rotates, and how its keys are made."""
 
     name: str
@@ -50,7 +50,7 @@ class Pair:
         return self.writer is not None
 
 
-VAULT: Final = Pair(
+VAULT: Final = RingPair(
     name="vault",
     secret=files.VAULT_SECRET,
     public=files.VAULT_PUBLIC,
@@ -67,7 +67,7 @@ INTAKE: Final = replace(
     is_shown_early=False,
 )
 SIGNING: Final = {
-    writer: Pair(
+    writer: RingPair(
         name=f"signing.{writer}",
         secret=files.SIGNING[writer],
         public=files.VERIFY,
@@ -83,7 +83,7 @@ SIGNING: Final = {
 class RingFiles:
     """A ring as its two files have it."""
 
-    def __init__(self, key_files: KeyFiles, pair: Pair) -> None:
+    def __init__(self, key_files: KeyFiles, pair: RingPair) -> None:
         """Read both, after ending what was cut off while they were written.
 
         Raises:
@@ -203,7 +203,7 @@ class RingFiles:
 
 
 @contextmanager
-def alone(key_files: KeyFiles, pair: Pair) -> Iterator[None]:
+def exclusively(key_files: KeyFiles, pair: RingPair) -> Iterator[None]:
     """Be the only one who rotates rings in the folder of this one, for the length of the block.
 
     Raises:

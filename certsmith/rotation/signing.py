@@ -8,7 +8,7 @@ from typing import Final
 
 from certsmith.rotation import stored_keys
 from certsmith.rotation.batches import renew_all
-from certsmith.rotation.options import KeeperError, Report, Terms
+from certsmith.rotation.options import RotationBlockedError, RotationOptions, RotationReport
 from certsmith.rotation.resealing import Resigner, StoredSignature
 from certsmith.rotation.ring_files import SIGNING, RingFiles
 from shared.store import Connection
@@ -18,36 +18,36 @@ from shared.vault.key_files import Writer
 _LATE: Final = timedelta(seconds=60)  # no statement of a service takes so long, so nobody signed before this
 
 
-class SigningTurn:
+class SigningRotation:
     """A signing ring's way to its next key."""
 
     def __init__(self, key_files: KeyFiles, writer: Writer) -> None:
         self.ring = RingFiles(key_files, SIGNING[writer])
 
-    def ready_at(self, terms: Terms) -> datetime:
+    def ready_at(self, options: RotationOptions) -> datetime:
         """Return when nothing is sealed or signed with an older key any more."""
-        return self.ring.newest.begins_at + timedelta(seconds=terms.settle_seconds)
+        return self.ring.newest.begins_at + timedelta(seconds=options.settle_seconds)
 
-    async def finish(self, terms: Terms, *, begun: bool) -> Report:
+    async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
         """Sign all rows of the writer with the newest key, and delete the older ones.
 
         Raises:
-            KeeperError: somebody goes on signing with an older key.
+            RotationBlockedError: somebody goes on signing with an older key.
         """
         ring = self.ring
         work = _Signatures(ring)
-        async with terms.connect() as connection:
-            passed = await renew_all(connection, work, terms.tell)
+        async with options.connect() as connection:
+            passed = await renew_all(connection, work, options.notify)
         if work.late:
-            raise KeeperError(
+            raise RotationBlockedError(
                 f"the {ring.pair.writer} has signed {work.late} keys with an older key, although {ring.newest.id} is "
                 f"current since {ring.newest.begins_at:%H:%M:%S} UTC: its {ring.pair.secret.name} is old, or its clock "
                 "slow. They were signed anew, and the older key stays: mend that, then run this again"
             )
         older = tuple(key.id for key in (*ring.older, *ring.retired, *ring.orphans))
         if older:
-            ring.forget(older, now=terms.now())
-        return Report(
+            ring.forget(older, now=options.now())
+        return RotationReport(
             ring=ring.pair.name,
             current=ring.newest.id,
             begun=begun,
@@ -79,9 +79,9 @@ class _Signatures:
             connection, writer=self._writer, not_by=self._by.id, after=after, limit=limit
         )
 
-    def remake(self, stored: StoredSignature) -> bytes:
+    def renew(self, stored: StoredSignature) -> bytes:
         """Return a signature by the newest key."""
-        signature = self._resigner.remake(stored)
+        signature = self._resigner.renew(stored)
         if stored.created_at > self._by.begins_at + _LATE:
             self.late += 1
         return signature

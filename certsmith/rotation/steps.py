@@ -5,56 +5,56 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from certsmith.rotation.options import Report, Terms
+from certsmith.rotation.options import RotationOptions, RotationReport
 from certsmith.rotation.ring_files import RingFiles
 
-_TELL_SECONDS: Final = 15.0
+_NOTIFY_SECONDS: Final = 15.0
 
 
-class Turn(Protocol):
+class RingRotation(Protocol):
     """One ring's way to its next key."""
 
     ring: RingFiles
 
-    async def finish(self, terms: Terms, *, begun: bool) -> Report:
+    async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
         """Do all that can be done now, when the newest key is in use everywhere; return what was done."""
 
-    def ready_at(self, terms: Terms) -> datetime:
+    def ready_at(self, options: RotationOptions) -> datetime:
         """Return when `finish` can be called."""
 
 
-async def turn(turns: Sequence[Turn], terms: Terms) -> list[Report]:
+async def rotate(rotations: Sequence[RingRotation], options: RotationOptions) -> list[RotationReport]:
     """Give each ring a new key, or go on where an earlier run was cut off, and return what was done.
 
     Raises:
-        KeeperError: somebody must do something first.
+        RotationBlockedError: somebody must do something first.
         StoreUnavailableError: the database does not answer; run it again.
         SettingsError: a ring's file is missing, or cannot be written.
     """
-    async with terms.connect():  # nothing is begun that could not go on
+    async with options.connect():  # nothing is begun that could not go on
         pass
-    begun = [_begin(each, terms) for each in turns]
-    await _wait(max(each.ready_at(terms) for each in turns), terms)
-    return [await each.finish(terms, begun=new) for each, new in zip(turns, begun, strict=True)]
+    begun = [_begin(each, options) for each in rotations]
+    await _wait(max(each.ready_at(options) for each in rotations), options)
+    return [await each.finish(options, begun=new) for each, new in zip(rotations, begun, strict=True)]
 
 
-def _begin(turn: Turn, terms: Terms) -> bool:
+def _begin(rotation: RingRotation, options: RotationOptions) -> bool:
     """Write a new key, unless there is one; say whether there was none."""
-    now, ring = terms.now(), turn.ring
-    active_from = now + timedelta(seconds=terms.activate_seconds)
+    now, ring = options.now(), rotation.ring
+    active_from = now + timedelta(seconds=options.activate_seconds)
     was_cut_off = ring.repair(now=now, active_from=active_from)
-    if was_cut_off or ring.older or not ring.newest.is_active_at(now) or not terms.begins:
+    if was_cut_off or ring.older or not ring.newest.is_active_at(now) or not options.begins:
         return False
     key = ring.begin(now=now, active_from=active_from)
-    terms.tell(f"{ring.pair.name}: {key.id} is the next key, and current from {_clock(key.begins_at)} on")
+    options.notify(f"{ring.pair.name}: {key.id} is the next key, and current from {_clock(key.begins_at)} on")
     return True
 
 
-async def _wait(until: datetime, terms: Terms) -> None:
+async def _wait(until: datetime, options: RotationOptions) -> None:
     """Return at *until*."""
-    while (seconds := (until - terms.now()).total_seconds()) > 0:
-        terms.tell(f"waiting {seconds:.0f} s more, until every process has the new key and uses it")
-        await asyncio.sleep(min(seconds, _TELL_SECONDS))
+    while (seconds := (until - options.now()).total_seconds()) > 0:
+        options.notify(f"waiting {seconds:.0f} s more, until every process has the new key and uses it")
+        await asyncio.sleep(min(seconds, _NOTIFY_SECONDS))
 
 
 def _clock(instant: datetime) -> str:

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from certsmith.rotation import stored_keys
-from certsmith.rotation.batches import Passed, renew_all
-from certsmith.rotation.options import Report, Terms, Waiting
+from certsmith.rotation.batches import RenewalResult, renew_all
+from certsmith.rotation.options import RetiredKey, RotationOptions, RotationReport
 from certsmith.rotation.resealing import Rewrapper, StoredWrap
 from certsmith.rotation.ring_files import VAULT, RingFiles
 from shared.store import Connection
@@ -19,29 +19,29 @@ from shared.vault.rings import RingKey
 KEPT: Final = timedelta(days=7)  # after a vault key was retired
 
 
-class VaultTurn:
+class VaultRotation:
     """The vault's way to its next key."""
 
     def __init__(self, key_files: KeyFiles) -> None:
         self.ring = RingFiles(key_files, VAULT)
 
-    def ready_at(self, terms: Terms) -> datetime:
+    def ready_at(self, options: RotationOptions) -> datetime:
         """Return when nothing is sealed or signed with an older key any more."""
-        return self.ring.newest.begins_at + timedelta(seconds=terms.settle_seconds)
+        return self.ring.newest.begins_at + timedelta(seconds=options.settle_seconds)
 
-    async def finish(self, terms: Terms, *, begun: bool) -> Report:
+    async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
         """Seal all wraps to the newest key, retire the older ones, delete what has been retired for long."""
         ring = self.ring
-        async with terms.connect() as connection:
-            passed = await renew_all(connection, _Wraps(ring), terms.tell)
+        async with options.connect() as connection:
+            passed = await renew_all(connection, _Wraps(ring), options.notify)
             older = tuple(key.id for key in ring.older)
             if older:
-                ring.retire(older, at=terms.now())
+                ring.retire(older, at=options.now())
             needed = _needed(await stored_keys.wraps_by_vault_key(connection), passed)
-        due = tuple(key.id for key in ring.retired if not needed.get(key.id) and _is_due(key, terms))
+        due = tuple(key.id for key in ring.retired if not needed.get(key.id) and _is_due(key, options))
         if due:
-            ring.forget(due, now=terms.now())
-        return Report(
+            ring.forget(due, now=options.now())
+        return RotationReport(
             ring=ring.pair.name,
             current=ring.newest.id,
             begun=begun,
@@ -50,7 +50,7 @@ class VaultTurn:
             retired=older,
             deleted=due,
             waiting=tuple(
-                Waiting(
+                RetiredKey(
                     id=key.id, retired_at=key.retired_at, until=key.retired_at + KEPT, needed_by=needed.get(key.id, 0)
                 )
                 for key in ring.retired
@@ -77,16 +77,16 @@ class _Wraps:
         """Return some of them."""
         return await stored_keys.wraps(connection, not_to=self._to, after=after, limit=limit)
 
-    def remake(self, stored: StoredWrap) -> bytes:
+    def renew(self, stored: StoredWrap) -> bytes:
         """Return the same data key sealed to the newest key."""
-        return self._rewrapper.remake(stored)
+        return self._rewrapper.renew(stored)
 
     async def replace(self, connection: Connection, new: list[tuple[StoredWrap, bytes]]) -> int:
         """Replace them."""
         return await stored_keys.replace_wraps(connection, new, to=self._to)
 
 
-def _needed(sealed: dict[str, int], passed: Passed) -> dict[str, int]:
+def _needed(sealed: dict[str, int], passed: RenewalResult) -> dict[str, int]:
     """Return how many wraps need each vault key; what does not open with the key that it names does not need it."""
     needed = dict(sealed)
     for left in passed.left:
@@ -94,5 +94,5 @@ def _needed(sealed: dict[str, int], passed: Passed) -> dict[str, int]:
     return {key_id: number for key_id, number in needed.items() if number > 0}
 
 
-def _is_due(key: RingKey, terms: Terms) -> bool:
-    return key.retired_at is not None and (terms.forgets_now or terms.now() >= key.retired_at + KEPT)
+def _is_due(key: RingKey, options: RotationOptions) -> bool:
+    return key.retired_at is not None and (options.forgets_now or options.now() >= key.retired_at + KEPT)

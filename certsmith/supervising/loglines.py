@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.text import Text
 
 _LEVELS: Final = {"debug": "dim", "info": "", "warning": "yellow", "error": "red", "critical": "bold red"}
-# Shown in a place of their own, or not needed to follow what happens; `--json` has all of it.
+# TerminalObserver in a place of their own, or not needed to follow what happens; `--json` has all of it.
 _ELSEWHERE: Final = frozenset(
     {"service", "timestamp", "level", "event", "exception", "correlation_id", "event_id", "event_type", "logger"}
 )

@@ -43,7 +43,7 @@ def run_services(services: Sequence[Service], terminal: Terminal, *, grace_secon
 
 async def _run(services: Sequence[Service], terminal: Terminal, *, grace_seconds: float) -> ExitCode:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    shown = Shown(terminal, [service.name for service in services], stop)
+    shown = TerminalObserver(terminal, [service.name for service in services], stop)
     supervisor = Supervisor(services, shown, grace_seconds=grace_seconds)
 
     def on_signal(number: signal.Signals) -> None:
@@ -58,7 +58,7 @@ async def _run(services: Sequence[Service], terminal: Terminal, *, grace_seconds
     return await supervisor.run(stop)
 
 
-class Shown:
+class TerminalObserver:
     """Shows what services write and what becomes of them; when nobody reads it any more, *stop* is set."""
 
     def __init__(self, terminal: Terminal, names: Sequence[str], stop: asyncio.Event) -> None:

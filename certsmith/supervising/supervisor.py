@@ -22,7 +22,7 @@ _IN_GOOD_ORDER: Final = (0, -signal.SIGTERM)  # the latter: told to stop before 
 _ENFORCED_SECONDS: Final = 5.0  # from the second SIGTERM to SIGKILL
 
 
-class Reports(Protocol):
+class ServiceObserver(Protocol):
     """What the supervisor tells, and whom each line of a service goes to."""
 
     def wrote(self, service: str, line: str) -> None:
@@ -38,7 +38,7 @@ class Reports(Protocol):
 class Supervisor:
     """The services, from `run` until it returns."""
 
-    def __init__(self, services: Sequence[Service], reports: Reports, *, grace_seconds: float) -> None:
+    def __init__(self, services: Sequence[Service], reports: ServiceObserver, *, grace_seconds: float) -> None:
         self._services: Final = services
         self._reports: Final = reports
         self._grace_seconds: Final = grace_seconds

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Final, TextIO
 
 from certsmith.validating.document import Document, RequestId, document_of, refusal
-from certsmith.validating.request import MAX_BYTES, Request, RequestError, identity_of, instant_of, roots_of
+from certsmith.validating.request import MAX_BYTES, RequestError, ValidationRequest, identity_of, instant_of, roots_of
 
 _TYPES: Final = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
 # Of a line that is too long to be read; so its id is known if it comes first.
@@ -77,9 +77,9 @@ def _id(fields: Mapping[str, object]) -> RequestId:
     raise RequestError("request_invalid", f"a string or a whole number was expected, not {_type(given)}", where="id")
 
 
-def _request(fields: Mapping[str, object]) -> Request:
+def _request(fields: Mapping[str, object]) -> ValidationRequest:
     at, domain, trust = (_text(fields, name) for name in ("at", "domain", "trust_pem"))
-    return Request(
+    return ValidationRequest(
         at=datetime.now(UTC) if at is None else instant_of(at, where="at"),
         domain=None if domain is None else identity_of(domain, where="domain"),
         trust=None if trust is None else roots_of(_encoded(trust), where="trust_pem"),

@@ -10,14 +10,14 @@ from certsmith.exits import ExitCode
 from certsmith.failures import CommandError
 from certsmith.terminal import Terminal
 from certsmith.validating.document import document_of
-from certsmith.validating.request import MAX_BYTES, Request, RequestError, identity_of, instant_of, roots_of
+from certsmith.validating.request import MAX_BYTES, RequestError, ValidationRequest, identity_of, instant_of, roots_of
 from certsmith.validating.tree import lines_of
 
 STDIN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class FileOptions:
     """The options as they were given; files by name, `-` for standard input."""
 
     bundle: str
@@ -27,28 +27,28 @@ class Words:
     at: str | None = None
 
 
-def validate_files(words: Words, terminal: Terminal) -> ExitCode:
+def validate_files(options: FileOptions, terminal: Terminal) -> ExitCode:
     """Show the judgement of the files; the exit code says whether they are accepted.
 
     Raises:
         CommandError: a file cannot be read, or an option says nothing sensible.
     """
-    request = _request(words)
+    request = _request(options)
     judgement = request.judged()
     terminal.show(document_of(judgement), *lines_of(judgement, at=request.at))
     return ExitCode.DONE if judgement.is_accepted else ExitCode.REFUSED
 
 
-def _request(words: Words) -> Request:
-    if [words.bundle, words.key, words.trust].count(STDIN) > 1:
+def _request(options: FileOptions) -> ValidationRequest:
+    if [options.bundle, options.key, options.trust].count(STDIN) > 1:
         raise _usage("standard input can be one file only; name the others")
     try:
-        return Request(
-            at=datetime.now(UTC) if words.at is None else instant_of(words.at, where="--at"),
-            domain=None if words.domain is None else identity_of(words.domain, where="--domain"),
-            trust=None if words.trust is None else roots_of(_content(words.trust, "--trust"), where="--trust"),
-            bundle=_content(words.bundle, "--bundle"),
-            key=_content(words.key, "--key"),
+        return ValidationRequest(
+            at=datetime.now(UTC) if options.at is None else instant_of(options.at, where="--at"),
+            domain=None if options.domain is None else identity_of(options.domain, where="--domain"),
+            trust=None if options.trust is None else roots_of(_content(options.trust, "--trust"), where="--trust"),
+            bundle=_content(options.bundle, "--bundle"),
+            key=_content(options.key, "--key"),
         )
     except RequestError as error:
         raise _usage(f"{error.where}: {error}", code=error.code) from None

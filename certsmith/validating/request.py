@@ -35,7 +35,7 @@ class RequestError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class ValidationRequest:
     """A bundle and a key, and by what they are to be judged."""
 
     bundle: bytes = field(repr=False)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from certsmith.actions.queues import Figures
+from certsmith.actions.queues import Backlog
 from dev.demo.visitor import Visit
 from shared.names import Name
 
@@ -40,7 +40,7 @@ class Board:
     entries: Sequence[Entry]
     on_change: Callable[[Entry], None]
     on_note: Callable[[str], None]
-    figures: Figures | None = None
+    figures: Backlog | None = None
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Final
 
-from certsmith.quiet import be_quiet
+from certsmith.silence import silence_logs
 from dev.demo.show import Show
 from dev.demo.story import DemoError, Ending, Places, tell
 from dev.folders import run_folder
@@ -22,7 +22,7 @@ def run() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.demo", description="Issue and serve certificates here.")
     parser.add_argument("--keep", action="store_true", help="keep everything running until Ctrl-C")
     keep = parser.parse_args().keep
-    be_quiet()
+    silence_logs()
     shown, show = Path(os.environ.get("DEMO_FOLDER", ".run")), Show()
     shown.mkdir(parents=True, exist_ok=True)
     with run_folder("demo") as data:  # removed only after the loop's threads, which may write there, have ended

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from certsmith.actions.queues import Figures
+from certsmith.actions.queues import Backlog
 from dev.demo.board import Board, Entry
 
 _FRAMES_PER_SECOND: Final = 12
@@ -96,7 +96,7 @@ def _table(board: Board) -> RenderableType:
     return Group(shown, "", *(Text(note, "dim") for note in board.notes), _queues(board.figures))
 
 
-def _queues(figures: Figures | None) -> Text:
+def _queues(figures: Backlog | None) -> Text:
     if figures is None or figures.queues is None or figures.store is None:
         return Text("queues    …", "dim")
     ready = sum(queue.ready for queue in figures.queues)

@@ -95,7 +95,7 @@ class Handlers:
         name = _accepted_name(event, data.domain)
         applied = await domains.delete(connection, tenant=data.tenant, name=name, requested_at=event.occurred_at)
         if not applied.has_changed:
-            log.info("deletion_changed_nothing", domain=name, outcome=applied.outcome)
+            log.info("deletion_changed_nothing", domain=name, outcome=applied.effect)
             return
         await orders.cancel_orders(connection, applied.domain.id)
         await domains.erase_keys(connection, applied.domain.id)
@@ -143,12 +143,12 @@ class Handlers:
     ) -> None:
         """Publish the change, and make sure that the domain has the order that it needs and no other."""
         domain = applied.domain
-        if applied.outcome is domains.Outcome.STALE:
+        if applied.effect is domains.Effect.STALE:
             log.info("outdated_request_ignored", domain=domain.name, requested_at=event.occurred_at.isoformat())
             return
         if applied.has_changed:
             await events.publish_changed(connection, domain, cause=event.cause)
-        if applied.outcome is domains.Outcome.CREATED:
+        if applied.effect is domains.Effect.CREATED:
             if domain.policy is not None:  # there can be neither orders nor certificates yet
                 await self._open_order(connection, event, domain, domain.policy, reason=reason)
             return

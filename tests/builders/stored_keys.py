@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from certsmith.rotation import Report, Terms, turn
-from certsmith.rotation.intake import IntakeTurn
-from certsmith.rotation.signing import SigningTurn
-from certsmith.rotation.steps import Turn
-from certsmith.rotation.vault import VaultTurn
+from certsmith.rotation import RotationOptions, RotationReport, rotate
+from certsmith.rotation.intake import IntakeRotation
+from certsmith.rotation.signing import SigningRotation
+from certsmith.rotation.steps import RingRotation
+from certsmith.rotation.vault import VaultRotation
 from shared.errors import SealError
 from shared.identifiers import KeyId, new_key_id
 from shared.registry import certificates
@@ -77,36 +77,36 @@ class Stock:
         shutil.copytree(self.folder, self.folder.parent / name)
         return KeyFiles(keys_dir=self.folder.parent / name)
 
-    async def turn(
+    async def rotate(
         self,
-        *turns: Turn,
+        *rotations: RingRotation,
         begins: bool = True,
         forgets_now: bool = False,
         at: datetime | None = None,
-        told: list[str] | None = None,
-    ) -> list[Report]:
+        messages: list[str] | None = None,
+    ) -> list[RotationReport]:
         """Rotate with a keeper's connection, as if it were *at* a time."""
-        terms = Terms(
+        options = RotationOptions(
             connect=lambda: open_connection(self.url, role="keeper"),
-            tell=(told if told is not None else []).append,
+            notify=(messages if messages is not None else []).append,
             now=(lambda: at) if at else utc_now,
             activate_seconds=0,
             begins=begins,
             forgets_now=forgets_now,
         )
-        return await turn(turns, terms)
+        return await rotate(rotations, options)
 
-    def vault(self) -> VaultTurn:
+    def vault(self) -> VaultRotation:
         """Return the vault's turn, as its files are now."""
-        return VaultTurn(self.files)
+        return VaultRotation(self.files)
 
-    def signing(self, writer: Writer = "provisioner") -> SigningTurn:
+    def signing(self, writer: Writer = "provisioner") -> SigningRotation:
         """Return a signing ring's turn, as its files are now."""
-        return SigningTurn(self.files, writer)
+        return SigningRotation(self.files, writer)
 
-    def intake(self) -> IntakeTurn:
+    def intake(self) -> IntakeRotation:
         """Return the intake's turn, as its files are now."""
-        return IntakeTurn(self.files)
+        return IntakeRotation(self.files)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -136,12 +136,12 @@ async def _attach(connection: Connection, upload: ClaimedUpload, stored_id: Cert
     for attached in done:
         if attached.has_changed and attached.domain is not None:
             await events.publish_changed(connection, attached.domain, cause=upload.cause)
-        if attached.outcome in _HAVE_IT and attached.domain is not None:
+        if attached.effect in _HAVE_IT and attached.domain is not None:
             having.append(DomainVersion(domain=attached.domain.name, version=attached.domain.version))
     return tuple(having)
 
 
-_HAVE_IT: Final = (domains.Outcome.CHANGED, domains.Outcome.UNCHANGED)
+_HAVE_IT: Final = (domains.Effect.CHANGED, domains.Effect.UNCHANGED)
 
 
 async def _close(

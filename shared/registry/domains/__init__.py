@@ -29,7 +29,7 @@ from shared.registry.domains.model import (
     Changes,
     Configuration,
     Domain,
-    Outcome,
+    Effect,
     UnfitCertificateError,
     UnknownDomainError,
 )
@@ -41,7 +41,7 @@ __all__ = [
     "Changes",
     "Configuration",
     "Domain",
-    "Outcome",
+    "Effect",
     "UnfitCertificateError",
     "UnknownDomainError",
     "attach",

@@ -16,7 +16,7 @@ from shared.certificates import covers
 from shared.identifiers import CertificateId
 from shared.names import Name
 from shared.registry.domains.locking import begin, lock_name
-from shared.registry.domains.model import Attached, Domain, Outcome, UnfitCertificateError
+from shared.registry.domains.model import Attached, Domain, Effect, UnfitCertificateError
 from shared.registry.domains.rows import COLUMNS, domain_of, find_locked
 from shared.store.connection import Connection
 
@@ -72,19 +72,19 @@ async def attach(
     domain = await find_locked(connection, tenant=tenant, name=name)
     there = NOTHING_SAID if domain is None else standing(domain)
     if there.requested_at is not None and requested_at < there.requested_at:
-        return Attached(outcome=Outcome.STALE, domain=domain)
+        return Attached(effect=Effect.STALE, domain=domain)
     await require_fit(connection, tenant=tenant, name=name, certificate_id=certificate_id)
     if domain is None or domain.is_deleted:
         is_awaited = await await_registration(
             connection, tenant=tenant, name=name, certificate_id=certificate_id, requested_at=requested_at
         )
-        return Attached(outcome=Outcome.AWAITED if is_awaited else Outcome.STALE, domain=domain)
+        return Attached(effect=Effect.AWAITED if is_awaited else Effect.STALE, domain=domain)
     if there == Attachment(certificate_id=certificate_id, requested_at=requested_at):
-        return Attached(outcome=Outcome.UNCHANGED, domain=domain)
+        return Attached(effect=Effect.UNCHANGED, domain=domain)
     row = await connection.fetchrow(_ATTACH, domain.id, certificate_id, requested_at)
     assert row is not None  # it is locked
     is_change = domain.configuration.attached_certificate_id != certificate_id
-    return Attached(outcome=Outcome.CHANGED if is_change else Outcome.UNCHANGED, domain=domain_of(row))
+    return Attached(effect=Effect.CHANGED if is_change else Effect.UNCHANGED, domain=domain_of(row))
 
 
 async def attach_to_all(

@@ -10,7 +10,7 @@ from shared.names import Name
 from shared.registry.domains import attaching
 from shared.registry.domains.attaching import Attachment
 from shared.registry.domains.locking import begin, lock_name
-from shared.registry.domains.model import Applied, Changes, Configuration, Domain, Outcome, UnknownDomainError
+from shared.registry.domains.model import Applied, Changes, Configuration, Domain, Effect, UnknownDomainError
 from shared.registry.domains.rows import find_locked, get, holder_of
 from shared.registry.domains.writing import insert, set_holding, write
 from shared.store.connection import Connection
@@ -40,7 +40,7 @@ async def register(
     requested_at, _ = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
     if before is not None and requested_at < before.requested_at:
-        return Applied(outcome=Outcome.STALE, domain=before)
+        return Applied(effect=Effect.STALE, domain=before)
     said = _said(configuration.attached_certificate_id, requested_at, detaches=detaches)
     standing = attaching.NOTHING_SAID if before is None else attaching.standing(before)
     if before is None or before.is_deleted:
@@ -61,7 +61,7 @@ async def register(
             configuration=configuration,
             attachment_requested_at=attachment.requested_at,
         )
-        return Applied(outcome=Outcome.CREATED, domain=created)
+        return Applied(effect=Effect.CREATED, domain=created)
     after = replace(
         before,
         holds_name=holder is None or holder.id == before.id,
@@ -70,7 +70,7 @@ async def register(
         attachment_requested_at=attachment.requested_at,
         deleted_at=None,
     )
-    return await write(connection, before, after, Outcome.REVIVED if before.is_deleted else Outcome.CHANGED)
+    return await write(connection, before, after, Effect.REVIVED if before.is_deleted else Effect.CHANGED)
 
 
 async def update(
@@ -87,7 +87,7 @@ async def update(
     requested_at, _ = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
     if before is not None and requested_at < before.requested_at:
-        return Applied(outcome=Outcome.STALE, domain=before)
+        return Applied(effect=Effect.STALE, domain=before)
     if before is None or before.is_deleted:
         return None
     attachment = standing = attaching.standing(before)
@@ -103,7 +103,7 @@ async def update(
         requested_at=requested_at,
         attachment_requested_at=attachment.requested_at,
     )
-    return await write(connection, before, after, Outcome.CHANGED)
+    return await write(connection, before, after, Effect.CHANGED)
 
 
 async def delete(connection: Connection, *, tenant: str, name: Name, requested_at: datetime) -> Applied:
@@ -115,7 +115,7 @@ async def delete(connection: Connection, *, tenant: str, name: Name, requested_a
     requested_at, now = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
     if before is not None and requested_at < before.requested_at:
-        return Applied(outcome=Outcome.STALE, domain=before)
+        return Applied(effect=Effect.STALE, domain=before)
     await attaching.forget_awaited(connection, tenant=tenant, name=name, until=requested_at)
     if before is None:
         tombstone = await insert(
@@ -127,7 +127,7 @@ async def delete(connection: Connection, *, tenant: str, name: Name, requested_a
             attachment_requested_at=requested_at,
             deleted_at=now,
         )
-        return Applied(outcome=Outcome.UNCHANGED, domain=tombstone)
+        return Applied(effect=Effect.UNCHANGED, domain=tombstone)
     await _keep_newer_attachment(connection, before, requested_at)
     after = replace(
         before,
@@ -136,7 +136,7 @@ async def delete(connection: Connection, *, tenant: str, name: Name, requested_a
         attachment_requested_at=requested_at,
         deleted_at=before.deleted_at or now,
     )
-    return await write(connection, before, after, Outcome.DELETED)
+    return await write(connection, before, after, Effect.DELETED)
 
 
 async def transfer_name(connection: Connection, domain_id: DomainId, *, from_holder: bool = True) -> tuple[Domain, ...]:

@@ -22,7 +22,7 @@ class UnfitCertificateError(PermanentError):
     """The certificate to attach, or to name in `terminate_tls`, is no upload of the tenant, or not for this name."""
 
 
-class Outcome(StrEnum):
+class Effect(StrEnum):
     """What a request did."""
 
     CREATED = "created"
@@ -89,23 +89,23 @@ class Domain:
 class Applied:
     """What a request did, and the domain as it stands now."""
 
-    outcome: Outcome
+    effect: Effect
     domain: Domain
 
     @property
     def has_changed(self) -> bool:
         """Whether others must be told."""
-        return self.outcome not in (Outcome.UNCHANGED, Outcome.STALE)
+        return self.effect not in (Effect.UNCHANGED, Effect.STALE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
     """What a request to attach did, and the domain as it stands now, if the tenant ever had it."""
 
-    outcome: Outcome  # CHANGED, UNCHANGED, STALE or AWAITED
+    effect: Effect  # CHANGED, UNCHANGED, STALE or AWAITED
     domain: Domain | None
 
     @property
     def has_changed(self) -> bool:
         """Whether others must be told."""
-        return self.outcome is Outcome.CHANGED
+        return self.effect is Effect.CHANGED

@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.identifiers import new_domain_id
 from shared.names import Name
-from shared.registry.domains.model import Applied, Configuration, Domain, Outcome
+from shared.registry.domains.model import Applied, Configuration, Domain, Effect
 from shared.registry.domains.rows import COLUMNS, domain_of
 from shared.store.connection import Connection
 
@@ -49,10 +49,10 @@ async def insert(
     return domain_of(row)
 
 
-async def write(connection: Connection, before: Domain, after: Domain, outcome: Outcome) -> Applied:
+async def write(connection: Connection, before: Domain, after: Domain, effect: Effect) -> Applied:
     """Write *after* over *before* if they differ; that a newer request came is remembered, but is no change."""
     if after == before:
-        return Applied(outcome=Outcome.UNCHANGED, domain=before)
+        return Applied(effect=Effect.UNCHANGED, domain=before)
     row = await connection.fetchrow(
         _UPDATE,
         after.id,
@@ -65,7 +65,7 @@ async def write(connection: Connection, before: Domain, after: Domain, outcome: 
     is_change = after != replace(
         before, requested_at=after.requested_at, attachment_requested_at=after.attachment_requested_at
     )
-    return Applied(outcome=outcome if is_change else Outcome.UNCHANGED, domain=domain_of(row))
+    return Applied(effect=effect if is_change else Effect.UNCHANGED, domain=domain_of(row))
 
 
 async def set_holding(connection: Connection, domain: Domain, *, holds_name: bool) -> Domain:

@@ -24,7 +24,7 @@ WHERE state NOT IN ('issued', 'cancelled')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderFigures:
+class OrderCounts:
     """How many orders are *due* and in nobody's hands, *in_hand*, *waiting* for a later time, and *ended* in failure.
 
     One that failed counts as long as its domain lives and has no newer order.
@@ -37,11 +37,11 @@ class OrderFigures:
     oldest_due_at: datetime | None
 
 
-async def orders(connection: Connection) -> OrderFigures:
+async def orders(connection: Connection) -> OrderCounts:
     """Return how many orders wait for what."""
     row = await connection.fetchrow(_ORDERS)
     assert row is not None  # an aggregate
-    return OrderFigures(
+    return OrderCounts(
         due=row["due"],
         in_hand=row["in_hand"],
         waiting=row["waiting"],

@@ -43,7 +43,7 @@ async def add_upload(owner: Connection, sealed: SealedUpload) -> None:
 async def test_what_was_sealed_before_opens_after(stock: Stock) -> None:
     before = seal(stock.files)
 
-    (report,) = await stock.turn(stock.intake())
+    (report,) = await stock.rotate(stock.intake())
     after = seal(stock.files)
 
     assert (report.begun, report.retired, report.deleted) == (True, (before.intake_key_id,), ())
@@ -56,18 +56,18 @@ async def test_what_was_sealed_before_opens_after(stock: Stock) -> None:
 async def test_the_old_key_opens_nothing_that_is_sealed_after(stock: Stock) -> None:
     thief = stock.save("stolen")
 
-    await stock.turn(stock.intake())
+    await stock.rotate(stock.intake())
 
     assert not opens(thief, seal(stock.files))
 
 
 async def test_the_old_key_goes_when_no_upload_can_be_sealed_to_it_any_more(stock: Stock) -> None:
     before = seal(stock.files)
-    (report,) = await stock.turn(stock.intake())
+    (report,) = await stock.rotate(stock.intake())
     retired_at = report.waiting[0].retired_at
 
-    (early,) = await stock.turn(stock.intake(), begins=False, at=retired_at + LONGEST_LIFE - timedelta(seconds=1))
-    (late,) = await stock.turn(stock.intake(), begins=False, at=retired_at + LONGEST_LIFE)
+    (early,) = await stock.rotate(stock.intake(), begins=False, at=retired_at + LONGEST_LIFE - timedelta(seconds=1))
+    (late,) = await stock.rotate(stock.intake(), begins=False, at=retired_at + LONGEST_LIFE)
 
     assert (early.deleted, late.deleted, late.waiting) == ((), (before.intake_key_id,), ())
     assert not opens(stock.files, before)
@@ -76,9 +76,9 @@ async def test_the_old_key_goes_when_no_upload_can_be_sealed_to_it_any_more(stoc
 async def test_an_upload_that_waits_keeps_its_key(stock: Stock) -> None:
     before = seal(stock.files)
     await add_upload(stock.owner, before)
-    await stock.turn(stock.intake())
+    await stock.rotate(stock.intake())
 
-    (report,) = await stock.turn(stock.intake(), begins=False, at=utc_now() + 2 * LONGEST_LIFE)
+    (report,) = await stock.rotate(stock.intake(), begins=False, at=utc_now() + 2 * LONGEST_LIFE)
 
     assert (report.deleted, [each.needed_by for each in report.waiting]) == ((), [1])
 
@@ -125,7 +125,7 @@ async def test_a_rotation_that_is_killed_while_it_waits_goes_on(stock: Stock) ->
 
 
 async def test_who_takes_the_newest_key_in_the_file_takes_one_that_opens(stock: Stock) -> None:
-    await stock.turn(stock.intake())
+    await stock.rotate(stock.intake())
 
     (shown,) = json.loads((stock.folder / key_files.INTAKE_PUBLIC.name).read_text())["keys"]
 
@@ -146,10 +146,10 @@ async def test_a_cut_off_between_the_two_files_is_mended(stock: Stock) -> None:
     old = stock.intake().ring.newest.id
     stock.intake().ring.begin(now=utc_now(), active_from=utc_now())
     content = secret.read_bytes()
-    (first,) = await stock.turn(stock.intake())
+    (first,) = await stock.rotate(stock.intake())
     secret.write_bytes(content)  # the public halves are written first; cut off before the second file
 
-    (again,) = await stock.turn(stock.intake())
+    (again,) = await stock.rotate(stock.intake())
 
     assert (again.current, again.begun, again.retired) == (first.current, False, (old,))
     assert seal(stock.files).intake_key_id == first.current

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from certsmith.rotation import KeeperError
+from certsmith.rotation import RotationBlockedError
 from shared.errors import MissingRingKeyError
 from shared.registry import certificates
 from shared.vault import key_files
@@ -18,7 +18,7 @@ async def test_all_is_signed_anew_and_the_old_key_forges_nothing(stock: Stock) -
     thief = stock.save("stolen")
     old = stock.signing().ring.newest.id
 
-    (report,) = await stock.turn(stock.signing())
+    (report,) = await stock.rotate(stock.signing())
     (forged,) = await stock.add_by(thief, 1)
 
     assert (report.begun, report.renewed, report.left, report.deleted) == (True, 20, (), (old,))
@@ -32,7 +32,7 @@ async def test_the_keys_of_the_other_writer_are_untouched(stock: Stock) -> None:
     before = (stock.folder / key_files.SIGNING["validator"].name).read_bytes()
     others = [key for key in stock.files.load(key_files.VERIFY).keys if key.writer == "validator"]
 
-    await stock.turn(stock.signing())
+    await stock.rotate(stock.signing())
 
     assert (stock.folder / key_files.SIGNING["validator"].name).read_bytes() == before
     assert [key for key in stock.files.load(key_files.VERIFY).keys if key.writer == "validator"] == others
@@ -43,7 +43,7 @@ async def test_running_processes_go_on_before_and_after(stock: Stock) -> None:
     writer, reader = stock.files.key_writer("provisioner"), stock.files.key_reader()
     await stock.add(3)
 
-    await stock.turn(stock.signing())
+    await stock.rotate(stock.signing())
     after = writer.seal(key_id=(await stock.stored())[0].key_id, tenant="", private_key_pkcs8=b"", public_key_spki=b"")
 
     assert after.signing_key_id == stock.signing().ring.newest.id
@@ -77,7 +77,7 @@ async def test_erased_keys_are_signed_anew_too(stock: Stock) -> None:
     (erased,) = await stock.add(1)
     await stock.owner.execute("DELETE FROM registry.key_wraps")
 
-    (report,) = await stock.turn(stock.signing())
+    (report,) = await stock.rotate(stock.signing())
 
     signed_with = await stock.owner.fetchval("SELECT signing_key_id FROM registry.keys")
     assert (report.renewed, signed_with) == (1, report.current)
@@ -92,10 +92,10 @@ async def test_who_goes_on_signing_with_the_old_key_is_noticed(stock: Stock) -> 
     (late,) = await stock.add_by(straggler, 1)
     await stock.owner.execute("UPDATE registry.keys SET created_at = now() + interval '2 minutes'")
 
-    with pytest.raises(KeeperError, match=r"has signed 1 keys with an older key.*secret\.json is old"):
-        await stock.turn(stock.signing())
+    with pytest.raises(RotationBlockedError, match=r"has signed 1 keys with an older key.*secret\.json is old"):
+        await stock.rotate(stock.signing())
     openable = opens(stock.files.key_reader(), late)
-    (report,) = await stock.turn(stock.signing())
+    (report,) = await stock.rotate(stock.signing())
 
     assert openable
     assert (report.begun, report.deleted) == (False, (old,))
@@ -109,7 +109,7 @@ async def test_what_a_cut_off_rotation_left_of_a_verify_key_goes(stock: Stock) -
     lost = stock.signing().ring.begin(now=utc_now(), active_from=utc_now())
     before.write_bytes(content)  # the verify key is written first; cut off before the second file
 
-    (report,) = await stock.turn(stock.signing())
+    (report,) = await stock.rotate(stock.signing())
 
     assert report.begun
     assert lost.id in report.deleted

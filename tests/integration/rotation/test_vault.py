@@ -29,7 +29,7 @@ async def test_after_a_rotation_all_opens_and_the_old_secret_opens_nothing(stock
     running, thief = stock.files.key_reader(), stock.save("stolen")
     old = stock.vault().ring.newest.id
 
-    (report,) = await stock.turn(stock.vault())
+    (report,) = await stock.rotate(stock.vault())
 
     assert (report.begun, report.renewed, report.left, report.retired) == (True, 25, (), (old,))
     assert await stock.wrapped_to() == {report.current: 25}
@@ -42,7 +42,7 @@ async def test_the_old_wrap_and_the_old_secret_are_all_that_a_thief_could_have_u
     (before,) = await stock.add(1)
     thief = stock.save("stolen").key_reader()
 
-    await stock.turn(stock.vault())
+    await stock.rotate(stock.vault())
     (after,) = await stock.stored()
 
     assert opens(thief, before)
@@ -53,11 +53,11 @@ async def test_the_old_wrap_and_the_old_secret_are_all_that_a_thief_could_have_u
 
 async def test_a_retired_key_is_deleted_when_nothing_has_needed_it_for_days(stock: Stock) -> None:
     await stock.add(3)
-    (report,) = await stock.turn(stock.vault())
+    (report,) = await stock.rotate(stock.vault())
     retired_at = report.waiting[0].retired_at
 
-    (early,) = await stock.turn(stock.vault(), begins=False, at=retired_at + KEPT - timedelta(seconds=1))
-    (late,) = await stock.turn(stock.vault(), begins=False, at=retired_at + KEPT)
+    (early,) = await stock.rotate(stock.vault(), begins=False, at=retired_at + KEPT - timedelta(seconds=1))
+    (late,) = await stock.rotate(stock.vault(), begins=False, at=retired_at + KEPT)
 
     assert [each.until for each in early.waiting] == [retired_at + KEPT]
     assert (early.deleted, late.deleted) == ((), report.retired)
@@ -67,11 +67,11 @@ async def test_a_retired_key_is_deleted_when_nothing_has_needed_it_for_days(stoc
 
 async def test_what_somebody_with_an_old_file_seals_afterwards_opens_and_is_sealed_anew(stock: Stock) -> None:
     straggler = stock.save("another-machine")
-    await stock.turn(stock.vault())
+    await stock.rotate(stock.vault())
 
     await stock.add_by(straggler, 4)
     unopenable = await stock.unopenable()
-    (report,) = await stock.turn(stock.vault(), begins=False, forgets_now=True)
+    (report,) = await stock.rotate(stock.vault(), begins=False, forgets_now=True)
 
     assert unopenable == []
     assert (report.renewed, len(report.deleted)) == (4, 1)
@@ -92,7 +92,7 @@ async def test_keys_that_are_stored_meanwhile_are_not_forgotten(stock: Stock) ->
         return count
 
     storing = asyncio.create_task(store())
-    (report,) = await stock.turn(stock.vault(), forgets_now=True)
+    (report,) = await stock.rotate(stock.vault(), forgets_now=True)
     done.set()
     stored = await storing
 
@@ -193,7 +193,7 @@ async def test_ctrl_c_is_not_an_error_that_loses_anything(stock: Stock) -> None:
 
 
 async def test_of_two_rotations_at_once_one_goes_on(stock: Stock) -> None:
-    with ring_files.alone(stock.files, ring_files.VAULT):
+    with ring_files.exclusively(stock.files, ring_files.VAULT):
         answer = await stock.command("vault", "--activate-after=0")
 
     assert answer.code == 1
@@ -209,11 +209,11 @@ async def test_rotations_on_two_machines_overwrite_nothing_of_each_other(stock: 
     rewrapper = Rewrapper(ring.secret, to=to)
     async with open_connection(stock.url, role="keeper") as one, open_connection(stock.url, role="keeper") as other:
         read = await stored_keys.wraps(one, not_to=new.id, after="", limit=400)
-        remade = [(each, rewrapper.remake(each)) for each in read]
+        renewed = [(each, rewrapper.renew(each)) for each in read]
 
         replaced = await asyncio.gather(
-            stored_keys.replace_wraps(one, remade, to=new.id),
-            stored_keys.replace_wraps(other, list(reversed(remade)), to=new.id),
+            stored_keys.replace_wraps(one, renewed, to=new.id),
+            stored_keys.replace_wraps(other, list(reversed(renewed)), to=new.id),
         )
 
     assert sorted(replaced) == [0, 400]
@@ -238,7 +238,7 @@ async def test_rings_that_do_not_belong_together_are_not_touched(stock: Stock, t
     (tmp_path / "other" / "vault.public.json").rename(stock.folder / "vault.public.json")
 
     with pytest.raises(SettingsError, match="do not belong together"):
-        await stock.turn(stock.vault())
+        await stock.rotate(stock.vault())
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2, 3))])
@@ -273,7 +273,7 @@ async def test_a_retirement_that_is_cut_off_does_not_bring_the_old_key_back(stoc
     ring.retire([old], at=utc_now())
     secret.write_bytes(content)  # the public halves are written first; cut off before the second file
 
-    (report,) = await stock.turn(stock.vault())
+    (report,) = await stock.rotate(stock.vault())
 
     assert (report.current, report.begun, report.retired) == (new, False, (old,))
     assert await stock.wrapped_to() == {new: 3}

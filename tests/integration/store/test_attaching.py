@@ -7,7 +7,7 @@ import pytest
 
 from shared.events import TerminateTls
 from shared.registry import domains
-from shared.registry.domains import Outcome
+from shared.registry.domains import Effect
 from shared.store import Connection, Pool
 from tests.builders import stored_rows
 from tests.builders.attachments import NAME, attach, attached_to, awaited, delete, forget, register, update, uploaded
@@ -19,7 +19,7 @@ async def test_an_upload_is_attached_to_a_registered_domain(pool: Pool, validato
 
     applied = await attach(validator, certificate_id, 1)
 
-    assert applied.outcome is Outcome.CHANGED
+    assert applied.effect is Effect.CHANGED
     assert applied.has_changed
     assert applied.domain is not None
     assert applied.domain.configuration.attached_certificate_id == certificate_id
@@ -35,7 +35,7 @@ async def test_the_same_request_attaches_once(pool: Pool, validator: Pool, owner
     second = await attach(validator, certificate_id, 1)
     newer = await attach(validator, certificate_id, 2)
 
-    assert (second.outcome, newer.outcome) == (Outcome.UNCHANGED, Outcome.UNCHANGED)
+    assert (second.effect, newer.effect) == (Effect.UNCHANGED, Effect.UNCHANGED)
     assert second.domain == first.domain
 
 
@@ -58,8 +58,8 @@ async def test_an_upload_that_comes_before_its_domain_is_attached_when_that_is_r
     early = await attach(validator, certificate_id, 1)
     created = await register(pool, 2)
 
-    assert (early.outcome, early.domain) == (Outcome.AWAITED, None)
-    assert created.outcome is Outcome.CREATED
+    assert (early.effect, early.domain) == (Effect.AWAITED, None)
+    assert created.effect is Effect.CREATED
     assert created.domain.configuration.attached_certificate_id == certificate_id
     assert await awaited(owner) == []
 
@@ -73,7 +73,7 @@ async def test_of_uploads_that_come_before_their_domain_the_newest_is_attached(
     late = await attach(validator, old, 1)
     await register(pool, 3)
 
-    assert late.outcome is Outcome.STALE
+    assert late.effect is Effect.STALE
     assert await attached_to(pool) == new
 
 
@@ -137,7 +137,7 @@ async def test_an_upload_that_is_older_than_a_detachment_changes_nothing(
 
     late = await attach(validator, certificate_id, 1)
 
-    assert late.outcome is Outcome.STALE
+    assert late.effect is Effect.STALE
     assert await attached_to(pool) is None
 
 
@@ -151,7 +151,7 @@ async def test_a_detachment_that_is_older_than_an_upload_changes_nothing_else_ei
     late = await update(pool, 1, None)
 
     assert late is not None
-    assert late.outcome is Outcome.UNCHANGED
+    assert late.effect is Effect.UNCHANGED
     assert await attached_to(pool) == certificate_id
 
 
@@ -163,7 +163,7 @@ async def test_a_newer_detachment_detaches(pool: Pool, validator: Pool, owner: C
     applied = await update(pool, 2, None)
 
     assert applied is not None
-    assert applied.outcome is Outcome.CHANGED
+    assert applied.effect is Effect.CHANGED
     assert applied.domain.configuration.attached_certificate_id is None
 
 
@@ -188,7 +188,7 @@ async def test_an_upload_that_is_older_than_a_tombstone_of_an_earlier_release_is
 
     late = await attach(validator, certificate_id, 1)
 
-    assert late.outcome is Outcome.STALE
+    assert late.effect is Effect.STALE
     assert await awaited(owner) == []
 
 

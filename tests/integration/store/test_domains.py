@@ -11,7 +11,7 @@ from shared.events import CertificateManagementPolicy, TerminateTls
 from shared.identifiers import CertificateId, DomainId, new_domain_id
 from shared.names import Name
 from shared.registry import domains
-from shared.registry.domains import Applied, Configuration, Outcome
+from shared.registry.domains import Applied, Configuration, Effect
 from shared.store import Connection, Pool
 from tests.builders import stored_rows
 
@@ -56,7 +56,7 @@ async def test_a_registered_domain_can_be_read_as_it_was_asked_for(pool: Pool) -
 
     async with pool.acquire() as connection:
         found = await domains.find(connection, tenant="acme", name=NAME)
-    assert applied.outcome is Outcome.CREATED
+    assert applied.effect is Effect.CREATED
     assert applied.has_changed
     assert found == applied.domain
     assert found.configuration == configuration
@@ -70,7 +70,7 @@ async def test_five_equal_requests_at_once_make_one_domain(pool: Pool) -> None:
 
     applied = await asyncio.gather(*(request() for _ in range(5)))
 
-    assert sorted(each.outcome for each in applied) == [Outcome.CREATED, *[Outcome.UNCHANGED] * 4]
+    assert sorted(each.effect for each in applied) == [Effect.CREATED, *[Effect.UNCHANGED] * 4]
     assert len({each.domain.id for each in applied}) == 1
 
 
@@ -81,7 +81,7 @@ async def test_tenants_at_once_share_a_name_and_one_holds_it(pool: Pool) -> None
 
     applied = await asyncio.gather(*(request(f"tenant {number}") for number in range(8)))
 
-    assert [each.outcome for each in applied] == [Outcome.CREATED] * 8
+    assert [each.effect for each in applied] == [Effect.CREATED] * 8
     assert [each.domain.holds_name for each in applied].count(True) == 1
 
 
@@ -90,7 +90,7 @@ async def test_registering_again_changes_what_differs(pool: Pool) -> None:
         first = await register(connection, 0, upstream="tcp://10.0.0.1:80")
         second = await register(connection, 1, upstream="tcp://10.0.0.2:80")
 
-    assert second.outcome is Outcome.CHANGED
+    assert second.effect is Effect.CHANGED
     assert second.domain.configuration.upstream == "tcp://10.0.0.2:80"
     assert second.domain.id == first.domain.id
     assert second.domain.version > first.domain.version
@@ -104,7 +104,7 @@ async def test_an_older_request_changes_nothing(pool: Pool) -> None:
         deleted = await delete(connection, 1)
 
     assert updated is not None
-    assert {older.outcome, updated.outcome, deleted.outcome} == {Outcome.STALE}
+    assert {older.effect, updated.effect, deleted.effect} == {Effect.STALE}
     assert not older.has_changed
     assert older.domain == updated.domain == deleted.domain == newest.domain
 
@@ -115,7 +115,7 @@ async def test_a_request_that_changes_nothing_still_outdates_older_ones(pool: Po
         same = await register(connection, 2, upstream="tcp://10.0.0.1:80")
         older = await register(connection, 1, upstream="tcp://10.0.0.2:80")
 
-    assert (same.outcome, older.outcome) == (Outcome.UNCHANGED, Outcome.STALE)
+    assert (same.effect, older.effect) == (Effect.UNCHANGED, Effect.STALE)
 
 
 async def test_a_request_from_the_future_does_not_outdo_what_comes_after_it(pool: Pool) -> None:
@@ -124,7 +124,7 @@ async def test_a_request_from_the_future_does_not_outdo_what_comes_after_it(pool
     async with pool.transaction() as connection:
         after = await domains.delete(connection, tenant="", name=NAME, requested_at=datetime.now(UTC))
 
-    assert after.outcome is Outcome.DELETED
+    assert after.effect is Effect.DELETED
 
 
 async def test_requests_from_the_future_keep_the_order_in_which_they_came(pool: Pool) -> None:
@@ -133,7 +133,7 @@ async def test_requests_from_the_future_keep_the_order_in_which_they_came(pool: 
         await domains.register(connection, tenant="", name=NAME, requested_at=farther, configuration=Configuration())
         deleted = await domains.delete(connection, tenant="", name=NAME, requested_at=far)
 
-    assert deleted.outcome is Outcome.DELETED
+    assert deleted.effect is Effect.DELETED
 
 
 async def test_an_update_changes_the_named_fields_only(pool: Pool) -> None:
@@ -142,7 +142,7 @@ async def test_an_update_changes_the_named_fields_only(pool: Pool) -> None:
         after = await domains.update(connection, tenant="", name=NAME, requested_at=at(1), description="a shop")
 
     assert after is not None
-    assert after.outcome is Outcome.CHANGED
+    assert after.effect is Effect.CHANGED
     assert after.domain.configuration == Configuration(upstream="tcp://10.0.0.1:80", description="a shop")
     assert after.domain.version > before.domain.version
 
@@ -183,10 +183,10 @@ async def test_a_deleted_domain_holds_nothing_and_comes_back_with_its_id(pool: P
         again = await delete(connection, 2)
         revived = await register(connection, 3)
 
-    assert (deleted.outcome, again.outcome, revived.outcome) == (
-        Outcome.DELETED,
-        Outcome.UNCHANGED,
-        Outcome.REVIVED,
+    assert (deleted.effect, again.effect, revived.effect) == (
+        Effect.DELETED,
+        Effect.UNCHANGED,
+        Effect.REVIVED,
     )
     assert (deleted.domain.holds_name, deleted.domain.automatic_certificate_id) == (False, None)
     assert revived.domain.id == created.domain.id
@@ -224,7 +224,7 @@ async def test_deletion_wins_over_an_older_registration_that_comes_later(pool: P
         deleted = await delete(connection, 1)
         late = await register(connection, 0)
 
-    assert (deleted.outcome, late.outcome) == (Outcome.UNCHANGED, Outcome.STALE)
+    assert (deleted.effect, late.effect) == (Effect.UNCHANGED, Effect.STALE)
     assert late.domain.is_deleted
 
 
@@ -236,7 +236,7 @@ async def test_a_name_that_is_free_again_goes_to_who_registers_next(pool: Pool) 
         again = await register(connection, 2, tenant="second")
 
     assert (first.domain.holds_name, second.domain.holds_name, again.domain.holds_name) == (True, False, True)
-    assert again.outcome is Outcome.CHANGED
+    assert again.effect is Effect.CHANGED
 
 
 async def test_a_name_that_is_free_again_goes_to_nobody_by_itself(pool: Pool) -> None:

@@ -17,7 +17,7 @@ def turn_vault(keys: KeyFiles, domain: Domain) -> Domain:
     new = ring.begin(now=utc_now(), active_from=utc_now())
     to = ring.public.find(new.id)
     assert to is not None
-    wrap = Rewrapper(ring.secret, to=to).remake(
+    wrap = Rewrapper(ring.secret, to=to).renew(
         StoredWrap(
             key_id=sealed.key_id,
             tenant=domain.tenant,
@@ -36,7 +36,7 @@ def turn_signing(keys: KeyFiles, domain: Domain) -> Domain:
     """Give the provisioner a new signing key and delete the old one; return *domain* signed with the new one."""
     ring, sealed = RingFiles(keys, SIGNING["provisioner"]), key_of(domain)
     new = ring.begin(now=utc_now(), active_from=utc_now())
-    signature = Resigner(ring.public, writer="provisioner", to=new).remake(
+    signature = Resigner(ring.public, writer="provisioner", to=new).renew(
         StoredSignature(
             key_id=sealed.key_id,
             tenant=domain.tenant,

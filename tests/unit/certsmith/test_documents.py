@@ -12,7 +12,7 @@ from certsmith.validating.document import document_of
 from shared.judging import Judgement, Link
 from shared.messaging.dead_letters import DeadLetter
 from shared.registry.tenants import TenantRule
-from shared.registry.views.backlog import OrderFigures
+from shared.registry.views.backlog import OrderCounts
 from shared.registry.views.model import (
     CertificateView,
     DeploymentView,
@@ -47,7 +47,7 @@ def test_the_page_names_every_exit_code(code: ExitCode) -> None:
     "shape",
     [
         *(HostedDomain, CertificateView, OrderView, DeploymentView, StoredCertificate, UseView),
-        *(UploadView, Remark, UploadedCertificate, TenantRule, OrderFigures, DeadLetter),
+        *(UploadView, Remark, UploadedCertificate, TenantRule, OrderCounts, DeadLetter),
     ],
 )
 def test_the_page_names_every_field_of_what_is_shown(shape: type) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from certsmith.exits import ExitCode
 from certsmith.publishing.changeovers import changeover_of, deletion_of
-from certsmith.publishing.progress import Outcome
+from certsmith.publishing.progress import RequestOutcome
 from shared.registry.views.fates import Fate
 from shared.registry.views.model import HostedDomain, StoredCertificate
 from tests.builders.views import NOW, a_certificate, a_domain, a_fate, a_stored_certificate, an_order
@@ -22,19 +22,19 @@ BOTH = a_domain(certificate=OWN, other_certificates=(AUTOMATIC,))
     ("fate", "domain", "state", "outcome"),
     [
         (a_fate(was_seen=False), BOTH, "published", None),
-        (a_fate(reason_code="certificate_unfit", reason="no"), BOTH, "refused", Outcome.REFUSED),
-        (a_fate(), None, "deleted", Outcome.FAILED),
-        (a_fate(), BOTH, "attached", Outcome.ATTACHED),
-        (a_fate(), a_domain(certificate=OWN, order=an_order()), "attached", Outcome.ATTACHED),
-        (a_fate(), a_domain(certificate=AUTOMATIC), "outdated", Outcome.FAILED),
-        (a_fate(), a_domain(certificate=ENDED), "attached", Outcome.FAILED),
-        (a_fate(), a_domain(certificate=AUTOMATIC, other_certificates=(ENDED,)), "attached", Outcome.FAILED),
-        (a_fate(), a_domain(certificate=NAMED, other_certificates=(OWN,)), "attached", Outcome.FAILED),
-        (a_fate(), a_domain(certificate=OWN, holds_name=False), "attached", Outcome.FAILED),
+        (a_fate(reason_code="certificate_unfit", reason="no"), BOTH, "refused", RequestOutcome.REFUSED),
+        (a_fate(), None, "deleted", RequestOutcome.FAILED),
+        (a_fate(), BOTH, "attached", RequestOutcome.ATTACHED),
+        (a_fate(), a_domain(certificate=OWN, order=an_order()), "attached", RequestOutcome.ATTACHED),
+        (a_fate(), a_domain(certificate=AUTOMATIC), "outdated", RequestOutcome.FAILED),
+        (a_fate(), a_domain(certificate=ENDED), "attached", RequestOutcome.FAILED),
+        (a_fate(), a_domain(certificate=AUTOMATIC, other_certificates=(ENDED,)), "attached", RequestOutcome.FAILED),
+        (a_fate(), a_domain(certificate=NAMED, other_certificates=(OWN,)), "attached", RequestOutcome.FAILED),
+        (a_fate(), a_domain(certificate=OWN, holds_name=False), "attached", RequestOutcome.FAILED),
     ],
 )
 def test_what_is_to_be_attached_stands_where_fate_and_domain_say(
-    fate: Fate, domain: HostedDomain | None, state: str, outcome: Outcome | None
+    fate: Fate, domain: HostedDomain | None, state: str, outcome: RequestOutcome | None
 ) -> None:
     progress = changeover_of(fate, domain, wanted="cert_own", now=NOW)
 
@@ -44,15 +44,15 @@ def test_what_is_to_be_attached_stands_where_fate_and_domain_say(
 @pytest.mark.parametrize(
     ("domain", "state", "outcome"),
     [
-        (BOTH, "outdated", Outcome.FAILED),
-        (a_domain(certificate=AUTOMATIC), "detached", Outcome.DETACHED),
+        (BOTH, "outdated", RequestOutcome.FAILED),
+        (a_domain(certificate=AUTOMATIC), "detached", RequestOutcome.DETACHED),
         (a_domain(order=an_order(state="validating")), "validating", None),
-        (a_domain(order=an_order(state="failed", finished_at=NOW)), "detached", Outcome.FAILED),
-        (a_domain(key_type=None), "detached", Outcome.DETACHED),
+        (a_domain(order=an_order(state="failed", finished_at=NOW)), "detached", RequestOutcome.FAILED),
+        (a_domain(key_type=None), "detached", RequestOutcome.DETACHED),
     ],
 )
 def test_what_is_to_be_detached_ends_when_the_domain_is_served_or_nothing_comes(
-    domain: HostedDomain, state: str, outcome: Outcome | None
+    domain: HostedDomain, state: str, outcome: RequestOutcome | None
 ) -> None:
     progress = changeover_of(a_fate(), domain, wanted=None, now=NOW)
 
@@ -87,14 +87,14 @@ def test_a_sentence_says_why_what_is_attached_is_not_served() -> None:
     ("fate", "certificate", "outcome", "exit_code"),
     [
         (a_fate(was_seen=False), a_stored_certificate(), None, None),
-        (a_fate(), None, Outcome.DELETED, ExitCode.DONE),
-        (a_fate(), a_stored_certificate(), Outcome.FAILED, ExitCode.REFUSED),
-        (a_fate(reason_code="x", reason="no"), a_stored_certificate(), Outcome.REFUSED, ExitCode.REFUSED),
-        (a_fate(reason_code="x", reason="no"), None, Outcome.REFUSED, ExitCode.REFUSED),
+        (a_fate(), None, RequestOutcome.DELETED, ExitCode.DONE),
+        (a_fate(), a_stored_certificate(), RequestOutcome.FAILED, ExitCode.REFUSED),
+        (a_fate(reason_code="x", reason="no"), a_stored_certificate(), RequestOutcome.REFUSED, ExitCode.REFUSED),
+        (a_fate(reason_code="x", reason="no"), None, RequestOutcome.REFUSED, ExitCode.REFUSED),
     ],
 )
 def test_what_is_to_be_deleted_stands_where_fate_and_store_say(
-    fate: Fate, certificate: StoredCertificate | None, outcome: Outcome | None, exit_code: ExitCode | None
+    fate: Fate, certificate: StoredCertificate | None, outcome: RequestOutcome | None, exit_code: ExitCode | None
 ) -> None:
     progress = deletion_of(fate, certificate)
 

@@ -3,7 +3,7 @@
 import pytest
 from rich.console import Console
 
-from certsmith.publishing.progress import Outcome
+from certsmith.publishing.progress import RequestOutcome
 from certsmith.publishing.upload_progress import UploadProgress, upload_progress_of
 from shared.registry.views.fates import Fate
 from shared.registry.views.model import HostedDomain, Remark, UploadView
@@ -34,17 +34,17 @@ def told(progress: UploadProgress) -> str:
     [
         (a_fate(was_seen=False), None, "published", None),
         (a_fate(was_seen=False), an_upload(correlation_id="theirs"), "published", None),
-        (a_fate(reason_code="unknown_field", reason="no"), None, "refused", Outcome.REFUSED),
+        (a_fate(reason_code="unknown_field", reason="no"), None, "refused", RequestOutcome.REFUSED),
         (a_fate(), an_upload(), "received", None),
         (a_fate(was_seen=False), an_upload(), "received", None),
-        (a_fate(), ACCEPTED, "accepted", Outcome.ACCEPTED),
-        (a_fate(), REJECTED, "rejected", Outcome.REJECTED),
-        (a_fate(), an_upload(correlation_id="theirs"), "rejected", Outcome.REJECTED),
-        (a_fate(), None, "unrecorded", Outcome.REJECTED),
+        (a_fate(), ACCEPTED, "accepted", RequestOutcome.ACCEPTED),
+        (a_fate(), REJECTED, "rejected", RequestOutcome.REJECTED),
+        (a_fate(), an_upload(correlation_id="theirs"), "rejected", RequestOutcome.REJECTED),
+        (a_fate(), None, "unrecorded", RequestOutcome.REJECTED),
     ],
 )
 def test_an_upload_stands_where_its_fate_and_its_record_say(
-    fate: Fate, upload: UploadView | None, state: str, outcome: Outcome | None
+    fate: Fate, upload: UploadView | None, state: str, outcome: RequestOutcome | None
 ) -> None:
     found = progress(fate, upload)
 

@@ -17,9 +17,9 @@ from certsmith.failures import CommandError, failure_of
 from certsmith.publishing.uploading import (
     MAX_BUNDLE_BYTES,
     MAX_KEY_BYTES,
-    Pair,
-    Wanted,
-    read_pair,
+    CertificateAndKey,
+    UploadOptions,
+    read_certificate_and_key,
     require_acceptable,
     upload_event,
 )
@@ -32,14 +32,14 @@ from shared.vault.intake import SealedUpload
 
 HOST = "shop.example.com"
 CERTIFICATE, KEY = Authority.create("A customer's own").issue(HOST, "www.shop.example.com")
-PAIR = Pair(bundle=CERTIFICATE, key=KEY)
+PAIR = CertificateAndKey(bundle=CERTIFICATE, key=KEY)
 KEY_LINE = KEY.decode().splitlines()[1]
 
 
 pytestmark = pytest.mark.usefixtures("keys")
 
 
-def wanted(**more: Any) -> Wanted:
+def wanted(**more: Any) -> UploadOptions:
     values: dict[str, Any] = {
         "certificate_id": None,
         "tenant": "",
@@ -48,7 +48,7 @@ def wanted(**more: Any) -> Wanted:
         "metadata": None,
         "lifetime": timedelta(hours=24),
     }
-    return Wanted(**{**values, **more})
+    return UploadOptions(**{**values, **more})
 
 
 @pytest.fixture
@@ -128,12 +128,12 @@ def test_the_key_shows_nowhere() -> None:
     [
         (PAIR, {"certificate_id": "mine"}, "invalid_field"),
         (PAIR, {"attach": ["192.0.2.1"]}, "name_is_address"),
-        (Pair(bundle=CERTIFICATE + KEY, key=KEY), {}, "key_in_the_clear"),
-        (Pair(bundle=KEY, key=CERTIFICATE), {}, "key_in_the_clear"),
+        (CertificateAndKey(bundle=CERTIFICATE + KEY, key=KEY), {}, "key_in_the_clear"),
+        (CertificateAndKey(bundle=KEY, key=CERTIFICATE), {}, "key_in_the_clear"),
         (PAIR, {"description": KEY.decode()[:250]}, "key_in_the_clear"),
     ],
 )
-def test_what_a_service_would_refuse_is_not_sent(pair: Pair, more: dict[str, Any], code: str) -> None:
+def test_what_a_service_would_refuse_is_not_sent(pair: CertificateAndKey, more: dict[str, Any], code: str) -> None:
     with pytest.raises(RefusedError) as caught:
         upload_event(pair, wanted(**more))
 
@@ -147,7 +147,7 @@ def test_what_is_no_text_is_said_to_be_none(name: str) -> None:
     contents = {"bundle": CERTIFICATE, "key": KEY, name: b"0\x82\x01\xff"}
 
     with pytest.raises(CommandError, match=f"--{name}: this is no text"):
-        upload_event(Pair(**contents), wanted())
+        upload_event(CertificateAndKey(**contents), wanted())
 
 
 def test_without_the_intakes_public_key_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_what_would_be_rejected_is_told_with_all_reasons_one_a_line() -> None:
     other = Authority.create("Another").issue("*.other.example")[1]
 
     with pytest.raises(RefusedError) as caught:
-        require_acceptable(Pair(bundle=b"nothing", key=other), [])
+        require_acceptable(CertificateAndKey(bundle=b"nothing", key=other), [])
 
     first, *rest = failure_of(caught.value).message.splitlines()
     assert first == "this would be rejected, so nothing was sent"
@@ -187,7 +187,7 @@ def test_files_are_read_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "b.pem").write_bytes(b"bundle\r\n")
     (tmp_path / "k.pem").write_bytes(b"key")
 
-    pair = read_pair(tmp_path / "b.pem", tmp_path / "k.pem")
+    pair = read_certificate_and_key(tmp_path / "b.pem", tmp_path / "k.pem")
 
     assert (pair.bundle, pair.key) == (b"bundle\r\n", b"key")
 
@@ -197,12 +197,12 @@ def test_one_of_them_may_be_standard_input(tmp_path: Path, standard_input: io.By
     standard_input.write(KEY)
     standard_input.seek(0)
 
-    assert read_pair(tmp_path / "b.pem", Path("-")).key == KEY
+    assert read_certificate_and_key(tmp_path / "b.pem", Path("-")).key == KEY
 
 
 def test_both_of_them_cannot_be_standard_input() -> None:
     with pytest.raises(CommandError, match="not both"):
-        read_pair(Path("-"), Path("-"))
+        read_certificate_and_key(Path("-"), Path("-"))
 
 
 @pytest.mark.parametrize(
@@ -218,16 +218,16 @@ def test_what_is_larger_than_an_upload_may_be_is_not_read(tmp_path: Path, bundle
     (tmp_path / "k.pem").write_bytes(b"x" * key)
 
     with pytest.raises(CommandError, match=message):
-        read_pair(tmp_path / "b.pem", tmp_path / "k.pem")
+        read_certificate_and_key(tmp_path / "b.pem", tmp_path / "k.pem")
 
 
 def test_a_file_without_end_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "k.pem").write_bytes(KEY)
 
     with pytest.raises(CommandError, match="too large"):
-        read_pair(Path("/dev/zero"), tmp_path / "k.pem")
+        read_certificate_and_key(Path("/dev/zero"), tmp_path / "k.pem")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=f"--bundle: {tmp_path}/b.pem cannot be read: {os.strerror(2)}"):
-        read_pair(tmp_path / "b.pem", tmp_path / "k.pem")
+        read_certificate_and_key(tmp_path / "b.pem", tmp_path / "k.pem")

@@ -15,7 +15,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from certsmith.rotation.generation import generate, status
-from certsmith.rotation.ring_files import INTAKE, SIGNING, VAULT, Pair, RingFiles, RotationUnderWayError, alone
+from certsmith.rotation.ring_files import (
+    INTAKE,
+    SIGNING,
+    VAULT,
+    RingFiles,
+    RingPair,
+    RotationUnderWayError,
+    exclusively,
+)
 from shared.errors import SealError, SettingsError
 from shared.identifiers import KeyId
 from shared.vault import (
@@ -49,7 +57,7 @@ def ids(keys: KeyFiles, file: KeyFile) -> list[str]:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-def test_the_ring_that_work_is_read_with_has_the_next_key_before_it_is_used(keys: KeyFiles, pair: Pair) -> None:
+def test_the_ring_that_work_is_read_with_has_the_next_key_before_it_is_used(keys: KeyFiles, pair: RingPair) -> None:
     ring = RingFiles(keys, pair)
     old = ring.newest
 
@@ -85,7 +93,7 @@ def test_retired_keys_open_but_nothing_is_sealed_to_them(keys: KeyFiles) -> None
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-def test_a_forgotten_key_is_in_no_file(keys: KeyFiles, pair: Pair) -> None:
+def test_a_forgotten_key_is_in_no_file(keys: KeyFiles, pair: RingPair) -> None:
     ring = RingFiles(keys, pair)
     old, new = ring.newest, ring.begin(now=NOW, active_from=NOW)
 
@@ -131,9 +139,9 @@ def test_a_missing_file_is_named(keys: KeyFiles) -> None:
 
 
 def test_only_one_at_a_time_rotates_what_is_in_a_folder(keys: KeyFiles) -> None:
-    with alone(keys, VAULT), pytest.raises(RotationUnderWayError), alone(keys, INTAKE):
+    with exclusively(keys, VAULT), pytest.raises(RotationUnderWayError), exclusively(keys, INTAKE):
         pass
-    with alone(keys, INTAKE):
+    with exclusively(keys, INTAKE):
         pass
 
 
@@ -206,7 +214,7 @@ class Machine:
         turns = [[key_id for key_id, _ in groupby(key_ids)] for key_ids in used]
         return [key_id for key_ids in turns for key_id, times in Counter(key_ids).items() if times > 1]
 
-    def step(self, pair: Pair, step: "Step", *, is_cut_off: bool) -> None:
+    def step(self, pair: RingPair, step: "Step", *, is_cut_off: bool) -> None:
         """Have a step done to a ring, to its end or to its first file only."""
         secret_first = (step is begin) != pair.signs  # comes to readers first, goes from writers first
         second = self.keys.path_of(pair.public if secret_first else pair.secret)
@@ -249,7 +257,7 @@ STEPS = st.lists(
 @given(steps=STEPS)
 @example(steps=[(begin, False, 61), (retire, True, 0), (retire, False, 61)])
 def test_after_any_steps_cut_off_anywhere_all_opens_and_no_old_key_returns(
-    pair: Pair, steps: list[tuple[Step, bool, int]]
+    pair: RingPair, steps: list[tuple[Step, bool, int]]
 ) -> None:
     with TemporaryDirectory() as folder:
         machine = Machine(Path(folder) / "keys")

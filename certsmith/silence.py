@@ -7,7 +7,7 @@ import sys
 import structlog
 
 
-def be_quiet() -> None:
+def silence_logs() -> None:
     """Show no logs, or with CERTSMITH_DEBUG all of them."""
     level = logging.DEBUG if os.environ.get("CERTSMITH_DEBUG") else logging.CRITICAL
     logging.basicConfig(level=level, stream=sys.stderr)
