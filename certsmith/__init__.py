@@ -1,6 +1,17 @@
-"""The command line, `certsmith`: for people at a terminal and for scripts.
+"""The command line, `certsmith`: the fourth program, for people at a terminal and for scripts.
 
-`application` says which commands there are. A module of `commands` has the words and options of one group, and imports
-what does the work only when it is run, so that `--help` is there at once. `exits` has the exit codes, `terminal` says
-how results are shown, `failures` how errors are.
+`application` lists all commands, and each command passes through these folders:
+
+* `commands/` declares it: name, options, help text. A command imports the code that does its work only when it runs,
+  so that `--help` is quick.
+* `actions/` does it: reads settings, connects to the database or the broker, shows the result. The larger commands
+  have a folder each:
+    * `publishing/` publishes a request and, with `--wait`, follows it to its result;
+    * `validating/` judges a bundle and its key without a server;
+    * `supervising/` runs all services as child processes (`certsmith up`);
+    * `rotation/` makes key rings, and rotates them while the services run;
+    * `migration/` creates the schema, database roles and broker users.
+
+All of them use `terminal` (how results are shown), `failures` (how errors are shown), `exits` (the exit codes),
+`settings`, and `database` and `broker` (connections and addresses). Services never import this package.
 """

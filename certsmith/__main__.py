@@ -1,4 +1,4 @@
-"""certsmith, also as `python -m certsmith`."""
+"""Run `certsmith`; the same as `python -m certsmith`."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ def main() -> NoReturn:
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
+    except BrokenPipeError:  # the reader of our output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -30,7 +30,7 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.FAILED
     except Exit as error:
         return error.exit_code
-    except KeyboardInterrupt:  # whoever pressed Ctrl-C knows
+    except KeyboardInterrupt:  # no message: the user pressed Ctrl-C
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the edge: people get a line, not a traceback
         return _fail(error, arguments)
@@ -38,17 +38,19 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _fail(error: Exception, arguments: Sequence[str]) -> int:
-    from certsmith.failures import CommandError, failure_of  # noqa: PLC0415 - `--help` is there at once without them
+    from certsmith.failures import CommandError, failure_of  # noqa: PLC0415 - keeps `--help` quick
     from certsmith.terminal import Terminal  # noqa: PLC0415
 
     if os.environ.get("CERTSMITH_DEBUG"):
         raise error
     if isinstance(error, TyperException):
-        if not error.format_message():  # a group without a command: its help has been shown
+        if not error.format_message():  # a group without a command: its help has already been shown
             return ExitCode.USAGE
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else "certsmith"
-        said = error.format_message().removeprefix("Invalid value: ")  # so of options that do not go together
+        said = error.format_message().removeprefix(
+            "Invalid value: "
+        )  # typer adds it to our own errors about options too
         message = f"{said.rstrip('.')}; `{path} --help` has examples"
         error = CommandError(message, code="usage", exit_code=ExitCode.USAGE)
     failure = failure_of(error)

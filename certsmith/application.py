@@ -1,4 +1,4 @@
-"""Which commands there are, and what `certsmith --help` says."""
+"""All commands in one tree, and the text of `certsmith --help`."""
 
 import inspect
 from collections.abc import Callable
@@ -20,22 +20,22 @@ from certsmith.commands import (
     validate,
 )
 
-HELP: Final = """Give every domain that a platform hosts its TLS certificate, and serve it.
+HELP: Final = """Obtain a TLS certificate for every domain that a platform hosts, and serve it.
 
 First time:  certsmith keys generate && certsmith migrate && certsmith up
 
 Then:        certsmith publish domain-created shop.example.com --upstream tcp://10.0.0.7:8080 --wait
 
-Your own:    certsmith validate --bundle chain.pem --key key.pem --domain shop.example.com
+Own files:   certsmith validate --bundle chain.pem --key key.pem --domain shop.example.com
 
-And look:    certsmith domains, certsmith status shop.example.com, certsmith queues --watch
+Inspect:     certsmith domains, certsmith status shop.example.com, certsmith queues --watch
 """
 ORDER: Final = (
     *("keys", "migrate", "up"),
     *("publish", "validate", "attach", "detach"),
     *("domains", "status", "certificates", "uploads", "queues", "dead-letters"),
 )
-SET_UP, ASK, LOOK = "Set up and run", "Ask for something", "Look, and act"
+SET_UP, ASK, LOOK = "Set up and run", "Make requests", "Inspect and repair"
 EPILOG: Final = (
     "Settings: AMQP_URL, DATABASE_URL, CERTSMITH_KEYS_DIR, AUTOCERT_CA and others, from the environment or "
     "certsmith.yaml. Exit codes: 0 done, 1 failed, 2 usage, 3 refused or stuck, 4 not yet, 5 not found, "
@@ -64,39 +64,39 @@ def application() -> typer.Typer:
 
 
 class _InOrder(TyperGroup):
-    """Lists commands and groups in the order in which people need them."""
+    """Lists commands and groups in the order in which people need them, not by name."""
 
     def list_commands(self, ctx: object) -> list[str]:  # noqa: ARG002 - typer's signature
-        """Return their names."""
+        """Return the names of all commands and groups."""
         return list(ORDER)
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - typer's signature
     if value:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - as below
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - keeps `--help` quick
 
         try:
             typer.echo(f"certsmith {version('certsmith')}")
         except PackageNotFoundError:
-            typer.echo("certsmith, from its source folder")
+            typer.echo("certsmith, run from its source folder")
         raise typer.Exit
 
 
 def _before(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show which release this is.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Prepare for a command that is going to be run."""
-    del version  # has been shown, if it was asked for
-    from certsmith.silence import silence_logs  # noqa: PLC0415 - `--help` is there at once without it
+    """Prepare this process for any command."""
+    del version  # its callback has already handled it
+    from certsmith.silence import silence_logs  # noqa: PLC0415 - keeps `--help` quick
 
     silence_logs()
 
 
 def _keys() -> typer.Typer:
-    group = _group("keys", "Make the key rings, look at them, give them new keys.")
+    group = _group("keys", "Make, inspect and rotate the key rings.")
     _add(group, keys.generate)
     _add(group, keys.status)
     _add(group, keys.rotate)
@@ -104,7 +104,7 @@ def _keys() -> typer.Typer:
 
 
 def _publish() -> typer.Typer:
-    group = _group("publish", "Ask for something, as a platform does: each is one event on the bus.")
+    group = _group("publish", "Publish a request, as a platform does: each is one event.")
     _add(group, publish.domain_created)
     _add(group, publish.domain_updated)
     _add(group, publish.domain_deleted)
@@ -114,7 +114,7 @@ def _publish() -> typer.Typer:
 
 
 def _certificates() -> typer.Typer:
-    group = _group("certificates", "Look at stored certificates and who has them; delete uploaded ones.")
+    group = _group("certificates", "Show stored certificates and the domains that use them; delete uploads.")
     _add(group, certificates.list_certificates, name="list")
     _add(group, certificates.show)
     _add(group, certificates.delete)
@@ -122,7 +122,7 @@ def _certificates() -> typer.Typer:
 
 
 def _uploads() -> typer.Typer:
-    group = _group("uploads", "Look at the verdicts on uploads, and say which tenants may upload.")
+    group = _group("uploads", "Show uploads and their verdicts; allow or forbid a tenant to upload.")
     _add(group, uploads.list_uploads, name="list")
     _add(group, uploads.show)
     _add(group, uploads.tenants)
@@ -133,7 +133,7 @@ def _uploads() -> typer.Typer:
 
 
 def _dead_letters() -> typer.Typer:
-    group = _group("dead-letters", "Look at messages that were refused, publish them again, or drop them.")
+    group = _group("dead-letters", "Show messages that were refused, publish them again, or delete them.")
     _add(group, dead_letters.list_letters, name="list")
     _add(group, dead_letters.show)
     _add(group, dead_letters.replay)
@@ -142,7 +142,7 @@ def _dead_letters() -> typer.Typer:
 
 
 def _add(group: typer.Typer, command: Callable[..., int], *, name: str | None = None, panel: str | None = None) -> None:
-    """Add *command*, whose docstring is its help: a paragraph flows at any width, wherever its source breaks lines."""
+    """Add *command*; its docstring becomes its help text, with the line breaks inside paragraphs removed."""
     paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
     flowing = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
     group.command(name, help=flowing, rich_help_panel=panel)(command)

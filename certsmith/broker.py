@@ -1,4 +1,4 @@
-"""The addresses of the broker, looked at before they are used, so that a wrong one is a setting and not a crash."""
+"""The broker's addresses, checked before use, so that a malformed one is reported as a wrong setting."""
 
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ def amqp_url_of(settings: ConnectionSettings) -> str:
     """Return the AMQP address.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: the setting is not an AMQP address.
     """
     url = settings.amqp_url.get_secret_value()
     address_of(url)
@@ -22,16 +22,18 @@ def management_url_of(settings: ConnectionSettings) -> str:
     """Return the address of the management API.
 
     Raises:
-        SettingsError: it, or the AMQP address that it follows from, is none.
+        SettingsError: the setting, or the AMQP address that it defaults from, is not a valid address.
     """
     amqp_url_of(settings)
     try:
         url = settings.management_url
         parts = urlsplit(url)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
-        _ = parts.port  # raises ValueError where it is no number
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port  # raises ValueError if it is not a number
     except ValueError:
-        is_one, url = False, ""
-    if not is_one:
-        raise SettingsError("AMQP_MANAGEMENT_URL: an address such as http://user:password@host:15672 is needed")
+        is_valid, url = False, ""
+    if not is_valid:
+        raise SettingsError(
+            "AMQP_MANAGEMENT_URL: this is not an HTTP address; set it to one such as http://user:password@host:15672"
+        )
     return url

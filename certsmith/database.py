@@ -1,4 +1,4 @@
-"""The command line's connection to the store: as the operator or the keeper, at once or not at all."""
+"""The command line's connection to the database, as the role operator or keeper. It does not wait for the database."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -10,23 +10,23 @@ from shared.registry.views import schema
 from shared.store import Connection, Role, migrations, open_connection
 from shared.store.roles import role_name
 
-# What to do, by SQLSTATE (PostgreSQL, appendix A).
+# The advice for each SQLSTATE (PostgreSQL, appendix A).
 _ADVICE: Final = {
-    "3D000": "create the database, or name another in DATABASE_URL",
-    "22023": "run `certsmith migrate`, which makes the roles",
-    "28P01": "check user and password in DATABASE_URL",
-    "28000": "check user and password in DATABASE_URL",
-    "42501": "its user may not work as {role}: set {setting}, or migrate as this user",
+    "3D000": "create the database, or name another one in DATABASE_URL",
+    "22023": "run `certsmith migrate`, which creates the roles",
+    "28P01": "check the user and password in DATABASE_URL",
+    "28000": "check the user and password in DATABASE_URL",
+    "42501": "its user may not act as {role}: set {setting}, or run `certsmith migrate` as this user",
 }
-_OTHERWISE: Final = "check that it runs, and DATABASE_URL"
+_OTHERWISE: Final = "check that PostgreSQL runs there, and that DATABASE_URL is right"
 
 
 @asynccontextmanager
 async def operator_connection(url: str) -> AsyncIterator[Connection]:
-    """Give a connection with the operator's rights.
+    """Open a connection with the operator's rights.
 
     Raises:
-        StoreUnavailableError: the database does not answer, or is not migrated; the text says what to do.
+        StoreUnavailableError: the database does not answer or is not migrated; the message says what to do.
     """
     async with _connection(url, role="operator") as connection:
         yield connection
@@ -34,10 +34,10 @@ async def operator_connection(url: str) -> AsyncIterator[Connection]:
 
 @asynccontextmanager
 async def keeper_connection(url: str) -> AsyncIterator[Connection]:
-    """Give a connection with the keeper's rights.
+    """Open a connection with the keeper's rights.
 
     Raises:
-        StoreUnavailableError: the database does not answer, or is not migrated; the text says what to do.
+        StoreUnavailableError: the database does not answer or is not migrated; the message says what to do.
     """
     async with _connection(url, role="keeper") as connection:
         yield connection
@@ -53,7 +53,7 @@ async def _connection(url: str, *, role: Role) -> AsyncIterator[Connection]:
 
 @contextmanager
 def advising(url: str, *, role: Role = "operator") -> Iterator[None]:
-    """Say of a database that does not answer where it was looked for, and what to do."""
+    """Add to a `StoreUnavailableError` of the block the database's address and what to do."""
     try:
         yield
     except StoreUnavailableError as error:

@@ -1,25 +1,25 @@
-"""What the exit code of a command means; scripts may rely on it."""
+"""The exit codes of all commands; scripts rely on them."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a command ended. 64 and above are those of sysexits.h."""
+    """The result of a command. Codes from 64 to 78 are those of sysexits.h."""
 
     DONE = 0
-    """It is done. `status`: the domain is served."""
+    """The command succeeded. `status`: the domain is served."""
     FAILED = 1
-    """It failed for a reason that has no code of its own."""
+    """The command failed for a reason without a code of its own."""
     USAGE = 2
     """The command line is wrong; nothing was done."""
     REFUSED = 3
-    """The request was refused, or the domain is stuck: nothing gets better until somebody acts."""
+    """The request was refused, or the domain is stuck: waiting does not help, somebody must act."""
     NOT_YET = 4
-    """Not in time: `--wait` gave up, or `status` says that the domain is not served yet."""
+    """The result is still open: `--wait` timed out, or `status` found that the domain is not served yet."""
     NOT_FOUND = 5
-    """There is no such domain or dead letter."""
+    """There is no such domain, certificate, upload or dead letter."""
     UNAVAILABLE = 69
-    """RabbitMQ or PostgreSQL does not answer, does not let us in, or was not migrated (EX_UNAVAILABLE)."""
+    """RabbitMQ or PostgreSQL does not answer, refuses the login, or was not migrated (EX_UNAVAILABLE)."""
     SETTINGS = 78
     """A setting is missing or wrong (EX_CONFIG)."""
     INTERRUPTED = 130

@@ -1,6 +1,6 @@
-"""Every error becomes one line that says what to do, a word for programs, and an exit code; never a traceback.
+"""How errors are shown: a message that says what to do, a code for programs, and an exit code; never a traceback.
 
-Addresses are shown without their passwords, whoever wrote the text.
+Passwords are removed from every address in a message, also when the message comes from a library.
 """
 
 import re
@@ -23,7 +23,7 @@ _PASSWORD: Final = re.compile(r"(?P<before>[a-z][a-z0-9+.-]*://[^\s:/@]*):[^\s]*
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked; *code* is for programs, the text for people."""
+    """A command cannot do its work; *code* is for programs, the message for people."""
 
     def __init__(self, message: str, *, code: str, exit_code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandFailure:
-    """What is said of an error."""
+    """An error as a command shows it."""
 
     exit_code: ExitCode
     code: str
@@ -42,13 +42,13 @@ class CommandFailure:
 
     @property
     def document(self) -> dict[str, object]:
-        """The JSON that tells of it."""
+        """The error as JSON."""
         reasons = [{"code": reason.code, "message": reason.message} for reason in self.reasons]
         error = {"code": self.code, "message": self.message, "reasons": reasons}
         return {"error": error, "exit_code": int(self.exit_code)}
 
 
-# The first that fits.
+# The first matching class counts.
 _KINDS: Final[tuple[tuple[type[Exception], ExitCode, str], ...]] = (
     (SettingsError, ExitCode.SETTINGS, "settings"),
     (StoreUnavailableError, ExitCode.UNAVAILABLE, "database_unavailable"),
@@ -59,7 +59,7 @@ _KINDS: Final[tuple[tuple[type[Exception], ExitCode, str], ...]] = (
 
 
 def failure_of(error: Exception) -> CommandFailure:
-    """Return what is said of *error*."""
+    """Return *error* as it is shown to people and programs."""
     text = without_passwords(str(error))
     reasons = error.reasons if isinstance(error, RefusedError) else ()
     if isinstance(error, CommandError):
@@ -68,10 +68,10 @@ def failure_of(error: Exception) -> CommandFailure:
         if isinstance(error, kind):
             return CommandFailure(exit_code=exit_code, code=code, message=text, reasons=reasons)
     first = text.partition("\n")[0]
-    message = f"unexpected {type(error).__name__}: {first}; CERTSMITH_DEBUG=1 shows where"
+    message = f"unexpected {type(error).__name__}: {first}; set CERTSMITH_DEBUG=1 to see the traceback"
     return CommandFailure(exit_code=ExitCode.FAILED, code="internal_error", message=message)
 
 
 def without_passwords(text: str) -> str:
-    """Return *text* with the password taken out of every address in it."""
+    """Return *text* with the password of every address in it replaced by ***."""
     return _PASSWORD.sub(r"\g<before>:***@", text)

@@ -1,4 +1,4 @@
-"""Files that people name on the command line; `-` is standard input."""
+"""Reads files that are named on the command line; `-` is standard input."""
 
 import sys
 from pathlib import Path
@@ -11,10 +11,10 @@ STANDARD_INPUT: Final = Path("-")
 
 
 def read_file(path: Path, *, what: str, max_bytes: int) -> bytes:
-    """Return what is in the file at *path*, which is the *what* of a command.
+    """Return the content of the file at *path*, which was given as the option *what*.
 
     Raises:
-        CommandError: it cannot be read, is empty, or has more than *max_bytes*, of which no more are read.
+        CommandError: the file cannot be read, is empty, or has more than *max_bytes* (the rest is not read).
     """
     shown = "standard input" if path == STANDARD_INPUT else str(path)
     try:
@@ -24,7 +24,7 @@ def read_file(path: Path, *, what: str, max_bytes: int) -> bytes:
     if not content:
         raise _unusable(f"{what}: {shown} is empty")
     if len(content) > max_bytes:
-        raise _unusable(f"{what}: {shown} is too large: at most {max_bytes // 1024} KiB were expected")
+        raise _unusable(f"{what}: {shown} is too large: at most {max_bytes // 1024} KiB are allowed")
     return content
 
 

@@ -1,4 +1,4 @@
-"""What the command line reads from the environment, beside what all services read."""
+"""Settings of the command line, in addition to those that all services read."""
 
 from urllib.parse import urlsplit
 
@@ -8,7 +8,7 @@ from shared.settings import DEFAULT_AMQP_URL, DEFAULT_DATABASE_URL, ConnectionSe
 
 
 class OperatorSettings(ConnectionSettings):
-    """How people reach the store: `OPERATOR_DATABASE_URL` wins over the common address."""
+    """Addresses for an operator's commands: `OPERATOR_DATABASE_URL` wins over `DATABASE_URL`."""
 
     database_url: SecretStr = Field(
         SecretStr(DEFAULT_DATABASE_URL), validation_alias=own_or_common("operator", "DATABASE_URL")
@@ -16,13 +16,13 @@ class OperatorSettings(ConnectionSettings):
 
 
 class PublisherSettings(OperatorSettings):
-    """How people publish: `PUBLISHER_AMQP_URL`, of a user that may do nothing else, wins over the common address."""
+    """Addresses for publishing: `PUBLISHER_AMQP_URL`, whose user may only publish, wins over `AMQP_URL`."""
 
     amqp_url: SecretStr = Field(SecretStr(DEFAULT_AMQP_URL), validation_alias=own_or_common("publisher", "AMQP_URL"))
 
 
 class KeeperSettings(ConnectionSettings):
-    """How whoever rotates key rings reaches the store: `KEEPER_DATABASE_URL` wins over the common address."""
+    """Addresses for key rotation: `KEEPER_DATABASE_URL` wins over `DATABASE_URL`."""
 
     database_url: SecretStr = Field(
         SecretStr(DEFAULT_DATABASE_URL), validation_alias=own_or_common("keeper", "DATABASE_URL")
@@ -30,7 +30,7 @@ class KeeperSettings(ConnectionSettings):
 
 
 class MigrationSettings(ConnectionSettings):
-    """The addresses of those who have one of their own: the user in each is made and gets its rights, no others."""
+    """Addresses of services and roles with a login of their own; `migrate` creates these users, with their rights."""
 
     provisioner_database_url: SecretStr | None = None
     validator_database_url: SecretStr | None = None
@@ -45,18 +45,18 @@ class MigrationSettings(ConnectionSettings):
     publisher_amqp_url: SecretStr | None = None
 
     def own(self, name: str) -> dict[str, str]:
-        """Return the addresses called `<who>_<name>` that are set, by who."""
+        """Return the addresses called `<service or role>_<name>` that are set, by service or role."""
         found = {}
         for field in type(self).model_fields:
-            who, separator, rest = field.partition(f"_{name}")
+            owner, separator, rest = field.partition(f"_{name}")
             value = getattr(self, field)
             if separator and not rest and isinstance(value, SecretStr):
-                found[who] = value.get_secret_value()
+                found[owner] = value.get_secret_value()
         return found
 
 
 def shown(url: str) -> str:
-    """Return *url* as people may see it: who, where and what, without the password and the parameters."""
+    """Return *url* with user, host, port and path, but without password and parameters."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""

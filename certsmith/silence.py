@@ -1,4 +1,4 @@
-"""What the command line is made of logs only when asked to, on standard error; it says itself what people need."""
+"""Turns logs off: a command itself prints what people need. With CERTSMITH_DEBUG all logs go to standard error."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ import structlog
 
 
 def silence_logs() -> None:
-    """Show no logs, or with CERTSMITH_DEBUG all of them."""
+    """Write no logs, or with CERTSMITH_DEBUG all of them, to standard error."""
     level = logging.DEBUG if os.environ.get("CERTSMITH_DEBUG") else logging.CRITICAL
     logging.basicConfig(level=level, stream=sys.stderr)
     structlog.configure(

@@ -1,7 +1,7 @@
-"""Where a command speaks: one JSON document for programs, or lines and tables for people.
+"""The output of a command: one JSON document for programs, or lines and tables for people.
 
 Results go to standard output, errors and progress to standard error. With `--json` standard output has exactly one JSON
-document, whatever happens (`--watch` and `up` write one a line); an error is a document too.
+document, whatever happens (`--watch` and `up` write one document a line); an error is a document too.
 """
 
 import os
@@ -14,11 +14,11 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-_WIDE: Final = 10_000  # nobody's terminal: what is piped is cut nowhere
+_WIDE: Final = 10_000  # columns when output is piped: wider than any line, so that nothing is wrapped
 
 
 class Terminal:
-    """The way out of one command."""
+    """Standard output and standard error of one command."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json: Final = as_json
@@ -34,7 +34,7 @@ class Terminal:
             _print(self.out, line)
 
     def say(self, line: RenderableType) -> None:
-        """Say *line* to people, beside the result."""
+        """Show *line*, such as progress, to people on standard error; programs do not get it."""
         if not self.as_json:
             _print(self.err, line)
 
@@ -54,7 +54,7 @@ class Terminal:
 
 
 def table(*headings: str, rows: Iterable[Iterable[RenderableType]]) -> Table:
-    """Return a table without lines, as wide as it must be."""
+    """Return a table without borders, as wide as its content."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
         made.add_column(heading, overflow="fold")
@@ -64,7 +64,7 @@ def table(*headings: str, rows: Iterable[Iterable[RenderableType]]) -> Table:
 
 
 def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:
-    """Return names and values, one pair a line."""
+    """Return a table of names and values, one pair a line."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     made.add_column(style="dim", no_wrap=True)
     made.add_column(overflow="fold")
@@ -74,12 +74,12 @@ def facts(pairs: Iterable[tuple[str, RenderableType]]) -> Table:
 
 
 def printable(text: str) -> str:
-    """Return a stranger's *text* in one line, without what a terminal would obey."""
+    """Return untrusted *text* in one line, its control characters and escape sequences made harmless."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _print(console: Console, line: RenderableType) -> None:
-    """Print *line*; what is piped has no blanks at the ends of lines."""
+    """Print *line*; when output is piped, without trailing spaces."""
     if console.is_terminal:
         console.print(line)
         return

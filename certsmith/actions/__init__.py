@@ -1,1 +1,1 @@
-"""What each command does once its arguments are read: one file for each file in `certsmith.commands`."""
+"""What each command does: one file for each file in `certsmith.commands`, except those with a folder of their own."""

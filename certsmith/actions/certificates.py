@@ -1,4 +1,4 @@
-"""`certsmith certificates`: what is stored, and who has it."""
+"""`certsmith certificates`: stored certificates, and the domains that use them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ from shared.registry.views.model import StoredCertificate, UseView, common_name
 from shared.settings import load
 
 _SHOWN: Final = 3  # names, and domains, in one line of the table
-_SOON: Final = timedelta(days=30)  # the first threshold of certificate.expiring
+_SOON: Final = timedelta(days=30)  # the first warning by certificate.expiring
 _HEADINGS: Final = ("certificate", "tenant", "source", "until", "trusted", "for", "used by")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateFilter:
-    """Which certificates are to be listed."""
+    """The options of `certificates list`."""
 
     tenant: str | None
     source: str | None
@@ -40,18 +40,18 @@ def list_certificates(wanted: CertificateFilter, terminal: Terminal) -> ExitCode
     found, has_more = asyncio.run(_found(wanted))
     terminal.show(
         {"certificates": [asdict(each) for each in found], "has_more": has_more},
-        table(*_HEADINGS, rows=(_row(each, now) for each in found)) if found else "no such certificate is stored",
+        table(*_HEADINGS, rows=(_row(each, now) for each in found)) if found else "no certificate matches",
     )
     if has_more:
-        terminal.say(Text(f"there are more: --after {found[-1].id}, or a larger --limit", "dim"))
+        terminal.say(Text(f"there are more: use --after {found[-1].id} or a larger --limit", "dim"))
     return ExitCode.DONE
 
 
 def show_certificate(certificate_id: str, terminal: Terminal) -> ExitCode:
-    """Show the certificate with all domains that have it."""
+    """Show the certificate with all domains that use it."""
     found = asyncio.run(_named(certificate_id))
     if found is None:
-        text = f"there is no certificate {printable(certificate_id)}; `certsmith certificates list` shows all"
+        text = f"there is no certificate {printable(certificate_id)}; see `certsmith certificates list`"
         raise CommandError(text, code="not_found", exit_code=ExitCode.NOT_FOUND)
     terminal.show(asdict(found), facts(_facts(found, datetime.now(UTC))))
     return ExitCode.DONE
@@ -100,8 +100,8 @@ def _facts(certificate: StoredCertificate, now: datetime) -> Iterator[tuple[str,
     yield "issuer", printable(f"{common_name(certificate.issuer)} ({certificate.issuer})")
     yield "key", certificate.key_type
     if certificate.publicly_trusted is not None:
-        known = "publicly: browsers know its root"
-        yield "trusted", known if certificate.publicly_trusted else "only by those who know its root"
+        known = "publicly: browsers trust its root"
+        yield "trusted", known if certificate.publicly_trusted else "only by clients that trust its root"
     yield "serial number", certificate.serial_number
     yield "SHA-256", certificate.fingerprint
     if certificate.description:

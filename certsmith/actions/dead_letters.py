@@ -1,4 +1,4 @@
-"""`certsmith dead-letters`: looking at refused messages, publishing them again, deleting them."""
+"""`certsmith dead-letters`: shows refused messages, publishes them again, deletes them."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ _PUBLISH_SECONDS: Final = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterFilter:
-    """Which dead letters are to be listed."""
+    """The options of `dead-letters list`."""
 
     service: str | None
     replayed_too: bool
@@ -48,7 +48,7 @@ def show_list(wanted: DeadLetterFilter, terminal: Terminal) -> ExitCode:
 
 
 def show_letter(letter_id: int, terminal: Terminal) -> ExitCode:
-    """Show the dead letter *letter_id* whole."""
+    """Show the dead letter *letter_id* in full."""
     stored = asyncio.run(_found(letter_id))
     terminal.show({**_summary(stored), **_content(stored)}, facts(_facts(stored)))
     return ExitCode.DONE
@@ -96,7 +96,7 @@ async def _found(letter_id: int) -> StoredDeadLetter:
 
 
 async def _replay(letter_id: int) -> None:
-    await _found(letter_id)  # also: the pool below would wait for a database that is away
+    await _found(letter_id)  # also fails if the database does not answer; the pool below would wait for it
     async with (
         open_pool(_url(), role="operator", max_size=1) as pool,
         Publisher(load(OperatorSettings).amqp_url.get_secret_value(), name="certsmith dead-letters") as publisher,
@@ -111,7 +111,7 @@ async def _drop(letter_id: int) -> None:
 
 
 def _missing(letter_id: int) -> CommandError:
-    text = f"there is no dead letter {letter_id}; `certsmith dead-letters list` shows all"
+    text = f"there is no dead letter {letter_id}; see `certsmith dead-letters list`"
     return CommandError(text, code="not_found", exit_code=ExitCode.NOT_FOUND)
 
 
@@ -129,7 +129,7 @@ def _summary(stored: StoredDeadLetter) -> dict[str, object]:
 
 
 def _content(stored: StoredDeadLetter) -> dict[str, object]:
-    """Return headers and body; *body* is text where it is UTF-8, *body_base64* is always there."""
+    """Return headers and body: `body` as text if it is UTF-8, else None; `body_base64` always."""
     body = stored.letter.body
     try:
         text: str | None = body.decode()
@@ -139,7 +139,7 @@ def _content(stored: StoredDeadLetter) -> dict[str, object]:
 
 
 def _about(stored: StoredDeadLetter) -> str | None:
-    """Return what the message is about, as far as it says so in the way that it should."""
+    """Return the domain or certificate id in the message's data; None if the message is malformed."""
     try:
         document = json.loads(stored.letter.body)
     except (ValueError, RecursionError):
@@ -174,6 +174,6 @@ def _facts(stored: StoredDeadLetter) -> Iterator[tuple[str, RenderableType]]:
     yield "event", printable(f"{letter.event_id or 'no id'}, correlation id {letter.correlation_id or 'none'}")
     yield "headers", Text(json.dumps(letter.headers, ensure_ascii=True))
     if not letter.is_whole:
-        yield "body", "was not kept"
+        yield "body", "not stored"
     else:
         yield "body", "\n".join(map(printable, letter.body.decode(errors="replace").split("\n")))

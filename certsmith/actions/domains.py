@@ -1,4 +1,4 @@
-"""`certsmith domains` and `certsmith status`: what the store says of domains."""
+"""`certsmith domains` and `certsmith status`: the state of domains in the database."""
 
 import asyncio
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _PAGE: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainFilter:
-    """Which domains are to be listed."""
+    """The options of `certsmith domains`."""
 
     tenant: str | None
     only_stuck: bool
@@ -50,18 +50,18 @@ def list_domains(wanted: DomainFilter, terminal: Terminal) -> ExitCode:
         table("domain", "tenant", "is", "", rows=(_row(domain, now) for domain in found)) if found else _none(wanted),
     )
     if has_more:
-        terminal.say(Text(f"there are more: --after {found[-1].id}, or a larger --limit", "dim"))
+        terminal.say(Text(f"there are more: use --after {found[-1].id} or a larger --limit", "dim"))
     return ExitCode.DONE
 
 
 def show_status(host: str, *, tenant: str | None, terminal: Terminal) -> ExitCode:
-    """Show every registration of *host*; the exit code is that of the first, which is the one that is served."""
+    """Show every registration of *host*; the first is the served one and determines the exit code."""
     now, name = datetime.now(UTC), _name(host)
     found = asyncio.run(_named(name, tenant))
     living = [domain for domain in found if domain.deleted_at is None]
     if not living:
         deleted = f"; it was deleted at {found[0].deleted_at:%Y-%m-%d %H:%M} UTC" if found else ""
-        text = f"{name} is not hosted here{deleted}; `certsmith publish domain-created {name}` changes that"
+        text = f"{name} is not hosted here{deleted}; `certsmith publish domain-created {name}` registers it"
         raise CommandError(text, code="not_found", exit_code=ExitCode.NOT_FOUND)
     terminal.show(
         {"domain": name, "registrations": [document_of(domain, now=now) for domain in living]},
@@ -104,8 +104,10 @@ def _none(wanted: DomainFilter) -> Text:
     if wanted.only_stuck:
         return Text("no domain is stuck")
     if wanted.tenant is not None or wanted.after is not None:
-        return Text("no domain is hosted that is asked for here; `certsmith domains` lists all")
-    return Text("no domain is hosted; begin with `certsmith publish domain-created HOST --upstream tcp://HOST:PORT`")
+        return Text("no hosted domain matches; `certsmith domains` lists all")
+    return Text(
+        "no domain is hosted yet; register one with `certsmith publish domain-created HOST --upstream tcp://HOST:PORT`"
+    )
 
 
 def _row(domain: HostedDomain, now: datetime) -> tuple[Text, ...]:
@@ -128,7 +130,7 @@ def _facts(domain: HostedDomain, now: datetime) -> Iterator[tuple[str, Renderabl
     if domain.certificate is not None:
         yield "certificate", _of_certificate(domain.certificate)
     for other in domain.other_certificates:
-        yield "not shown now", _of_certificate(other)
+        yield "not served now", _of_certificate(other)
     if domain.order is not None:
         yield "order", _of_order(domain.order)
     for deployment in domain.deployments:
@@ -145,7 +147,7 @@ def _of_certificate(certificate: CertificateView) -> str:
 
 
 def _of_order(order: OrderView) -> str:
-    failed = f", {order.attempt} failed tries" if order.attempt else ""
+    failed = f", {order.attempt} failed attempts" if order.attempt else ""
     return f"{order.id}, {order.reason} {order.created_at:%Y-%m-%d %H:%M:%S} UTC: {order.state}{failed}"
 
 

@@ -1,4 +1,4 @@
-"""`certsmith keys`: making the key rings, and looking at them; nothing of a key is shown but its id."""
+"""`certsmith keys generate` and `certsmith keys status`; of a key only its id is shown, never its material."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from shared.vault.rings import KeyState, RingKey, utc_now
 
 Usage: TypeAlias = dict[str, int]
 
-# Who cannot work without which ring.
+# The services, and uploaders, that cannot work without each ring.
 NEEDED_BY: Final = {
     "vault_public_file": ("provisioner", "validator"),
     "vault_secret_file": ("terminator",),
@@ -34,7 +34,7 @@ NEEDED_BY: Final = {
     "validator_signing_file": ("validator",),
     "provisioner_secret_file": ("provisioner",),
 }
-_UNCOUNTED: Final = frozenset({"provisioner_secret_file"})  # ACME accounts are not the keeper's to read
+_UNCOUNTED: Final = frozenset({"provisioner_secret_file"})  # the role keeper cannot read ACME accounts
 
 
 def generate_keys(folder: Path | None, terminal: Terminal) -> ExitCode:
@@ -47,11 +47,11 @@ def generate_keys(folder: Path | None, terminal: Terminal) -> ExitCode:
 def show_keys(service: str | None, terminal: Terminal, *, with_usage: bool = False) -> ExitCode:
     """Show the key rings that *service* needs, by default all; the exit code says whether something is wrong.
 
-    *with_usage* has the database asked what needs each key.
+    With *with_usage* the number of stored keys and uploads that need each key is read from the database.
     """
-    known = sorted({who for needing in NEEDED_BY.values() for who in needing})
+    known = sorted({name for names in NEEDED_BY.values() for name in names})
     if service is not None and service not in known:
-        text = f"{service!r} needs no key ring; {', '.join(known)} do"
+        text = f"{service!r} needs no key ring; those that do are {', '.join(known)}"
         raise CommandError(text, code="usage", exit_code=ExitCode.USAGE)
     found = [
         each for each in generation.status(load(KeyFiles)) if service is None or service in NEEDED_BY[each.file.field]
@@ -112,7 +112,7 @@ def _rows(status: RingStatus, folder: Path, usage: Usage | None, now: datetime) 
         Text(str(shown), "bold"),
         Text(current or "-"),
         Text(", ".join(NEEDED_BY[status.file.field])),
-        Text(problem, "red") if problem else Text("good" + _used(current, usage), "green"),
+        Text(problem, "red") if problem else Text("ok" + _used(current, usage), "green"),
     )
     for key in status.ring.keys if status.ring else ():
         if key.id != current:
@@ -124,7 +124,7 @@ def _sentence(status: RingStatus, key: RingKey, now: datetime) -> str:
         case KeyState.NEXT:
             return f"next, from {key.begins_at:%Y-%m-%d %H:%M:%S} UTC"
         case KeyState.OLDER:
-            return "older; a rotation is under way, or was cut off"
+            return "older; a rotation is in progress, or was interrupted"
         case KeyState.RETIRED:
             return f"retired {key.retired_at:%Y-%m-%d %H:%M:%S} UTC"
         case state:

@@ -1,4 +1,4 @@
-"""`certsmith migrate`: everything that must stand in the database and on the broker before a service starts."""
+"""`certsmith migrate`: creates everything that services need in the database and on the broker."""
 
 import asyncio
 import time
@@ -44,18 +44,18 @@ async def _migrate_all(settings: MigrationSettings, terminal: Terminal, *, until
     await _until_there(lambda: topology.declare(amqp_url, management_url), until=until)
     await principals.permit(amqp_url, management_url, users)
     queues = topology.all_queues()
-    terminal.say(_line("broker", f"{len(queues)} queues stand", shown(amqp_url), tuple(users)))
+    terminal.say(_line("broker", f"{len(queues)} queues are declared", shown(amqp_url), tuple(users)))
     terminal.show(
         {
             "schema": {"version": migrated.version, "applied": migrated.applied, "logins": tuple(logins)},
             "broker": {"queues": queues, "users": tuple(users)},
         },
-        "all is up to date",
+        "everything is up to date",
     )
 
 
 async def _until_there(work: Callable[[], Awaitable[T]], *, until: float) -> T:
-    """Return what *work* returns; while the server is not there, try again until it is too late."""
+    """Return the result of *work*; while the server does not answer, retry until the time *until*."""
     while True:
         try:
             return await work()

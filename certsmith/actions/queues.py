@@ -1,6 +1,6 @@
-"""`certsmith queues`: what waits, on the broker and in the store.
+"""`certsmith queues`: work that waits on the broker and in the database.
 
-When one of the two does not answer, what the other says is shown all the same.
+If one of the two does not answer, the numbers of the other are shown all the same.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _OLD_SECONDS: Final = 10.0  # of an event in the outbox: a relay sends within mi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreBacklog:
-    """What waits in the store."""
+    """Work that waits in the database."""
 
     dead_letters: dict[str, int]
     outbox: tuple[OutboxStatistics, ...]
@@ -41,7 +41,7 @@ class StoreBacklog:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What waits at one time; None where nobody answered, and *problems* says why."""
+    """Work that waits at one instant; None where a server did not answer: *problems* says why."""
 
     at: datetime
     queues: tuple[QueueStatistics, ...] | None
@@ -50,7 +50,7 @@ class Backlog:
 
     @property
     def document(self) -> dict[str, object]:
-        """The JSON that tells of it."""
+        """The backlog as JSON."""
         return {
             "at": self.at,
             "queues": None if self.queues is None else [asdict(each) for each in self.queues],
@@ -65,7 +65,7 @@ class Backlog:
 
 
 def show_queues(terminal: Terminal, *, every_seconds: float | None) -> ExitCode:
-    """Show what waits, once or again and again; the exit code says whether all could be asked."""
+    """Show the backlog, once or every *every_seconds*; the exit code says whether both servers answered."""
     settings = load(OperatorSettings)
     if every_seconds is not None:
         asyncio.run(_watch(settings, terminal, every_seconds))
@@ -75,14 +75,14 @@ def show_queues(terminal: Terminal, *, every_seconds: float | None) -> ExitCode:
 
 
 async def look(settings: OperatorSettings) -> Backlog:
-    """Return what waits now."""
+    """Return the backlog now."""
     (queues, broker_problem), (store, store_problem) = await asyncio.gather(_of_broker(settings), _of_store(settings))
     problems = tuple(problem for problem in (broker_problem, store_problem) if problem)
     return Backlog(at=datetime.now(UTC), queues=queues, store=store, problems=problems)
 
 
 def shown(found: Backlog) -> RenderableType:
-    """Return what people see of *found*."""
+    """Return *found* as tables for people."""
     parts: list[RenderableType] = []
     if found.queues is not None:
         parts += [table("queue", "ready", "unacked", "consumers", rows=map(_row, found.queues)), ""]
@@ -93,7 +93,7 @@ def shown(found: Backlog) -> RenderableType:
 
 
 async def _watch(settings: OperatorSettings, terminal: Terminal, every_seconds: float) -> None:
-    """Show what waits again and again: in place on a terminal, else one after the other."""
+    """Show the backlog repeatedly: in place on a terminal, else one after another."""
     if terminal.as_json or not terminal.out.is_terminal:
         while True:
             found = await look(settings)
@@ -102,7 +102,7 @@ async def _watch(settings: OperatorSettings, terminal: Terminal, every_seconds: 
     with Live(console=terminal.out, auto_refresh=False) as live:
         while True:
             found = await look(settings)
-            live.update(Group(shown(found), Text(f"at {found.at:%H:%M:%S} UTC; Ctrl-C ends", "dim")), refresh=True)
+            live.update(Group(shown(found), Text(f"at {found.at:%H:%M:%S} UTC; Ctrl-C to stop", "dim")), refresh=True)
             await asyncio.sleep(every_seconds)
 
 
@@ -128,8 +128,8 @@ async def _of_store(settings: OperatorSettings) -> tuple[StoreBacklog | None, st
 def _row(queue: QueueStatistics) -> tuple[Text, ...]:
     name = Text(queue.name, "bold" if queue.ready or queue.unacked else "")
     unacked = "?" if queue.unacked is None else str(queue.unacked)
-    is_left_alone = queue.ready and not queue.consumers
-    return name, Text(str(queue.ready)), Text(unacked), Text(str(queue.consumers), "red" if is_left_alone else "")
+    has_no_consumer = queue.ready and not queue.consumers
+    return name, Text(str(queue.ready)), Text(unacked), Text(str(queue.consumers), "red" if has_no_consumer else "")
 
 
 def _facts(found: Backlog, store: StoreBacklog) -> list[tuple[str, RenderableType]]:
@@ -137,13 +137,13 @@ def _facts(found: Backlog, store: StoreBacklog) -> list[tuple[str, RenderableTyp
     orders = store.orders
     oldest = f", the oldest since {orders.oldest_due_at:%H:%M:%S} UTC" if orders.oldest_due_at else ""
     of_orders = (
-        f"{orders.due} due{oldest}, {orders.in_hand} in hand, {orders.waiting} waiting for later, "
-        f"{orders.ended} ended in failure"
+        f"{orders.due} due{oldest}, {orders.in_hand} in progress, {orders.waiting} waiting for a later attempt, "
+        f"{orders.ended} failed"
     )
     return [
         (
             "dead letters",
-            Text(f"{letters}; `certsmith dead-letters list`" if letters else "none", "red" * bool(letters)),
+            Text(f"{letters}; see `certsmith dead-letters list`" if letters else "none", "red" * bool(letters)),
         ),
         ("outbox", _of_outbox(found, store)),
         ("orders", of_orders),

@@ -1,4 +1,4 @@
-"""`certsmith keys rotate`: new keys for a ring while everything runs."""
+"""`certsmith keys rotate`: gives a ring a new key while the services run."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -36,9 +36,9 @@ def rotate_ring(
     forgets_now: bool,
     terminal: Terminal,
 ) -> ExitCode:
-    """Rotate *ring* and show what was done; the exit code says whether stored keys were left as they were."""
+    """Rotate *ring* and show what was done; the exit code says whether any stored key could not be renewed."""
     if ring != "signing" and writer != "both":
-        text = f"--writer is for `certsmith keys rotate signing`; {ring} has one key for all"
+        text = f"--writer is only for `certsmith keys rotate signing`; the ring {ring} belongs to no single writer"
         raise CommandError(text, code="usage", exit_code=ExitCode.USAGE)
     url = load(KeeperSettings).database_url.get_secret_value()
     options = RotationOptions(
@@ -84,11 +84,11 @@ def _lines(report: RotationReport) -> Iterator[Text]:
     for each in report.waiting:
         needing = f", needed by {each.needed_by:,}" if each.needed_by else ""
         yield Text(
-            f"  {each.id} is retired, and kept until {each.until:%Y-%m-%d %H:%M} UTC{needing}; --finish deletes it"
+            f"  {each.id} is retired, and kept until {each.until:%Y-%m-%d %H:%M} UTC{needing}; then --finish deletes it"
         )
     if report.left:
-        yield Text(f"  {len(report.left):,} stored keys were left as they are:", "red")
+        yield Text(f"  {len(report.left):,} stored keys could not be renewed and were left unchanged:", "red")
     for left in report.left[:_LEFT_SHOWN]:
         yield Text(f"    {left.key_id}: {left.reason}")
     if len(report.left) > _LEFT_SHOWN:
-        yield Text(f"    and {len(report.left) - _LEFT_SHOWN:,} more; --json has all")
+        yield Text(f"    and {len(report.left) - _LEFT_SHOWN:,} more; --json lists all")

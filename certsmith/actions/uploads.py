@@ -1,4 +1,4 @@
-"""`certsmith uploads`: what became of uploads, and which tenants may make any."""
+"""`certsmith uploads`: uploads and their verdicts, and the tenants that may upload."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _STYLES: Final = {"accepted": "green", "rejected": "red", "received": "yellow"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadFilter:
-    """Which uploads are to be listed."""
+    """The options of `uploads list`."""
 
     tenant: str | None
     state: str | None
@@ -39,20 +39,20 @@ def list_uploads(wanted: UploadFilter, terminal: Terminal) -> ExitCode:
     found, has_more = asyncio.run(_found(wanted))
     terminal.show(
         {"uploads": [asdict(each) for each in found], "has_more": has_more},
-        table("upload", "tenant", "received", "is", "", rows=map(_row, found)) if found else "there is no such upload",
+        table("upload", "tenant", "received", "is", "", rows=map(_row, found)) if found else "no upload matches",
     )
     if has_more:
-        terminal.say(Text(f"there are more: --after {found[-1].certificate_id}, or a larger --limit", "dim"))
+        terminal.say(Text(f"there are more: use --after {found[-1].certificate_id} or a larger --limit", "dim"))
     return ExitCode.DONE
 
 
 def show_upload(certificate_id: str, terminal: Terminal) -> ExitCode:
-    """Show one upload: its verdict with every reason and warning."""
+    """Show one upload: its verdict with all reasons and warnings."""
     found = asyncio.run(_named(certificate_id))
     if found is None:
         text = (
-            f"there is no record of an upload {printable(certificate_id)}; those that were rejected are kept for a "
-            "while only, and `certsmith uploads list` shows all"
+            f"there is no record of an upload {printable(certificate_id)}; records of rejected uploads are deleted "
+            "after some time; see `certsmith uploads list`"
         )
         raise CommandError(text, code="not_found", exit_code=ExitCode.NOT_FOUND)
     terminal.show(asdict(found), facts(_facts(found)))
@@ -60,26 +60,26 @@ def show_upload(certificate_id: str, terminal: Terminal) -> ExitCode:
 
 
 def list_tenants(terminal: Terminal) -> ExitCode:
-    """Show the tenants for which something was decided."""
+    """Show the tenants for which uploads were allowed or forbidden."""
     found = asyncio.run(_rules())
     terminal.show(
         {"tenants": [asdict(rule) for rule in found]},
         table("tenant", "uploads", "since", rows=map(_of_rule, found))
         if found
-        else "nothing was decided for a tenant; all may do what VALIDATOR_UPLOADS says",
+        else "uploads were neither allowed nor forbidden for any tenant; VALIDATOR_UPLOADS decides for all",
     )
     return ExitCode.DONE
 
 
 def decide(tenant: str, *, allowed: bool | None, terminal: Terminal) -> ExitCode:
-    """Let *tenant* upload, or not, from now on; None: what the settings say."""
+    """Allow or forbid *tenant* to upload from now on; None: the settings decide."""
     asyncio.run(_decide(tenant, allowed=allowed))
     does = {
         True: "may upload certificates from now on",
-        False: "may upload no more certificates; those that are stored are served as before",
-        None: "may do what VALIDATOR_UPLOADS says, from now on",
+        False: "may not upload certificates from now on; its stored ones are still served",
+        None: "may upload certificates from now on if VALIDATOR_UPLOADS says so",
     }
-    whose = f"tenant {tenant!r}" if tenant else "the tenant without a name"
+    whose = f"tenant {tenant!r}" if tenant else "the unnamed tenant"
     terminal.show({"tenant": tenant, "uploads_allowed": allowed}, Text(f"{whose} {does[allowed]}"))
     return ExitCode.DONE
 
@@ -135,7 +135,7 @@ def _summary(upload: UploadView) -> str:
     if upload.state == "rejected":
         return ", ".join(reason.code for reason in upload.reasons)
     if upload.certificate is None:
-        return "deleted since"
+        return "deleted since then"
     stored = "" if upload.certificate.id == upload.certificate_id else f"stored as {upload.certificate.id}, "
     return printable(f"{stored}for {', '.join(upload.certificate.names)} until {upload.certificate.not_after:%Y-%m-%d}")
 
@@ -145,12 +145,12 @@ def _facts(upload: UploadView) -> Iterator[tuple[str, RenderableType]]:
     if upload.tenant:
         yield "tenant", printable(upload.tenant)
     is_gone = upload.state == "accepted" and upload.certificate is None
-    yield "is", Text(upload.state + ", stored, and deleted since" * is_gone, _STYLES.get(upload.state, ""))
+    yield "is", Text(upload.state + ", stored, and deleted since then" * is_gone, _STYLES.get(upload.state, ""))
     yield "received", f"{upload.received_at:%Y-%m-%d %H:%M:%S} UTC"
     if upload.judged_at is not None:
         yield "judged", f"{upload.judged_at:%Y-%m-%d %H:%M:%S} UTC"
     if upload.attach:
-        yield "to attach to", ", ".join(upload.attach)
+        yield "attach to", ", ".join(upload.attach)
     for reason in upload.reasons:
         yield "reason", of_remark(reason)
     for warning in upload.warnings:
@@ -160,6 +160,6 @@ def _facts(upload: UploadView) -> Iterator[tuple[str, RenderableType]]:
 
 
 def _of_rule(rule: TenantRule) -> tuple[Text, ...]:
-    name = Text(printable(rule.tenant), "bold") if rule.tenant else Text("(without a name)", "dim")
+    name = Text(printable(rule.tenant), "bold") if rule.tenant else Text("(unnamed)", "dim")
     allowed = Text("allowed", "green") if rule.uploads_allowed else Text("forbidden", "red")
     return name, allowed, Text(f"{rule.updated_at:%Y-%m-%d %H:%M:%S}", "dim")

@@ -1,1 +1,1 @@
-"""The commands as people see them: names, options, help. Docstrings here are the help texts, so they teach."""
+"""The commands as people see them: names, options and help. The docstring of a command is its help text."""

@@ -1,4 +1,4 @@
-"""`certsmith attach`, `certsmith detach` and `certsmith certificates`: customers' own certificates, and all others."""
+"""`certsmith attach`, `certsmith detach` and `certsmith certificates`: which certificate a domain serves."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS: Final = 60.0
 
-Host = Annotated[str, typer.Argument(metavar="HOST", help="The domain; it is registered.")]
-CertificateId = Annotated[str, typer.Argument(metavar="CERT_ID", help="As `certificates list` shows it.")]
-Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the outcome, or only publish; reads the store.")]
+Host = Annotated[str, typer.Argument(metavar="HOST", help="A registered domain.")]
+CertificateId = Annotated[str, typer.Argument(metavar="CERT_ID", help="An id from `certificates list`.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the result in the database, or only publish.")]
 
 
 class Source(StrEnum):
-    """How a certificate came."""
+    """Where a certificate comes from."""
 
     AUTOMATIC = "automatic"
     UPLOADED = "uploaded"
@@ -33,9 +33,10 @@ def attach(
     timeout: Timeout = WAIT_SECONDS,
     as_json: Json = False,
 ) -> int:
-    """Serve a domain with an uploaded certificate; for as long as it is valid it beats the automatic one.
+    """Serve a domain with an uploaded certificate; while that is valid, it is served instead of the automatic one.
 
-    Exit code 3: refused; the certificate is not the tenant's, or not for this name. It publishes `domain.updated`.
+    Publishes `domain.updated`. Exit code 3: refused, because the certificate belongs to another tenant or does not
+    cover this name.
 
     Example:  certsmith attach shop.example.com cert_4k2v
     """
@@ -46,9 +47,9 @@ def attach(
 def detach(
     host: Host, *, tenant: Tenant = "", wait: Wait = True, timeout: Timeout = WAIT_SECONDS, as_json: Json = False
 ) -> int:
-    """Serve a domain with its automatic certificate again; one is ordered if there is none, and a policy asks for it.
+    """Serve a domain with its automatic certificate again; if it has none and its policy allows it, one is ordered.
 
-    The uploaded certificate stays stored. It publishes `domain.updated`.
+    Publishes `domain.updated`. The uploaded certificate stays stored.
 
     Example:  certsmith detach shop.example.com
     """
@@ -59,15 +60,18 @@ def detach(
 def list_certificates(
     *,
     tenant: EveryTenant = None,
-    source: Annotated[Source | None, typer.Option(help="Only these.", show_default=False)] = None,
-    unused: Annotated[bool, typer.Option("--unused", help="Only those that no domain has.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    source: Annotated[Source | None, typer.Option(help="Only those from this source.", show_default=False)] = None,
+    unused: Annotated[bool, typer.Option("--unused", help="Only those that no domain uses.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many to list at most.")] = 100,
     after: Annotated[
-        str | None, typer.Option(metavar="CERT_ID", help="Only those after this one.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="CERT_ID", help="Start after this one: the last id of the previous page.", show_default=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List stored certificates, what lasts longest first: whose, until when, publicly trusted or not, who has them.
+    """List stored certificates with tenant, expiry, public trust and domains that use them; the last to expire first.
 
     Example:  certsmith certificates list --source uploaded
     """
@@ -81,7 +85,7 @@ def list_certificates(
 
 
 def show(certificate_id: CertificateId, *, as_json: Json = False) -> int:
-    """Show one stored certificate with all domains that have it.
+    """Show one stored certificate with all domains that use it.
 
     Example:  certsmith certificates show cert_4k2v
     """
@@ -99,9 +103,9 @@ def delete(
     timeout: Timeout = WAIT_SECONDS,
     as_json: Json = False,
 ) -> int:
-    """Forget an uploaded certificate and erase its key; refused while domains use it, with the list of them.
+    """Delete an uploaded certificate and its key; refused while domains use it, with a list of them.
 
-    Exit code 3: refused. It publishes `certificate.deletion_requested`.
+    Publishes `certificate.deletion_requested`. Exit code 3: refused.
 
     Example:  certsmith certificates delete cert_4k2v
     """

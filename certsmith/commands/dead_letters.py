@@ -1,4 +1,4 @@
-"""`certsmith dead-letters`: what was refused, and what becomes of it."""
+"""`certsmith dead-letters`: messages that were refused."""
 
 from typing import Annotated
 
@@ -6,18 +6,20 @@ import typer
 
 from certsmith.commands.options import Json
 
-Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="As `dead-letters list` shows them.")]
+Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Ids from `dead-letters list`.")]
 
 
 def list_letters(
     *,
-    service: Annotated[str | None, typer.Option(help="Only of this service.", show_default=False)] = None,
-    every: Annotated[bool, typer.Option("--all", help="Those that were replayed too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
-    before: Annotated[int | None, typer.Option(metavar="ID", help="Only older ones.", show_default=False)] = None,
+    service: Annotated[str | None, typer.Option(help="Only those of this service.", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were replayed.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many to list at most.")] = 50,
+    before: Annotated[
+        int | None, typer.Option(metavar="ID", help="Only those older than this one.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> int:
-    """List messages that were refused or could not be handled, newest first; looking changes nothing.
+    """List messages that a service refused or could not handle, newest first.
 
     Example:  certsmith dead-letters list --service provisioner
     """
@@ -29,9 +31,11 @@ def list_letters(
 
 
 def show(
-    letter_id: Annotated[int, typer.Argument(metavar="ID", help="The dead letter.")], *, as_json: Json = False
+    letter_id: Annotated[int, typer.Argument(metavar="ID", help="An id from `dead-letters list`.")],
+    *,
+    as_json: Json = False,
 ) -> int:
-    """Show one dead letter whole: why it is here, its headers and its body.
+    """Show one dead letter in full: the reason, its headers and its body.
 
     Example:  certsmith dead-letters show 12
     """
@@ -42,7 +46,7 @@ def show(
 
 
 def replay(ids: Ids, *, as_json: Json = False) -> int:
-    """Publish dead letters again, once what was wrong is mended; their service acts on them although it has seen them.
+    """Publish dead letters again, after you have fixed the cause; the service handles them although it saw them before.
 
     Example:  certsmith dead-letters replay 12 13
     """
@@ -53,7 +57,7 @@ def replay(ids: Ids, *, as_json: Json = False) -> int:
 
 
 def drop(ids: Ids, *, as_json: Json = False) -> int:
-    """Delete dead letters for good.
+    """Delete dead letters; this cannot be undone.
 
     Example:  certsmith dead-letters drop 12
     """

@@ -1,4 +1,4 @@
-"""`certsmith domains` and `certsmith status`: what is, why, and who must do what."""
+"""`certsmith domains` and `certsmith status`: the state of domains, the reason, and what must be done."""
 
 from typing import Annotated
 
@@ -11,14 +11,14 @@ def domains(
     *,
     tenant: EveryTenant = None,
     stuck: Annotated[bool, typer.Option("--stuck", help="Only those for which somebody must act.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="How many to list at most.")] = 100,
     after: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Only those after the domain with this id.", show_default=False),
+        typer.Option(metavar="ID", help="Start after this one: the last id of the previous page.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """List the hosted domains by name: serving, progressing or stuck, and what there is to say.
+    """List the hosted domains by name: serving, progressing or stuck, and why.
 
     Example:  certsmith domains --stuck
     """
@@ -35,7 +35,7 @@ def status(
     tenant: EveryTenant = None,
     as_json: Json = False,
 ) -> int:
-    """Show one domain: its certificate, its order, who serves it, and who must do what.
+    """Show one domain: its certificate, its order, the nodes that serve it, and what must be done by whom.
 
     Exit code 0: serving, 3: stuck, 4: progressing, 5: there is no such domain.
 

@@ -1,4 +1,4 @@
-"""`certsmith keys`."""
+"""`certsmith keys`: the key rings."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,7 @@ class RotatingRing(StrEnum):
 
 
 class SigningWriter(StrEnum):
-    """Whose signing rings."""
+    """The services that have a signing ring."""
 
     PROVISIONER = "provisioner"
     VALIDATOR = "validator"
@@ -28,14 +28,15 @@ class SigningWriter(StrEnum):
 def generate(
     *,
     folder: Annotated[
-        Path | None, typer.Option("--dir", help="Where. Without: CERTSMITH_KEYS_DIR, or ./keys.", show_default=False)
+        Path | None,
+        typer.Option("--dir", help="The folder. Default: CERTSMITH_KEYS_DIR, or ./keys.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Make all key rings, once; nothing that is there is ever replaced.
+    """Make all key rings, once; an existing file is never replaced.
 
-    The terminator alone needs vault.secret.json: whoever has that file and the database can open every private key.
-    Keep a copy of the folder where the database's backups are not.
+    Only the terminator needs vault.secret.json: that file and the database together open every private key.
+    Keep a copy of the folder, but not where the database's backups are.
 
     Example:  certsmith keys generate --dir /etc/certsmith/keys
     """
@@ -48,16 +49,17 @@ def generate(
 def status(
     *,
     service: Annotated[
-        str | None, typer.Option("--for", metavar="SERVICE", help="Only the rings that it needs.", show_default=False)
+        str | None,
+        typer.Option("--for", metavar="SERVICE", help="Only the rings that this service needs.", show_default=False),
     ] = None,
     usage: Annotated[
-        bool, typer.Option("--usage", help="Ask the database, as the keeper, how much needs each key.")
+        bool, typer.Option("--usage", help="Count in the database how much needs each key (as the keeper).")
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Show each key ring: its file, its keys, and what is wrong with it. Exit code 1 when something is.
+    """Show each key ring: its file, its keys, and what is wrong with it. Exit code 1: something is wrong.
 
-    A machine needs only the rings of the services that run on it; the others had better be missing there.
+    A machine needs only the rings of the services that run on it; keep the others away from it.
 
     Example:  certsmith keys status --for terminator
     """
@@ -70,29 +72,32 @@ def status(
 def rotate(
     ring: Annotated[RotatingRing, typer.Argument(help="vault, intake, or signing.", show_default=False)],
     *,
-    writer: Annotated[SigningWriter, typer.Option(help="Of signing: whose.")] = SigningWriter.BOTH,
+    writer: Annotated[SigningWriter, typer.Option(help="For signing: whose ring.")] = SigningWriter.BOTH,
     activate_after: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="When the new key is used: by then every process must have it."),
+        typer.Option(
+            min=0, metavar="SECONDS", help="When the new key comes into use: every process must have it by then."
+        ),
     ] = 60.0,
-    finish: Annotated[
-        bool, typer.Option("--finish", help="Go on with earlier rotations, and begin no new one.")
-    ] = False,
+    finish: Annotated[bool, typer.Option("--finish", help="Continue earlier rotations, and begin no new one.")] = False,
     forget_now: Annotated[
         bool,
-        typer.Option("--forget-now", help="Delete retired keys at once: waiting uploads, old backups open no more."),
+        typer.Option(
+            "--forget-now",
+            help="Delete retired keys now: pending uploads and old backups that need them become unreadable.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Give a ring a new key while everything runs, and retire the older one when nothing needs it.
+    """Give a ring a new key while the services run, and retire the older key when nothing needs it.
 
-    Services follow their files. Where they have copies, on other machines, copy the new files before --activate-after
-    is over. Ctrl-C, a crash, or a database that goes away do no harm: run it again, and it goes on.
+    Services reload their key files by themselves. On machines that have copies of these files, replace the copies
+    before --activate-after is over. After Ctrl-C, a crash or a lost database run the command again: it continues.
 
-    vault: every stored key is re-wrapped. signing: every stored key is signed anew. intake: uploads that were sealed to
-    the older key are accepted for seven days more; --finish deletes it then.
+    vault: every stored key is wrapped again. signing: every stored key is signed again. intake: uploads that were
+    sealed to the older key are accepted for seven more days; then --finish deletes it.
 
-    Needs all files of the ring, writable, and the rights of the keeper (KEEPER_DATABASE_URL).
+    Needs all files of the ring, writable, and the keeper's database login (KEEPER_DATABASE_URL).
 
     Example:  certsmith keys rotate vault
     """

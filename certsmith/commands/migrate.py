@@ -1,4 +1,4 @@
-"""`certsmith migrate`."""
+"""`certsmith migrate`: the database and the broker, made ready for the services."""
 
 from typing import Annotated
 
@@ -10,15 +10,15 @@ from certsmith.commands.options import Json
 def migrate(
     *,
     wait: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Keep trying so long while database and broker start.")
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to retry while database and broker start.")
     ] = 0.0,
     as_json: Json = False,
 ) -> int:
     """Bring the database's schema and roles, and the broker's exchanges, queues, policies and users up to date.
 
-    It only adds: services of the previous release go on meanwhile. Repeating it does nothing, quickly. For each
-    <SERVICE>_DATABASE_URL, <SERVICE>_AMQP_URL and PUBLISHER_AMQP_URL that is set, the user in it is made and gets its
-    rights, and no others.
+    It only adds, so services of the previous release can keep running, and it can be run again at any time. For each
+    <SERVICE>_DATABASE_URL, <SERVICE>_AMQP_URL and PUBLISHER_AMQP_URL that is set, it creates the user in that address
+    and grants it the rights that it needs, and no others.
 
     Example:  certsmith migrate --wait 60
     """

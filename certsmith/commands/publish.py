@@ -1,4 +1,4 @@
-"""`certsmith publish`: the requests that a platform makes."""
+"""`certsmith publish`: the requests that a platform publishes."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,33 +13,41 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS: Final = 300.0
 HOURS: Final = 24.0
-MAX_HOURS: Final = 168.0  # the validator opens no key that can be opened for longer
+MAX_HOURS: Final = 168.0  # the validator refuses a sealed key with a longer life
 
-Host = Annotated[str, typer.Argument(metavar="HOST", help="As people write it: shop.example.com, bücher.example.com.")]
+Host = Annotated[
+    str, typer.Argument(metavar="HOST", help="A host name, also international: shop.example.com, bücher.example.com.")
+]
 Upstream = Annotated[
-    str | None, typer.Option(metavar="URL", help="Where decrypted bytes go: tcp://10.0.0.7:8080.", show_default=False)
+    str | None,
+    typer.Option(metavar="URL", help="Where to forward decrypted traffic: tcp://10.0.0.7:8080.", show_default=False),
 ]
 Attach = Annotated[
-    str | None, typer.Option(metavar="CERT_ID", help="A certificate of the tenant's own.", show_default=False)
+    str | None,
+    typer.Option(
+        metavar="CERT_ID", help="An uploaded certificate of the tenant, to be served instead.", show_default=False
+    ),
 ]
-Description = Annotated[str | None, typer.Option(help="For people.", show_default=False)]
-Metadata = Annotated[str | None, typer.Option(help="For your programs.", show_default=False)]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is served, refused or failed; reads the store.")]
-Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long --wait waits.")]
+Description = Annotated[str | None, typer.Option(help="A text for people.", show_default=False)]
+Metadata = Annotated[str | None, typer.Option(help="A text for your programs.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until the database shows it served, refused or failed.")]
+Timeout = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long --wait waits at most.")]
 EventId = Annotated[
     str | None,
     typer.Option(
-        metavar="ID", help="To publish again what may not have arrived: an id is acted on once.", show_default=False
+        metavar="ID", help="The event's id; an event published twice with one id is handled once.", show_default=False
     ),
 ]
 CorrelationId = Annotated[
     str | None,
-    typer.Option(metavar="ID", help="Is on all events and log lines that this leads to.", show_default=False),
+    typer.Option(
+        metavar="ID", help="Appears in all events and log lines that this request leads to.", show_default=False
+    ),
 ]
 
 
 class KeyType(StrEnum):
-    """Which key an automatic certificate gets."""
+    """The key type of an automatic certificate."""
 
     ECDSA = "ecdsa"
     RSA = "rsa"
@@ -52,7 +60,9 @@ def domain_created(  # noqa: PLR0913 - one for each option
     tenant: Tenant = "",
     key_type: Annotated[KeyType, typer.Option(help="ECDSA P-256, or RSA 4096.")] = KeyType.ECDSA,
     profile: Annotated[str | None, typer.Option(help="The CA's certificate profile.", show_default=False)] = None,
-    no_certificate: Annotated[bool, typer.Option("--no-certificate", help="Obtain none; one is attached.")] = False,
+    no_certificate: Annotated[
+        bool, typer.Option("--no-certificate", help="Order no certificate; an uploaded one is used.")
+    ] = False,
     attach: Attach = None,
     description: Description = None,
     metadata: Metadata = None,
@@ -64,7 +74,7 @@ def domain_created(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Host a domain: obtain its certificate and serve it.
 
-    Published again it changes what differs, and makes no second certificate.
+    Publishing it again changes what differs, and orders no second certificate.
 
     Example:  certsmith publish domain-created shop.example.com --upstream tcp://10.0.0.7:8080 --wait
     """
@@ -88,9 +98,11 @@ def domain_updated(  # noqa: PLR0913 - one for each option
     *,
     tenant: Tenant = "",
     upstream: Upstream = None,
-    no_upstream: Annotated[bool, typer.Option("--no-upstream", help="Forward nothing any more.")] = False,
-    key_type: Annotated[KeyType | None, typer.Option(help="Obtain one of this type.", show_default=False)] = None,
-    no_certificate: Annotated[bool, typer.Option("--no-certificate", help="Obtain no more certificates.")] = False,
+    no_upstream: Annotated[bool, typer.Option("--no-upstream", help="Stop forwarding.")] = False,
+    key_type: Annotated[
+        KeyType | None, typer.Option(help="Order a certificate of this type.", show_default=False)
+    ] = None,
+    no_certificate: Annotated[bool, typer.Option("--no-certificate", help="Stop ordering certificates.")] = False,
     attach: Attach = None,
     detach: Annotated[bool, typer.Option("--detach", help="Serve the automatic certificate again.")] = False,
     description: Description = None,
@@ -101,15 +113,15 @@ def domain_updated(  # noqa: PLR0913 - one for each option
     timeout: Timeout = WAIT_SECONDS,
     as_json: Json = False,
 ) -> int:
-    """Change what is given of a domain; the rest stays. An order that waits is tried again at once.
+    """Change the given options of a domain; the others stay. A waiting order is retried now.
 
     Example:  certsmith publish domain-updated shop.example.com --upstream tcp://10.0.0.8:8080
     """
     data = _given(domain=host, tenant=tenant or None, description=description, metadata=metadata)
     policy = _given(private_key_type=str(key_type)) if key_type else None
-    data |= _given_or_taken("upstream", upstream, is_taken=no_upstream)
-    data |= _given_or_taken("certificate_management_policy", policy, is_taken=no_certificate)
-    data |= _given_or_taken("attached_certificate_id", attach, is_taken=detach)
+    data |= _given_or_removed("upstream", upstream, is_removed=no_upstream)
+    data |= _given_or_removed("certificate_management_policy", policy, is_removed=no_certificate)
+    data |= _given_or_removed("attached_certificate_id", attach, is_removed=detach)
     wait_seconds = timeout if wait else None
     return _publish("domain.updated", data, event_id, correlation_id, wait_seconds=wait_seconds, as_json=as_json)
 
@@ -124,7 +136,7 @@ def domain_deleted(
     timeout: Timeout = WAIT_SECONDS,
     as_json: Json = False,
 ) -> int:
-    """Stop hosting a domain: its orders end, its keys are erased, nobody serves it.
+    """Stop hosting a domain: its orders are cancelled, its keys are deleted, and it is no longer served.
 
     Example:  certsmith publish domain-deleted shop.example.com
     """
@@ -137,14 +149,14 @@ def renewal_requested(
     host: Host,
     *,
     tenant: Tenant = "",
-    reason: Annotated[str | None, typer.Option(help="For the log.", show_default=False)] = None,
+    reason: Annotated[str | None, typer.Option(help="A text for the log.", show_default=False)] = None,
     event_id: EventId = None,
     correlation_id: CorrelationId = None,
     wait: Wait = False,
     timeout: Timeout = WAIT_SECONDS,
     as_json: Json = False,
 ) -> int:
-    """Renew a domain's certificate now; where an order waits or failed, try again now.
+    """Renew a domain's certificate now, or retry an order that waits or has failed.
 
     Example:  certsmith publish renewal-requested shop.example.com --wait
     """
@@ -157,10 +169,10 @@ def renewal_requested(
 def certificate_uploaded(  # noqa: PLR0913 - one for each option
     *,
     bundle: Annotated[
-        Path, typer.Option(metavar="FILE", help="The certificates, PEM: the leaf first. `-`: standard input.")
+        Path, typer.Option(metavar="FILE", help="The certificates, PEM, the leaf first. `-`: standard input.")
     ],
     key: Annotated[
-        Path, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted. `-`: likewise.")
+        Path, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted. `-`: standard input.")
     ],
     attach: Annotated[
         list[str] | None,
@@ -168,23 +180,26 @@ def certificate_uploaded(  # noqa: PLR0913 - one for each option
     ] = None,
     tenant: Tenant = "",
     certificate_id: Annotated[
-        str | None, typer.Option("--id", metavar="CERT_ID", help="Its id, never used before.", show_default="a new one")
+        str | None,
+        typer.Option(
+            "--id", metavar="CERT_ID", help="Its id; it must never have been used before.", show_default="a new one"
+        ),
     ] = None,
     description: Description = None,
     metadata: Metadata = None,
     expires_in: Annotated[
         float, typer.Option(min=0.1, max=MAX_HOURS, metavar="HOURS", help="How long the sealed key can be opened.")
     ] = HOURS,
-    check: Annotated[bool, typer.Option(help="Judge it here first; what would be rejected is not sent.")] = True,
+    check: Annotated[bool, typer.Option(help="Judge it here first, and send nothing that would be rejected.")] = True,
     event_id: EventId = None,
     correlation_id: CorrelationId = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the verdict; reads the store.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the database shows the verdict.")] = False,
     timeout: Timeout = WAIT_SECONDS,
     as_json: Json = False,
 ) -> int:
-    """Upload a customer's own certificate; the validator judges it, and keeps it if nothing is wrong with it.
+    """Upload a customer's own certificate; the validator judges it, and stores it if it is accepted.
 
-    The private key is sealed here, so that only the validator can open it; it is not printed, nor sent in the clear.
+    The private key is sealed before it is sent, so that only the validator can open it; it is never printed.
 
     Example:  certsmith publish certificate-uploaded --bundle shop.pem --key shop.key --attach shop.example.com --wait
     """
@@ -227,12 +242,12 @@ def _publish(
 
 
 def _given(**fields: "JsonValue") -> "dict[str, JsonValue]":
-    """Return those of *fields* that were given: what is not said is not changed."""
+    """Return those of *fields* that were given; a field that is left out is not changed."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _given_or_taken(field: str, value: "JsonValue", *, is_taken: bool) -> "dict[str, JsonValue]":
-    """Return *field* with *value* if one was given, with null if it is taken away."""
-    if is_taken and value is not None:
-        raise typer.BadParameter(f"{field} cannot be given and taken away at once")
-    return {field: value} if is_taken or value is not None else {}
+def _given_or_removed(field: str, value: "JsonValue", *, is_removed: bool) -> "dict[str, JsonValue]":
+    """Return *field* with *value* if one was given, with null if it is removed."""
+    if is_removed and value is not None:
+        raise typer.BadParameter(f"{field} cannot be set and removed at once")
+    return {field: value} if is_removed or value is not None else {}

@@ -1,4 +1,4 @@
-"""`certsmith queues`."""
+"""`certsmith queues`: work that waits."""
 
 from typing import Annotated
 
@@ -9,14 +9,14 @@ from certsmith.commands.options import Json
 
 def queues(
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it anew again and again, until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.2, metavar="SECONDS", help="How often --watch looks.")] = 2.0,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, metavar="SECONDS", help="The interval of --watch.")] = 2.0,
     as_json: Json = False,
 ) -> int:
-    """Show what waits: messages in queues, dead letters, events in the outbox, orders.
+    """Count waiting work: messages in queues, dead letters, events in the outbox, orders.
 
-    Ready messages wait for a consumer, unacked ones are in one's hands; the broker counts every few seconds. An outbox
-    that ages has no relay: is its service running?
+    Ready messages wait for a consumer, unacked ones are being handled; the broker counts every few seconds. If the
+    oldest event of an outbox gets older and older, its service is not running or cannot publish.
 
     Example:  certsmith queues --watch
     """

@@ -1,4 +1,4 @@
-"""`certsmith up`."""
+"""`certsmith up`: all services in one terminal."""
 
 from typing import Annotated
 
@@ -8,7 +8,9 @@ from certsmith.commands.options import Json
 
 
 def up(
-    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE...", help="Which. Without: all.")] = None,
+    services: Annotated[
+        list[str] | None, typer.Argument(metavar="SERVICE...", help="The services to run. Default: all.")
+    ] = None,
     *,
     grace: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long services may take to stop before they are killed.")
@@ -17,8 +19,8 @@ def up(
 ) -> int:
     """Run all services in this terminal: for development and small machines.
 
-    A service that crashes is started again. Ctrl-C or SIGTERM stops all of them: they finish what they have in hand.
-    Before the first time: certsmith keys generate, certsmith migrate.
+    A service that crashes is restarted. Ctrl-C or SIGTERM stops all services after they have finished their work.
+    Before the first start, run certsmith keys generate and certsmith migrate.
 
     Example:  certsmith up
     """
@@ -31,7 +33,9 @@ def up(
     for name in services or ():
         if name not in known:
             raise CommandError(
-                f"there is no service {name!r}; there are {', '.join(known)}", code="usage", exit_code=ExitCode.USAGE
+                f"there is no service {name!r}; the services are {', '.join(known)}",
+                code="usage",
+                exit_code=ExitCode.USAGE,
             )
     chosen = [service_called(name) for name in services or known]
     return run_services(chosen, Terminal(as_json=as_json), grace_seconds=grace)

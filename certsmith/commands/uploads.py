@@ -1,4 +1,4 @@
-"""`certsmith uploads`: verdicts on customers' own certificates, and who may upload any."""
+"""`certsmith uploads`: customers' own certificates, their verdicts, and the tenants that may upload."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -8,12 +8,12 @@ import typer
 from certsmith.commands.options import EveryTenant, Json
 
 OneTenant = Annotated[
-    str, typer.Argument(metavar="TENANT", help="As your platform calls it; '' is the tenant without a name.")
+    str, typer.Argument(metavar="TENANT", help="The customer's name in your platform; '' is the unnamed tenant.")
 ]
 
 
 class State(StrEnum):
-    """How far an upload is."""
+    """The state of an upload."""
 
     RECEIVED = "received"
     ACCEPTED = "accepted"
@@ -23,10 +23,13 @@ class State(StrEnum):
 def list_uploads(
     *,
     tenant: EveryTenant = None,
-    state: Annotated[State | None, typer.Option(help="Only these.", show_default=False)] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.", show_default=False)] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many to list at most.")] = 100,
     after: Annotated[
-        str | None, typer.Option(metavar="CERT_ID", help="Only those after this one.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="CERT_ID", help="Start after this one: the last id of the previous page.", show_default=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -46,7 +49,7 @@ def show(
     *,
     as_json: Json = False,
 ) -> int:
-    """Show one upload: its verdict, with every reason against it and every warning.
+    """Show one upload: its verdict, with all reasons and warnings.
 
     Example:  certsmith uploads show cert_4k2v
     """
@@ -57,7 +60,7 @@ def show(
 
 
 def tenants(*, as_json: Json = False) -> int:
-    """List the tenants for which it was decided whether they may upload; all others may do what the settings say.
+    """List the tenants for which uploads were allowed or forbidden; for all others VALIDATOR_UPLOADS decides.
 
     Example:  certsmith uploads tenants
     """
@@ -68,7 +71,7 @@ def tenants(*, as_json: Json = False) -> int:
 
 
 def allow(tenant: OneTenant, *, as_json: Json = False) -> int:
-    """Let a tenant upload certificates, whatever the settings say.
+    """Allow a tenant to upload certificates, whatever VALIDATOR_UPLOADS says.
 
     Example:  certsmith uploads allow acme
     """
@@ -76,7 +79,7 @@ def allow(tenant: OneTenant, *, as_json: Json = False) -> int:
 
 
 def forbid(tenant: OneTenant, *, as_json: Json = False) -> int:
-    """Let a tenant upload no more certificates; what is stored is served as before, and can be attached and detached.
+    """Forbid a tenant to upload certificates; its stored ones are still served, and can be attached and detached.
 
     Example:  certsmith uploads forbid acme
     """
@@ -84,7 +87,7 @@ def forbid(tenant: OneTenant, *, as_json: Json = False) -> int:
 
 
 def reset(tenant: OneTenant, *, as_json: Json = False) -> int:
-    """Let a tenant do again what the settings say.
+    """Undo allow or forbid: VALIDATOR_UPLOADS decides for this tenant again.
 
     Example:  certsmith uploads reset acme
     """

@@ -1,4 +1,4 @@
-"""`certsmith validate`."""
+"""`certsmith validate`: judges files without a server."""
 
 from typing import Annotated
 
@@ -11,41 +11,50 @@ def validate(
     *,
     bundle: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The certificates, PEM, leaf first. - is stdin.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="The certificates, PEM, the leaf first. `-`: standard input.", show_default=False
+        ),
     ] = None,
     key: Annotated[
         str | None, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted.", show_default=False)
     ] = None,
     domain: Annotated[
-        str | None, typer.Option(metavar="HOST", help="The certificate must be for it.", show_default=False)
+        str | None,
+        typer.Option(metavar="HOST", help="Require that the certificate covers this name.", show_default=False),
     ] = None,
     trust: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The chain must lead to one of these roots, PEM.", show_default=False),
+        typer.Option(
+            metavar="FILE", help="Require that the chain leads to one of these roots, PEM.", show_default=False
+        ),
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Judge for then: 2026-11-20, 2026-11-20T12:00:00Z.", show_default=False),
+        typer.Option(
+            metavar="TIME",
+            help="Judge for this time: 2026-11-20, 2026-11-20T12:00:00Z. Default: now.",
+            show_default=False,
+        ),
     ] = None,
     batch: Annotated[
-        bool, typer.Option("--batch", help="Read requests from standard input, answer each by a line of JSON.")
+        bool, typer.Option("--batch", help="Read requests from standard input, and answer each with a line of JSON.")
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Judge a certificate and its key as an upload of them would be judged; nothing is sent anywhere.
+    """Judge a certificate and its key like an upload, on this machine; nothing is sent anywhere.
 
-    Shows who signed whom from the root down, under each certificate what is wrong with it, and the verdict. Exit code
-    0: accepted, 3: refused.
+    Shows the chain from the root down, what is wrong with each certificate, and the verdict. Exit code 0: accepted,
+    3: refused.
 
-    A batch has one request a line, as {"id": 1, "bundle_pem": "…", "key_pem": "…"}, where "domain", "trust_pem" and
-    "at" may be added, and each line is answered before the next is read. Its exit code says nothing of verdicts.
+    A batch has one request a line, as {"id": 1, "bundle_pem": "…", "key_pem": "…"}, optionally with "domain",
+    "trust_pem" and "at"; each line is answered before the next is read. Its exit code does not depend on the verdicts.
 
     Example:  certsmith validate --bundle chain.pem --key key.pem --domain shop.example.com
     """
     if batch:
         return _batch(given=(bundle, key, domain, trust, at))
     if bundle is None or key is None:
-        raise typer.BadParameter("--bundle and --key are both needed, or --batch")
+        raise typer.BadParameter("give --bundle and --key, or --batch")
     from certsmith.terminal import Terminal
     from certsmith.validating.files import FileOptions, validate_files
 
@@ -55,7 +64,9 @@ def validate(
 
 def _batch(*, given: tuple[str | None, ...]) -> int:
     if any(option is not None for option in given):
-        raise typer.BadParameter("--batch takes everything from its lines; of the other options only --json fits it")
+        raise typer.BadParameter(
+            "--batch reads everything from its lines; of the other options, only --json can be given with it"
+        )
     import sys
 
     from certsmith.exits import ExitCode

@@ -1,4 +1,4 @@
-"""What has become of a request so far, and whether that is the end of it; pure."""
+"""The progress of a request, and its outcome once it has ended; pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,20 +18,20 @@ class RequestOutcome(StrEnum):
 
     SERVED = "served"
     REGISTERED = "registered"
-    """As it was asked for: without a certificate."""
+    """The domain is registered without a certificate, as requested."""
     DELETED = "deleted"
     ATTACHED = "attached"
     DETACHED = "detached"
     ACCEPTED = "accepted"
-    """An upload: judged and stored."""
+    """An upload was judged and stored."""
     REJECTED = "rejected"
-    """An upload: judged, with reasons against it."""
+    """An upload was judged, with reasons against it."""
     REFUSED = "refused"
     FAILED = "failed"
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code of a command that waited for it."""
+        """The exit code of the command that waited."""
         return (
             ExitCode.REFUSED
             if self in (RequestOutcome.REJECTED, RequestOutcome.REFUSED, RequestOutcome.FAILED)
@@ -41,7 +41,7 @@ class RequestOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a request stands: a word, a sentence, and how it ended if it has."""
+    """The progress of a request: its state, a sentence about it, and its outcome once it has ended."""
 
     state: str
     sentence: str
@@ -49,30 +49,30 @@ class Progress:
 
     @property
     def document(self) -> dict[str, object]:
-        """The JSON that tells of it."""
+        """The progress as JSON."""
         outcome = self.outcome or "timeout"
         return {"outcome": outcome, "state": self.state, "message": self.sentence, **self.findings}
 
     @property
     def findings(self) -> dict[str, object]:
-        """What programs are told beside the sentence."""
+        """Further fields of the JSON document."""
         return {}
 
     @property
     def details(self) -> tuple[RenderableType, ...]:
-        """What people are told beside the sentence."""
+        """Further lines for people."""
         return ()
 
 
 def progress_of(fate: Fate, domain: HostedDomain | None, *, deletes: bool, now: datetime) -> Progress:
-    """Return where a request stands whose *fate* this is, and which is about *domain* (None: not registered).
+    """Return the progress of the request with this *fate* about *domain* (None: not registered).
 
-    *deletes* says that it asked for the domain to be deleted.
+    *deletes*: the request was to delete the domain.
     """
     if fate.was_refused:
         return Progress(state="refused", sentence=fate.reason or "", outcome=RequestOutcome.REFUSED)
     if not fate.was_seen:
-        return Progress(state="published", sentence="no provisioner has taken it yet")
+        return Progress(state="published", sentence="no provisioner has handled it yet")
     if domain is None or domain.deleted_at is not None:
         outcome = RequestOutcome.DELETED if deletes else RequestOutcome.FAILED
         return Progress(state="deleted", sentence="the domain is deleted", outcome=outcome)

@@ -1,4 +1,4 @@
-"""`certsmith publish`: sends a request and, when asked to, waits in the store for what becomes of it."""
+"""`certsmith publish`: publishes a request and, with `--wait`, watches the database until the request has ended."""
 
 import asyncio
 from typing import Final
@@ -14,11 +14,11 @@ from shared.messaging.broker.link import user_of
 from shared.messaging.publisher import Publisher
 from shared.settings import load
 
-_PUBLISH_SECONDS: Final = 5.0  # people wait in front of it; a broker that is there confirms in milliseconds
+_PUBLISH_SECONDS: Final = 5.0  # a person is waiting; a running broker confirms within milliseconds
 
 
 def publish(event: Event, terminal: Terminal, *, wait_seconds: float | None) -> ExitCode:
-    """Publish *event* and show it; with *wait_seconds*, also what became of it within that time."""
+    """Publish *event* and show it; with *wait_seconds*, also its outcome, if it ends within that time."""
     settings = load(PublisherSettings)
     if wait_seconds is None:
         asyncio.run(_send(event, settings))
@@ -28,7 +28,7 @@ def publish(event: Event, terminal: Terminal, *, wait_seconds: float | None) -> 
 
 
 def document_of(event: Event) -> dict[str, object]:
-    """Return the JSON that tells of a published *event*."""
+    """Return the published *event* as JSON."""
     about = "domain" if hasattr(event.data, "domain") else "certificate_id"
     return {
         "event_id": event.id,

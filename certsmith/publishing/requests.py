@@ -1,4 +1,4 @@
-"""Requests as people type them, checked by the rules that the services use, before anything is sent."""
+"""Builds requests from what people typed, and checks them by the services' own rules before anything is sent."""
 
 import json
 from datetime import UTC, datetime
@@ -20,22 +20,22 @@ SOURCE: Final = source_of("cli")
 def request_event(
     request_type: str, data: JsonObject, *, event_id: str | None = None, correlation_id: str | None = None
 ) -> Event:
-    """Return the event that asks for *data*, its domains in the form that is stored.
+    """Return the event that requests *data*, its domains normalized.
 
-    What names no certificate is about a domain, which must be there.
+    *data* must have `domain`, unless it has `certificate_id`.
 
     Raises:
-        RefusedError: the services would refuse it, for these reasons.
+        RefusedError: the services would refuse the request, for these reasons.
     """
-    said = {**data, **_names(data)}
-    _check_upstream(said.get("upstream"))
+    fields = {**data, **_names(data)}
+    _check_upstream(fields.get("upstream"))
     ids = {
         "id": new_event_id() if event_id is None else event_id,
         "correlationid": new_event_id() if correlation_id is None else correlation_id,
     }
-    _check_message(request_type, said, ids)
+    _check_message(request_type, fields, ids)
     return Event(
-        data=PUBLIC[request_type].model_validate(said),
+        data=PUBLIC[request_type].model_validate(fields),
         source=SOURCE,
         id=ids["id"],
         cause=Cause(ids["correlationid"]),
@@ -43,7 +43,7 @@ def request_event(
 
 
 def _check_message(request_type: str, data: JsonObject, ids: dict[str, str]) -> None:
-    """Read the message as a consumer will, which refuses what it will refuse."""
+    """Decode the message as its consumer will; raises `RefusedError` where the consumer would."""
     attributes = {"specversion": "1.0", "type": request_type, "source": SOURCE, **ids}
     message = Message(
         exchange=PUBLIC_EXCHANGE,
@@ -56,7 +56,7 @@ def _check_message(request_type: str, data: JsonObject, ids: dict[str, str]) -> 
 
 
 def _names(data: JsonObject) -> JsonObject:
-    """Return the fields of *data* that hold domains, in the form that is stored."""
+    """Return the fields of *data* that hold domains, normalized."""
     found: JsonObject = {}
     if "domain" in data or "certificate_id" not in data:
         found["domain"] = _name(data.get("domain"))

@@ -1,4 +1,4 @@
-"""Where an upload stands, and what the validator found; pure."""
+"""The progress of an upload, and its verdict; pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,21 +13,22 @@ from shared.registry.views.fates import Fate
 from shared.registry.views.model import HostedDomain, Remark, UploadedCertificate, UploadView
 
 _UNRECORDED: Final = (
-    "nothing is recorded of it: uploads are switched off (VALIDATOR_UPLOADS), or it was answered long ago and forgotten"
+    "there is no record of it: uploads are disabled (VALIDATOR_UPLOADS), or its record was deleted some time after its "
+    "verdict"
 )
 _FORBIDDEN: Final = Remark(
     code="uploads_off",
-    message="uploads are switched off for this tenant; `certsmith uploads allow TENANT` switches them on",
+    message="uploads are disabled for this tenant; `certsmith uploads allow TENANT` enables them",
     where="tenant",
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadProgress(Progress):
-    """Where an upload stands, and once it is judged what was found.
+    """The progress of an upload and, once it is judged, its verdict.
 
-    *domains* are those that it was to be attached to, in order, and whether they show it now; None: its tenant has no
-    such domain yet.
+    *domains* are those of its `attach`, in order, each with whether it serves the certificate now (None: the tenant has
+    no such domain yet).
     """
 
     certificate: UploadedCertificate | None = None
@@ -37,7 +38,7 @@ class UploadProgress(Progress):
 
     @property
     def findings(self) -> dict[str, object]:
-        """What programs are told beside the sentence."""
+        """Further fields of the JSON document."""
         return {
             "certificate": None if self.certificate is None else asdict(self.certificate),
             "reasons": [asdict(each) for each in self.reasons],
@@ -47,7 +48,7 @@ class UploadProgress(Progress):
 
     @property
     def details(self) -> tuple[RenderableType, ...]:
-        """The reasons against it, one a line; or what was stored, and who serves it."""
+        """The reasons against it, one a line; or the stored certificate and the domains that serve it."""
         pairs = tuple(self._facts())
         return (facts(pairs),) if pairs else ()
 
@@ -70,24 +71,24 @@ def upload_progress_of(
     attached: Mapping[str, HostedDomain | None],
     may_upload: bool,
 ) -> UploadProgress:
-    """Return where the upload stands that was published with *correlation_id* and whose *fate* this is.
+    """Return the progress of the upload that was published with *correlation_id* and has this *fate*.
 
-    *upload* is the record of its certificate's id, which may be of another; *attached* has the domains of its `attach`,
-    None where one is not registered. Of what a tenant uploads who may not, nothing is recorded.
+    *upload* is the record with the same certificate id, which may belong to another upload. *attached* has the domains
+    of its `attach`, None for one that is not registered. An upload by a tenant that may not upload has no record.
     """
     if fate.was_refused:
         return UploadProgress(state="refused", sentence=fate.reason or "", outcome=RequestOutcome.REFUSED)
     if upload is not None and upload.correlation_id == correlation_id:
         return _of_own(upload, attached)
     if not fate.was_seen:
-        return UploadProgress(state="published", sentence="no validator has taken it yet")
+        return UploadProgress(state="published", sentence="no validator has handled it yet")
     if upload is None and not may_upload:
         return _rejected((_FORBIDDEN,), ())
     if upload is None:
         return UploadProgress(state="unrecorded", sentence=_UNRECORDED, outcome=RequestOutcome.REJECTED)
     taken = Remark(
         code="certificate_id_taken",
-        message=f"{upload.certificate_id} is the id of another upload; give one that was not used before, or none",
+        message=f"{upload.certificate_id} is the id of another upload; choose an unused id, or leave it out",
         where="certificate_id",
     )
     return _rejected((taken,), ())
@@ -115,7 +116,7 @@ def _rejected(reasons: tuple[Remark, ...], warnings: tuple[Remark, ...]) -> Uplo
 def _accepted(upload: UploadView, attached: Mapping[str, HostedDomain | None]) -> UploadProgress:
     stored = upload.certificate
     if stored is None:
-        sentence = "it was stored, and has been deleted since"
+        sentence = "it was stored, and has been deleted since then"
     elif stored.id != upload.certificate_id:
         sentence = f"the tenant has this certificate already, as {stored.id}"
     else:
@@ -126,17 +127,17 @@ def _accepted(upload: UploadView, attached: Mapping[str, HostedDomain | None]) -
         outcome=RequestOutcome.ACCEPTED,
         certificate=stored,
         warnings=upload.warnings,
-        domains={name: _shows(domain, stored) for name, domain in attached.items()},
+        domains={name: _serves(domain, stored) for name, domain in attached.items()},
     )
 
 
 def _attached(name: str, *, shows_it: bool | None) -> str:
     if shows_it is None:
         return f"{name}, as soon as its tenant registers it"
-    return name if shows_it else f"{name}, which does not show it yet: `certsmith status {name}`"
+    return name if shows_it else f"{name}, which does not serve it yet: see `certsmith status {name}`"
 
 
-def _shows(domain: HostedDomain | None, stored: UploadedCertificate | None) -> bool | None:
+def _serves(domain: HostedDomain | None, stored: UploadedCertificate | None) -> bool | None:
     if domain is None or domain.deleted_at is not None:
         return None
     if stored is None or not domain.holds_name:
@@ -150,10 +151,10 @@ def _of_certificate(certificate: UploadedCertificate) -> Iterator[tuple[str, Ren
     yield "until", f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"
     yield "issuer", printable(certificate.issuer)
     if certificate.publicly_trusted is not None:
-        text = "publicly: browsers know its root" if certificate.publicly_trusted else "only by those who know its root"
-        yield "trusted", text
+        is_public = certificate.publicly_trusted
+        yield "trusted", "publicly: browsers trust its root" if is_public else "only by clients that trust its root"
 
 
 def of_remark(remark: Remark) -> Text:
-    """Return what people read of *remark*: its sentence names the object at fault, `where` is for programs."""
+    """Return *remark* for people: its message names the object at fault, so `where` is left out."""
     return Text.assemble(printable(f"{remark.message} "), (f"({remark.code})", "dim"))

@@ -1,6 +1,6 @@
 """`certsmith publish certificate-uploaded`: a customer's own certificate, its key sealed before it leaves this process.
 
-Only the validator can open it. No error shows anything of the key.
+Only the validator can open the sealed key. No error message contains any part of the key.
 """
 
 import base64
@@ -28,16 +28,16 @@ from shared.vault import KeyFiles
 MAX_BUNDLE_BYTES: Final = 256 * 1024
 MAX_KEY_BYTES: Final = 32 * 1024
 
-# The services' sentence says that the key is compromised; this one has not left the machine.
+# The services' message says that the key is compromised; this key has not left the machine.
 _KEY_IN_THE_CLEAR: Final = Reason(
     KEY_IN_THE_CLEAR,
-    "a private key would be sent in the clear: it is in --bundle, --description or --metadata, and belongs in --key "
-    "alone, which is sealed; nothing was sent",
+    "--bundle, --description or --metadata contains a private key, which would be sent in the clear; give the key with "
+    "--key only, which is sealed; nothing was sent",
 )
 
 
 class WouldBeRejectedError(RefusedError):
-    """The validator would reject an upload for these reasons, so it was not sent."""
+    """The validator would reject the upload for these reasons, so it was not sent."""
 
     def __str__(self) -> str:
         reasons = (f"{each.message} ({each.code})" for each in self.reasons)
@@ -46,7 +46,7 @@ class WouldBeRejectedError(RefusedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateAndKey:
-    """What is uploaded: certificates and their private key, PEM both."""
+    """The upload's certificates and their private key, both PEM."""
 
     bundle: bytes = field(repr=False)
     key: bytes = field(repr=False)
@@ -54,7 +54,7 @@ class CertificateAndKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadOptions:
-    """What is asked for with an upload; *lifetime* is for how long its sealed key can be opened."""
+    """The options of an upload; *lifetime* is how long its sealed key can be opened."""
 
     certificate_id: str | None
     tenant: str
@@ -65,13 +65,13 @@ class UploadOptions:
 
 
 def read_certificate_and_key(bundle: Path, key: Path) -> CertificateAndKey:
-    """Return what is in the two files.
+    """Return the content of the two files.
 
     Raises:
-        CommandError: one cannot be read or is larger than an upload may be, or both are standard input.
+        CommandError: a file cannot be read or is too large for an upload, or both are standard input.
     """
     if bundle == key == STANDARD_INPUT:
-        text = "standard input can be the bundle or the key, not both"
+        text = "standard input can be either the bundle or the key; give the other as a file"
         raise CommandError(text, code="usage", exit_code=ExitCode.USAGE)
     return CertificateAndKey(
         bundle=read_file(bundle, what="--bundle", max_bytes=MAX_BUNDLE_BYTES),
@@ -83,7 +83,7 @@ def require_acceptable(pair: CertificateAndKey, attach: Sequence[str]) -> None:
     """Return if the validator would accept *pair* now, and attach it to the domains *attach*.
 
     Raises:
-        WouldBeRejectedError: it would not, for these reasons.
+        WouldBeRejectedError: the validator would reject it, for these reasons.
     """
     judgement = judge(pair.bundle, pair.key, at=datetime.now(UTC))
     reasons = [Reason(found.code, found.message) for found in judgement.reasons]
@@ -98,12 +98,12 @@ def upload_event(
 ) -> Event:
     """Return the event that uploads *pair*, its key sealed to the current intake key.
 
-    Its correlation id is its own id where none is given: an upload that is published again is known by it.
+    Without *correlation_id* its correlation id is the event's id, which identifies an upload that is published again.
 
     Raises:
-        CommandError: bundle or key is no text.
-        RefusedError: the services would refuse it, for these reasons.
-        SettingsError: the intake's public key is not here.
+        CommandError: bundle or key is not text.
+        RefusedError: the services would refuse the request, for these reasons.
+        SettingsError: the file of the intake's public keys is missing.
     """
     certificate_id = wanted.certificate_id or new_certificate_id()
     bundle = _text(pair.bundle, what="--bundle")
@@ -128,20 +128,20 @@ def upload_event(
         "description": wanted.description or "",
         "metadata": wanted.metadata or "",
     }
-    said: JsonObject = {name: value for name, value in data.items() if value}
-    if holds_private_key(json.dumps(said).encode()):
+    fields: JsonObject = {name: value for name, value in data.items() if value}
+    if holds_private_key(json.dumps(fields).encode()):
         raise RefusedError(_KEY_IN_THE_CLEAR)
     own_id = new_event_id() if event_id is None else event_id
     return request_event(
         CertificateUploaded.type,
-        said,
+        fields,
         event_id=own_id,
         correlation_id=own_id if correlation_id is None else correlation_id,
     )
 
 
 def _uncovered(names: Sequence[str], attach: Sequence[str]) -> list[Reason]:
-    """Return a reason if a certificate for *names* does not cover all domains of *attach*."""
+    """Return a reason if a certificate for *names* does not cover every domain of *attach*."""
     try:
         hosts = [normalize(host) for host in attach]
     except NameRefusedError as error:
@@ -157,5 +157,5 @@ def _text(content: bytes, *, what: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        text = f"{what}: this is no text; PEM was expected (of DER, `openssl` makes it with -inform DER -outform PEM)"
+        text = f"{what}: this is not PEM text; convert a DER file with `openssl ... -inform DER -outform PEM`"
         raise CommandError(text, code="file", exit_code=ExitCode.USAGE) from None

@@ -1,4 +1,4 @@
-"""Waiting for the end of a request: the store is looked at, and what changes is shown as it changes."""
+"""Waits for the end of a request: reads the database repeatedly, and shows each change."""
 
 import asyncio
 import time
@@ -46,13 +46,13 @@ _STYLES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestWatch:
-    """What is waited for: the end of *event*, which the broker's user *user_id* published."""
+    """Follows *event*, published by the broker's user *user_id*, until it has ended."""
 
     event: Event
     user_id: str
 
     async def look(self, connection: Connection) -> Progress:
-        """Return where it stands."""
+        """Return the event's progress now."""
         match self.event.data:
             case CertificateUploaded() as data:
                 return await self._of_upload(connection, data)
@@ -63,7 +63,7 @@ class RequestWatch:
             case Request() as data:
                 return await self._of_domain(connection, data)
             case data:
-                raise TypeError(f"{data.type} is no request")
+                raise TypeError(f"{data.type} is not a request")
 
     async def _of_domain(self, connection: Connection, data: Request) -> Progress:
         fate = await self._fate(connection, "provisioner")
@@ -81,7 +81,7 @@ class RequestWatch:
         return deletion_of(fate, found if found is not None and found.tenant == data.tenant else None)
 
     async def _of_upload(self, connection: Connection, data: CertificateUploaded) -> Progress:
-        fate = await self._fate(connection, "validator")  # first: what it says was seen has its record by now
+        fate = await self._fate(connection, "validator")  # read first: if it was seen, its record exists by now
         upload = await uploads.named(connection, data.certificate_id)
         attached = {name: await _hosted(connection, name, data.tenant) for name in data.attach}
         return upload_progress_of(
@@ -105,7 +105,7 @@ async def _hosted(connection: Connection, name: str, tenant: str) -> HostedDomai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitResult:
-    """What it came to within the time that was given; without an outcome the time was not enough."""
+    """The progress at the end of the wait; without an outcome, the time ran out first."""
 
     progress: Progress
     seconds: float
@@ -118,16 +118,16 @@ class WaitResult:
 
     @property
     def document(self) -> dict[str, object]:
-        """The JSON that tells of it."""
+        """The result as JSON."""
         return {**self.progress.document, "seconds": round(self.seconds, 3)}
 
     @property
     def line(self) -> Text:
-        """What people read."""
+        """The result as a line for people."""
         if self.progress.outcome is None:
             return Text.assemble(
-                (f"not in {self.seconds:.1f} s", "yellow"),
-                f": {self.progress.state}, {self.progress.sentence}; it goes on without this command",
+                (f"not finished after {self.seconds:.1f} s", "yellow"),
+                f": {self.progress.state}, {self.progress.sentence}; the services continue",
             )
         return Text.assemble(
             (f"{self.progress.outcome} after {self.seconds:.2f} s", _STYLES[self.progress.outcome]),
@@ -138,10 +138,10 @@ class WaitResult:
 async def wait_for(
     watch: RequestWatch, database_url: str, terminal: Terminal, *, begin: Callable[[], Awaitable[None]], seconds: float
 ) -> WaitResult:
-    """Begin what *watch* looks at, and return what it came to within *seconds*.
+    """Publish the event of *watch* by calling *begin*, and follow it for up to *seconds*.
 
     Raises:
-        StoreUnavailableError: the database does not answer; when it did not from the start, nothing was begun.
+        StoreUnavailableError: the database does not answer; if it never did, nothing was published.
     """
     last: Progress | None = None
     async with operator_connection(database_url) as connection:
@@ -155,13 +155,13 @@ async def wait_for(
                         terminal.say(elapsed.append(f"{last.state:<12} {last.sentence}", ""))
                         status.update(last.state)
         except StoreUnavailableError as error:
-            raise StoreUnavailableError(f"event {watch.event.id} is published, but then {error}") from error
+            raise StoreUnavailableError(f"event {watch.event.id} was published, but then {error}") from error
     assert last is not None  # the first look gives one
     return WaitResult(progress=last, seconds=time.monotonic() - began)
 
 
 async def _changes(watch: RequestWatch, connection: Connection, *, until: float) -> AsyncIterator[Progress]:
-    """Give each new progress; end with one that has an outcome, or when it is late."""
+    """Yield each new progress; end after one with an outcome, or at *until*."""
     last: Progress | None = None
     while True:
         progress = await watch.look(connection)

@@ -95,7 +95,7 @@ async def test_attach_and_detach_say_what_is_served_now(platform: Platform, run:
     assert f"{host} now serves {certificate_id}, the customer's own, until {until_text}" in attached.out
     assert "served with the customer's own certificate of Shop Intermediate" in status.out
     assert "then with its automatic one" in status.out
-    assert "not shown now" in status.out
+    assert "not served now" in status.out
     assert (detached.code, detached.document["outcome"]) == (0, "detached")
     assert detached.document["certificate"]["chosen_by"] == "automatic"
 
@@ -149,7 +149,7 @@ async def test_a_certificate_is_deleted_once_no_domain_uses_it(platform: Platfor
     assert of_another.code == again.code == 3
     assert "there is no certificate" in of_another.out
     assert deleted.code == 0
-    assert "the certificate is forgotten, its key erased" in deleted.out
+    assert "the certificate and its key are deleted" in deleted.out
     assert gone.code == 5
     assert "accepted, stored, and deleted since" in upload.out
     assert await shows(platform, host, automatic)

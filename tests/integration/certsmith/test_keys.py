@@ -96,4 +96,4 @@ async def test_of_keys_whose_use_nobody_counts_no_number_is_told(tmp_path: Path,
     counts = {each["file"].rpartition("/")[2]: each["keys"][0]["in_use"] for each in answer.document["rings"]}
     assert {name for name, count in counts.items() if count is None} == {"provisioner.secret.json"}
     (line,) = (each for each in said.out.splitlines() if each.startswith("provisioner.secret.json"))
-    assert line.endswith("good")
+    assert line.endswith("ok")

@@ -130,8 +130,8 @@ async def test_a_file_can_come_from_standard_input(files: Path) -> None:
         (("--bundle", "-", "--key", "/dev/null", "--at", "soon"), "at_invalid", "--at: 'soon' is no time"),
         (("--bundle", "-", "--key", "/dev/null", "--domain", "a b"), "domain_invalid", "--domain: 'a b'"),
         (("--bundle", "-", "--key", "/dev/null", "--trust", "/dev/null"), "trust_invalid", "--trust: "),
-        (("--bundle", "-"), "usage", "--bundle and --key are both needed"),
-        (("--batch", "--bundle", "-"), "usage", "--batch takes everything from its lines"),
+        (("--bundle", "-"), "usage", "give --bundle and --key, or --batch"),
+        (("--batch", "--bundle", "-"), "usage", "--batch reads everything from its lines"),
     ],
 )
 async def test_a_question_that_makes_no_sense_is_a_wrong_command_line(

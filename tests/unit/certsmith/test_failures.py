@@ -56,7 +56,7 @@ def test_a_refusal_names_all_its_reasons() -> None:
 def test_an_unexpected_error_is_one_line_that_says_how_to_see_more() -> None:
     message = failure_of(ValueError("first\nsecond")).message
 
-    assert message == "unexpected ValueError: first; CERTSMITH_DEBUG=1 shows where"
+    assert message == "unexpected ValueError: first; set CERTSMITH_DEBUG=1 to see the traceback"
 
 
 @given(user=words, password=passwords, host=words, path=words)

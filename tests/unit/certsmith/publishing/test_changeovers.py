@@ -70,7 +70,7 @@ def test_the_sentence_says_what_is_served_until_when() -> None:
 def test_a_sentence_says_what_a_newer_request_did() -> None:
     progress = changeover_of(a_fate(), a_domain(certificate=AUTOMATIC), wanted="cert_own", now=NOW)
 
-    assert progress.sentence == "a newer request was there before this one: nothing is attached"
+    assert progress.sentence == "a newer request was applied before this one: nothing is attached"
 
 
 def test_a_sentence_says_why_what_is_attached_is_not_served() -> None:
@@ -79,7 +79,7 @@ def test_a_sentence_says_why_what_is_attached_is_not_served() -> None:
     progress = changeover_of(a_fate(), domain, wanted="cert_own", now=NOW)
 
     assert progress.sentence == (
-        "cert_own is attached, but shop.example.com serves cert_auto, since cert_own ended on 2026-02-28"
+        "cert_own is attached, but shop.example.com serves cert_auto, because cert_own ended on 2026-02-28"
     )
 
 

@@ -82,7 +82,7 @@ def test_what_was_stored_is_told_with_names_end_and_trust() -> None:
     lines = told(found)
     assert "shop.example.com" in lines
     assert "until        2026-05-29 12:00 UTC" in lines
-    assert "only by those who know its root" in lines
+    assert "only by clients that trust its root" in lines
     assert "expires_soon" in lines
     assert found.document["certificate"]["publicly_trusted"] is False  # type: ignore[index]
 
@@ -115,7 +115,7 @@ def test_the_domains_that_show_it_are_told_apart_from_those_that_do_not() -> Non
     )
 
     assert found.document["domains"] == ["shows"]
-    assert "attached to  bare, which does not show it yet: `certsmith status bare`" in told(found)
+    assert "attached to  bare, which does not serve it yet: see `certsmith status bare`" in told(found)
     assert "attached to  shows" in told(found).splitlines()
     assert "attached to  unregistered, as soon as its tenant registers it" in told(found)
     assert "attached to  deleted, as soon as its tenant registers it" in told(found)

@@ -146,7 +146,7 @@ def test_what_a_service_would_refuse_is_not_sent(pair: CertificateAndKey, more: 
 def test_what_is_no_text_is_said_to_be_none(name: str) -> None:
     contents = {"bundle": CERTIFICATE, "key": KEY, name: b"0\x82\x01\xff"}
 
-    with pytest.raises(CommandError, match=f"--{name}: this is no text"):
+    with pytest.raises(CommandError, match=f"--{name}: this is not PEM text"):
         upload_event(CertificateAndKey(**contents), wanted())
 
 
@@ -201,7 +201,7 @@ def test_one_of_them_may_be_standard_input(tmp_path: Path, standard_input: io.By
 
 
 def test_both_of_them_cannot_be_standard_input() -> None:
-    with pytest.raises(CommandError, match="not both"):
+    with pytest.raises(CommandError, match="either the bundle or the key"):
         read_certificate_and_key(Path("-"), Path("-"))
 
 
