@@ -1,11 +1,12 @@
-"""The keeper: rotates key rings while everything runs, with the rights of the role `certsmith_keeper`.
+"""Makes and rotates key rings, with the rights of the database role `certsmith_keeper`.
 
-A new key is written where work is read, then where it is written, and becomes active a little later (`turning`). What
-is stored is then sealed or signed anew, batch by batch (`passes`), until nothing current needs the older key, which is
-then retired (`vault`), taken away (`signing`), or kept for as long as an upload that was sealed to it may still be on
-its way (`intake`). `usage` says what needs which key.
+A new key is first written to the files of its readers, then to those of its writers, and becomes active a little later
+(`steps`, `ring_files`). Stored keys are then sealed or signed again, batch by batch (`batches`, `resealing`,
+`stored_keys`), until nothing current needs the older key. That key is then retired (`vault`), deleted (`signing`), or
+kept for as long as an upload that was sealed to it may still arrive (`intake`). `options` has what is asked of a
+rotation and its report, `usage` counts what needs each key. `generation` makes the first key rings (`key_pairs`).
 
-The ring files say how far a rotation has come: it may be cut off at any point, and goes on when it is run again.
+The ring files record how far a rotation has come: it may be interrupted at any point, and continues when it runs again.
 """
 
 from certsmith.rotation.options import RetiredKey, RotationBlockedError, RotationOptions, RotationReport, SkippedKey

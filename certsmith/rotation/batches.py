@@ -1,4 +1,4 @@
-"""Passes over stored keys: each is made anew, batch by batch, until a pass finds none that still can be."""
+"""Renews stored keys, batch by batch, in passes, until a pass finds none left that can be renewed."""
 
 import time
 from dataclasses import dataclass
@@ -8,58 +8,58 @@ from certsmith.rotation.options import Notify, SkippedKey
 from shared.errors import SealError
 from shared.store import Connection
 
-BATCH: Final = 200  # of a few milliseconds each for PostgreSQL; a cut-off run loses one
+BATCH: Final = 200  # a batch costs PostgreSQL a few milliseconds; an interrupted run loses one batch
 _NOTIFY_SECONDS: Final = 1.0
 
 
 class RenewableItem(Protocol):
-    """What is made anew."""
+    """A stored wrap or signature that can be renewed."""
 
     @property
     def key_id(self) -> str:
-        """The stored key that it belongs to."""
+        """The id of the stored key that it belongs to."""
 
     @property
     def ring_key_id(self) -> str:
-        """The ring key that it names."""
+        """The id of the ring key that it is sealed to or signed with."""
 
 
 S = TypeVar("S", bound=RenewableItem)
 
 
 class Renewal(Protocol[S]):
-    """One kind of what is made anew."""
+    """The renewal of all wraps, or of all signatures, that still name an older ring key."""
 
     name: str
-    """What is done, for people: `vault: re-wrapped`."""
+    """The work in words for people: `vault: re-wrapped`."""
 
     async def count(self, connection: Connection) -> int:
-        """Return how many are still to do."""
+        """Return how many items are still to be renewed."""
 
     async def batch(self, connection: Connection, *, after: str, limit: int) -> list[S]:
-        """Return up to *limit* of them, by key id, those *after* one."""
+        """Return up to *limit* of these items, ordered by key id, starting after the key id *after*."""
 
     def renew(self, stored: S) -> bytes:
-        """Return what takes the place of *stored*.
+        """Return the new wrap or signature for *stored*.
 
         Raises:
-            SealError: it is not what it claims to be, or needs a ring key that is not here.
+            SealError: *stored* is not what it claims to be, or needs a ring key that is not here.
         """
 
     async def replace(self, connection: Connection, new: list[tuple[S, bytes]]) -> int:
-        """Put the new in the place of the old; return how many were still as they were read."""
+        """Replace the items; return how many still were as they had been read, and so were replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenewalResult:
-    """How many were made anew, and which were left."""
+    """The number of renewed items, and the keys that could not be renewed."""
 
     done: int
     left: tuple[SkippedKey, ...]
 
 
 async def renew_all(connection: Connection, renewal: Renewal[S], notify: Notify) -> RenewalResult:
-    """Make anew whatever can be, until nothing is left but what cannot."""
+    """Renew all items, pass after pass, until only those are left that cannot be renewed."""
     done = 0
     pace = _ProgressNotifier(renewal.name, await renewal.count(connection), notify)
     while True:
@@ -89,7 +89,7 @@ def _renewed(renewal: Renewal[S], batch: list[S]) -> tuple[list[tuple[S, bytes]]
 
 
 class _ProgressNotifier:
-    """Tells how far it is, at most once a second, and at the end."""
+    """Reports the progress at most once a second, and at the end."""
 
     def __init__(self, name: str, total: int, notify: Notify) -> None:
         self._name = name

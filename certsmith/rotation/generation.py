@@ -1,4 +1,4 @@
-"""Makes all key rings, and says how they are: `certsmith keys generate` and `certsmith keys status`."""
+"""Makes all key rings, and checks them: for `certsmith keys generate` and `certsmith keys status`."""
 
 import os
 import secrets
@@ -31,7 +31,7 @@ _OTHERS: Final = 0o077
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingStatus:
-    """One ring's file: where it is, its keys, and what is wrong with it, if anything."""
+    """One key ring file: its path, its keys, and what is wrong with it, if anything."""
 
     file: KeyFile
     path: Path
@@ -40,10 +40,10 @@ class RingStatus:
 
 
 def generate(folder: Path) -> tuple[Path, ...]:
-    """Make all key rings in *folder*, all or none, and return their files; secrets are for their owner only.
+    """Make all key rings in *folder*, all or none, and return their files; only the owner can read secret ones.
 
     Raises:
-        SettingsError: one of them is there already, or the folder cannot be written.
+        SettingsError: one of the files exists already, or the folder cannot be written.
     """
     try:
         folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def generate(folder: Path) -> tuple[Path, ...]:
 
 
 def status(key_files: KeyFiles) -> tuple[RingStatus, ...]:
-    """Return how each ring's file is; a process needs only its own, so a missing file is not always a problem."""
+    """Return the status of every key ring file. A process needs only its own, so a missing one may be intended."""
     found: dict[KeyFile, Ring] = {}
     problems: dict[KeyFile, str] = {}
     for file in files.ALL:
@@ -71,7 +71,7 @@ def status(key_files: KeyFiles) -> tuple[RingStatus, ...]:
             problems[file] = str(error)
             continue
         if file.half == "secret" and _is_open_to_others(key_files.path_of(file)):
-            problems[file] = "other users of this machine can read this secret: chmod 600"
+            problems[file] = "other users of this machine can read this secret: run chmod 600"
     problems |= {file: text for file, text in _mismatches(found, now=utc_now()).items() if file not in problems}
     return tuple(
         RingStatus(file=file, path=key_files.path_of(file), ring=found.get(file), problem=problems.get(file))
@@ -104,7 +104,7 @@ def _new_rings(now: datetime) -> dict[KeyFile, Ring]:
 
 
 def _mismatches(found: Mapping[KeyFile, Ring], *, now: datetime) -> dict[KeyFile, str]:
-    """Return, for each file of public halves, which secret has no fitting half in it."""
+    """Return, for each file of public halves, the secret key whose public half is missing or different."""
     pairs = (
         (files.VAULT_SECRET, files.VAULT_PUBLIC, agreement_public),
         (files.INTAKE_SECRET, files.INTAKE_PUBLIC, agreement_public),
@@ -118,19 +118,19 @@ def _mismatches(found: Mapping[KeyFile, Ring], *, now: datetime) -> dict[KeyFile
                 in_use = key.is_active_at(now) and not key.is_retired_at(now)
                 if in_use and halves.get(key.id) != public_of(key.material):
                     problems[public_file] = (
-                        f"has no public half that fits {key.id} of {secret_file.name}; "
-                        "if a rotation was cut off, run it again"
+                        f"has no matching public half for {key.id} of {secret_file.name}; "
+                        "if a rotation was interrupted, run it again"
                     )
     return problems
 
 
 def _is_open_to_others(path: Path) -> bool:
-    """Say whether others can read the file: it lets them, and so does its folder."""
+    """Say whether other users can read the file: its mode and that of its folder both allow it."""
     return bool(path.stat().st_mode & _OTHERS and path.resolve().parent.stat().st_mode & _OTHERS)
 
 
 def _publish(fresh: Path, folder: Path) -> tuple[Path, ...]:
-    """Move all files of *fresh* into *folder*, none over an existing one; take back what was moved if one is there."""
+    """Move all files of *fresh* into *folder*; if one exists there already, undo the moves and replace nothing."""
     moved: list[Path] = []
     for file in files.ALL:
         try:
@@ -140,8 +140,8 @@ def _publish(fresh: Path, folder: Path) -> tuple[Path, ...]:
                 path.unlink()
             if isinstance(error, FileExistsError):
                 raise SettingsError(
-                    f"{folder / file.name} is there already, so nothing was made: "
-                    "new keys in its place could not open what was sealed before"
+                    f"{folder / file.name} exists already, so nothing was made: "
+                    "new keys could not open what was sealed to the existing ones"
                 ) from None
             raise
         moved.append(folder / file.name)

@@ -1,7 +1,7 @@
-"""The intake: nothing that is stored is sealed to it but uploads that wait, and those that may still be on their way.
+"""Rotation of the intake ring, to which only pending uploads are sealed, and those that may still arrive.
 
-When all validators have the new key it takes the place of the older one in the file for uploaders. The older secret is
-kept for the longest life of a sealed upload after that.
+When all validators have the new key, it replaces the older one in the file for uploaders. The older secret is kept
+after that for the longest life of a sealed upload.
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from shared.vault.rings import RingKey
 
 
 class IntakeRotation:
-    """The intake's way to its next key."""
+    """The intake ring's rotation to its next key."""
 
     def __init__(self, key_files: KeyFiles) -> None:
         self.ring = RingFiles(key_files, INTAKE)
@@ -25,7 +25,7 @@ class IntakeRotation:
         return self.ring.newest.begins_at
 
     async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
-        """Show uploaders the newest key, and delete the older ones to which no upload can be sealed any more."""
+        """Give uploaders the newest key, and delete older keys that no valid upload can be sealed to."""
         ring = self.ring
         older = tuple(key.id for key in ring.older)
         if older:
@@ -35,7 +35,7 @@ class IntakeRotation:
         due = tuple(key.id for key in ring.retired if _is_due(key, waiting.get(key.id, 0), options))
         refused = sum(waiting.get(key_id, 0) for key_id in due)
         if refused:
-            options.notify(f"{refused} uploads wait that are sealed to the deleted key: they will be rejected")
+            options.notify(f"{refused} pending uploads are sealed to a deleted key and will be rejected")
         if due:
             ring.forget(due, now=options.now())
         return RotationReport(

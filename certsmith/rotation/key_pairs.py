@@ -1,4 +1,4 @@
-"""How keys are made: the public half of each, and an id that tells it from all others."""
+"""Makes keys: secrets, their public halves, and their unique ids."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,12 +15,12 @@ _ID_CHARACTERS: Final = 16
 
 
 def new_agreement_secret() -> bytes:
-    """Return a new X25519 key, to which something can be sealed."""
+    """Return a new X25519 secret key, for sealing."""
     return bytes(PrivateKey.generate())
 
 
 def new_signing_secret() -> bytes:
-    """Return a new Ed25519 key."""
+    """Return a new Ed25519 secret key, for signing."""
     return bytes(SigningKey.generate())
 
 
@@ -41,5 +41,5 @@ def key_of(secret: bytes, *, prefix: str, public_of: Callable[[bytes], bytes], m
 
 
 def public_half(key: RingKey, *, public_of: Callable[[bytes], bytes], writer: str | None = None) -> RingKey:
-    """Return the public half of *key*, of *writer* if its signatures are to be messages from others'."""
+    """Return the public half of *key*, with the *writer* whose signatures it verifies, if it is a signing key."""
     return replace(key, material=public_of(key.material), writer=writer)

@@ -1,4 +1,4 @@
-"""What is asked of a rotation, and what it reports."""
+"""The options of a rotation, and its report."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,23 +13,23 @@ from shared.vault.rings import utc_now
 
 ACTIVATE_SECONDS: Final = 60.0
 _LEAST_SETTLING_SECONDS: Final = 2 * LOOK_SECONDS
-_MOST_SETTLING_SECONDS: Final = 60.0  # no statement of a service takes so long
+_MOST_SETTLING_SECONDS: Final = 60.0  # longer than any statement of a service
 
 Connect = Callable[[], AbstractAsyncContextManager[Connection]]
-"""Gives a connection with the keeper's rights."""
+"""Opens a connection with the keeper's rights."""
 Notify = Callable[[str], None]
-"""Tells people how it goes, in a sentence."""
+"""Shows people a sentence about the progress."""
 
 
 class RotationBlockedError(PermanentError):
-    """A rotation cannot go on until somebody has done something; nothing is lost."""
+    """The rotation cannot continue until somebody fixes what the message names; nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationOptions:
-    """How a rotation is to be done.
+    """The options of a rotation.
 
-    *begins*: begin a new one, if none is under way; *forgets_now*: delete what is retired without waiting for its time.
+    *begins*: begin a new one if none is in progress; *forgets_now*: delete retired keys without waiting for their time.
     """
 
     connect: Connect
@@ -41,13 +41,13 @@ class RotationOptions:
 
     @property
     def settle_seconds(self) -> float:
-        """How long after the new key became active what was sealed or signed just before may take to be stored."""
+        """How long to wait after the new key became active, until everything sealed or signed before that is stored."""
         return min(max(self.activate_seconds, _LEAST_SETTLING_SECONDS), _MOST_SETTLING_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedKey:
-    """A stored key that was left as it is, sealed to or signed with *ring_key_id* by what it says, and why."""
+    """A stored key that could not be renewed, why, and the *ring_key_id* that it names."""
 
     key_id: str
     ring_key_id: str
@@ -56,7 +56,7 @@ class SkippedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetiredKey:
-    """A retired key that is kept: what needs it, and until when it is kept if nothing does."""
+    """A retired key that is kept: how much needs it, and until when it is kept if nothing does."""
 
     id: str
     retired_at: datetime
@@ -66,14 +66,14 @@ class RetiredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationReport:
-    """How a ring stands after a run, and what the run did."""
+    """The state of a ring after a run, and what the run did."""
 
     ring: str
     current: str
     begun: bool
     """Whether *current* was made by this run."""
     renewed: int
-    """Wraps sealed, or signatures made anew."""
+    """The number of renewed wraps or signatures."""
     left: tuple[SkippedKey, ...] = ()
     retired: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""Sealed keys under new ring keys, without opening them: what the keeper does when rings rotate.
+"""Moves sealed keys to new ring keys without opening the private keys.
 
-A wrap is opened and its data key sealed anew; the private key under the data key stays as it is. A signature is checked
-and made anew. What cannot be opened, or was not signed by whom it says, is left as it is: nothing forged becomes
-genuine.
+A wrap is opened and its data key is sealed again; the private key under the data key stays as it is. A signature is
+checked and made again. A wrap that does not open, or a signature that does not verify, is left unchanged, so that
+nothing forged becomes genuine.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from shared.vault.sealing import FORMAT, context_of, is_signed, sign, unwrap, wr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredWrap:
-    """A stored key's wrap, at one version of its row, and what it is bound to."""
+    """A stored key's wrap at one version of its row, with the fields that it is bound to."""
 
     key_id: KeyId
     tenant: str
@@ -32,7 +32,7 @@ class StoredWrap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSignature:
-    """A stored key's signature, and all that it is over."""
+    """A stored key's signature, with the fields that it covers."""
 
     key_id: KeyId
     tenant: str
@@ -46,7 +46,7 @@ class StoredSignature:
 
 
 class Rewrapper:
-    """Seals data keys anew; needs the vault's secret, and no writer."""
+    """Seals data keys to another vault key; needs the vault's secret, but no signing key."""
 
     def __init__(self, vault: Ring, *, to: RingKey) -> None:
         """*vault* holds secret keys, *to* is the public half that data keys are sealed to."""
@@ -54,15 +54,15 @@ class Rewrapper:
         self._boxes = {key.id: SealedBox(PrivateKey(key.material)) for key in vault.keys}
 
     def renew(self, stored: StoredWrap) -> bytes:
-        """Return the data key of *stored*, sealed anew.
+        """Return the data key of *stored*, sealed to the new key.
 
         Raises:
-            MissingRingKeyError: it is sealed to a vault key that is not here.
-            SealError: it does not open, or was made for another key.
+            MissingRingKeyError: *stored* is sealed to a vault key that is not here.
+            SealError: *stored* does not open, or was made for another key.
         """
         box = self._boxes.get(stored.ring_key_id)
         if box is None:
-            raise MissingRingKeyError(f"it is sealed to {stored.ring_key_id!r}, which is no vault key here")
+            raise MissingRingKeyError(f"it is sealed to {stored.ring_key_id!r}, which is not in this vault ring")
         context = context_of(
             key_id=stored.key_id, tenant=stored.tenant, writer=stored.writer, public_key=stored.public_key
         )
@@ -70,7 +70,7 @@ class Rewrapper:
 
 
 class Resigner:
-    """Signs anew what a writer has signed."""
+    """Signs again what a writer has signed."""
 
     def __init__(self, verify: Ring, *, writer: str, to: RingKey) -> None:
         """*verify* holds public halves, *to* is the secret of *writer* that signs."""
@@ -79,18 +79,18 @@ class Resigner:
         self._verify = {key.id: VerifyKey(key.material) for key in verify.keys if key.writer == writer}
 
     def renew(self, stored: StoredSignature) -> bytes:
-        """Return a new signature for *stored*, whose old one fits.
+        """Return a new signature for *stored*, after verifying the old one.
 
         Raises:
-            MissingRingKeyError: it is signed with a key that is not here.
-            SealError: the old signature does not fit, or the format is not known here.
+            MissingRingKeyError: *stored* is signed with a key that is not here.
+            SealError: the old signature does not verify, or the format is unknown.
         """
         if stored.format != FORMAT:
             raise SealError(f"its format is {stored.format}; {FORMAT} was expected")
         verify = self._verify.get(stored.ring_key_id)
         if verify is None:
             raise MissingRingKeyError(
-                f"it is signed with {stored.ring_key_id!r}, which is no key of {self.writer} here"
+                f"it is signed with {stored.ring_key_id!r}, which is not a key of {self.writer} here"
             )
         context = context_of(
             key_id=stored.key_id, tenant=stored.tenant, writer=stored.writer, public_key=stored.public_key
@@ -102,5 +102,5 @@ class Resigner:
             ciphertext=stored.ciphertext,
             signature=stored.signature,
         ):
-            raise SealError("its signature does not fit: it was altered, or moved from another row")
+            raise SealError("its signature does not verify: it was altered, or moved from another row")
         return sign(self.to, context, stored.ciphertext)

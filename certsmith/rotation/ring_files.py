@@ -1,11 +1,14 @@
-"""The files of a ring, and the steps by which its keys follow each other. Every step can be cut off, and repeated.
+"""The two files of a ring, and the steps of its rotation. Every step can be interrupted, and repeated.
 
-The file with the secrets is the truth, the one with the public halves follows it. A key is first written where work is
-*read* (opened, verified), and becomes active later, so that every reader knows it before any writer uses it; a key that
-goes is first taken from where work is *written*. Between two writes of files nothing is wrong, whoever reads them then.
+Rules:
 
-Intake keys are used by everybody's programs, which may know of nothing but the newest key in the file: a new one is
-written there when it is active, not before.
+* The file with the secrets is authoritative; the file with the public halves follows it.
+* A new key is first written to the file of its *readers* (which open or verify), and becomes active later, so that
+  every reader knows it before any writer uses it.
+* A key to be removed is first removed from the file of its *writers*.
+* Between the two writes, both files are usable, by whichever process reads them then.
+* Customers' programs seal to the newest key in the intake's public file, and may know nothing of `active_from`: a new
+  intake key is written there when it is active, not before.
 """
 
 import fcntl
@@ -26,18 +29,18 @@ from shared.vault.rings import Ring, RingKey
 
 
 class RotationUnderWayError(TransientError):
-    """Somebody else rotates rings in the same folder."""
+    """Another process is rotating rings in the same folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingPair:
-    """The two files of a ring that rotates, and how its keys are made."""
+    """The two files of a ring that can be rotated, and how its keys are made."""
 
     name: str
     secret: KeyFile
     public: KeyFile
     writer: Writer | None = None
-    """Of a signing ring: whose; its public halves share a file with the other writer's."""
+    """The owner of a signing ring; its public halves share a file with those of the other writer."""
     prefix: str
     new_secret: Callable[[], bytes]
     public_of: Callable[[bytes], bytes]
@@ -46,7 +49,7 @@ class RingPair:
 
     @property
     def signs(self) -> bool:
-        """Whether the secret half is the one that new work is done with."""
+        """Whether writers use the secret half: they sign. Otherwise they use the public half: they seal."""
         return self.writer is not None
 
 
@@ -81,13 +84,13 @@ SIGNING: Final = {
 
 
 class RingFiles:
-    """A ring as its two files have it."""
+    """A ring, as read from its two files and written back to them."""
 
     def __init__(self, key_files: KeyFiles, pair: RingPair) -> None:
-        """Read both, after ending what was cut off while they were written.
+        """Read both files, after completing a write that was interrupted.
 
         Raises:
-            SettingsError: one of them is missing, cannot be written, or does not belong to the other.
+            SettingsError: a file is missing, cannot be written, or does not belong to the other.
         """
         self.pair: Final = pair
         self._files: Final = key_files
@@ -109,30 +112,30 @@ class RingFiles:
 
     @property
     def newest(self) -> RingKey:
-        """The key that is current, or will be."""
+        """The key that is current, or is the next to become it."""
         return max(self._unretired, key=lambda key: key.begins_at)
 
     @property
     def older(self) -> tuple[RingKey, ...]:
-        """The keys before the newest that are not retired: there are some while a rotation is under way."""
+        """The keys before the newest that are not retired; there are some while a rotation is in progress."""
         return tuple(key for key in self._unretired if key.id != self.newest.id)
 
     @property
     def retired(self) -> tuple[RingKey, ...]:
-        """The keys that are for no new work any more, or from an instant on."""
+        """The keys with a `retired_at`: from that instant on, no new work uses them."""
         return tuple(key for key in self.secret.keys if key.retired_at is not None)
 
     @property
     def orphans(self) -> tuple[RingKey, ...]:
-        """Public halves whose secrets are gone: what is left of a rotation of a signing ring that was cut off."""
+        """Public halves without a secret, left by an interrupted rotation of a signing ring."""
         ids = {key.id for key in self.secret.keys}
         return tuple(key for key in self.public.keys if key.id not in ids)
 
     def repair(self, *, now: datetime, active_from: datetime) -> bool:
-        """Write the newest key's public half if it is missing, as after a cut-off; say whether it was.
+        """Write the newest key's public half if an interruption left it unwritten; say whether it did.
 
-        It becomes active at *active_from*, unless there is no older one. Of an older key it is not missing: that was
-        about to be retired, and must not come back.
+        The key becomes active at *active_from*, unless it is the only one. A missing public half of an older key is not
+        written: that key was about to be retired, and must not come back.
         """
         newest = self.newest
         if not self.pair.is_shown_early or self.public.find(newest.id):
@@ -144,19 +147,21 @@ class RingFiles:
     def begin(self, *, now: datetime, active_from: datetime) -> RingKey:
         """Add a new key that becomes active at *active_from*, and return it."""
         pair = self.pair
-        active_from = max(active_from, self.newest.begins_at + timedelta.resolution)  # that one's clock may be fast
+        active_from = max(
+            active_from, self.newest.begins_at + timedelta.resolution
+        )  # the clock that made the newest key may be ahead
         key = key_pairs.key_of(pair.new_secret(), prefix=pair.prefix, public_of=pair.public_of, made_at=now)
         new = replace(key, active_from=active_from)
         self._save((*self.secret.keys, new), readers_first=True, now=now)
         return new
 
     def retire(self, key_ids: Collection[str], *, at: datetime) -> None:
-        """Have these keys do no new work from *at* on; they still open what is sealed to them."""
+        """Use these keys for no new work from *at* on; they still open what is sealed to them."""
         keys = (replace(key, retired_at=at) if key.id in key_ids else key for key in self.secret.keys)
         self._save(tuple(keys), readers_first=False, now=at)
 
     def forget(self, key_ids: Collection[str], *, now: datetime) -> None:
-        """Delete these keys, both halves: what is sealed to them opens no more, what they sign is refused."""
+        """Delete both halves of these keys: what is sealed to them cannot be opened, what they signed is refused."""
         keys = tuple(key for key in self.secret.keys if key.id not in key_ids)
         self._save(keys, readers_first=False, now=now, without=key_ids)
 
@@ -165,7 +170,7 @@ class RingFiles:
         keys = tuple(key for key in self.secret.keys if key.retired_at is None)
         if not keys:
             path = self._files.path_of(self.pair.secret)
-            raise SettingsError(f"{path}: every key is retired; one that is not was expected")
+            raise SettingsError(f"{path}: every key is retired; at least one must not be")
         return keys
 
     def _save(
@@ -176,9 +181,9 @@ class RingFiles:
         now: datetime,
         without: Collection[str] = (),
     ) -> None:
-        """Write *keys*, and the public halves of those to which something is sealed *now* or later."""
+        """Write *keys*, and the public halves that are needed *now* or later."""
         pair = self.pair
-        self._public = self._files.load(pair.public)  # the other writer's keys may be others by now
+        self._public = self._files.load(pair.public)  # the other writer's keys may have changed
         secret = replace(self.secret, keys=keys)
         shown = tuple(
             key_pairs.public_half(key, public_of=pair.public_of, writer=pair.writer)
@@ -192,9 +197,11 @@ class RingFiles:
             if key.writer != pair.writer or (pair.signs and key.id not in ids and key.id not in without)
         )
         public = replace(self._public, keys=(*others, *shown))
-        (secret if pair.signs else replace(public, keys=shown)).current_at(now)  # work goes on, or nothing is written
+        (secret if pair.signs else replace(public, keys=shown)).current_at(
+            now
+        )  # raises, before anything is written, if no key would be current
         writes = [(pair.secret, secret), (pair.public, public)]
-        if readers_first == pair.signs:  # who reads what is signed has the public halves
+        if readers_first == pair.signs:  # readers of signatures have the public halves
             writes.reverse()
         for file, ring in writes:
             with _named(self._files, file):
@@ -204,10 +211,10 @@ class RingFiles:
 
 @contextmanager
 def exclusively(key_files: KeyFiles, pair: RingPair) -> Iterator[None]:
-    """Be the only one who rotates rings in the folder of this one, for the length of the block.
+    """Hold the lock for rotating rings in the folder of *pair* while the block runs.
 
     Raises:
-        RotationUnderWayError: somebody else does.
+        RotationUnderWayError: another process holds it.
         SettingsError: there is no such folder.
     """
     folder = key_files.path_of(pair.secret).resolve().parent
@@ -224,7 +231,7 @@ def exclusively(key_files: KeyFiles, pair: RingPair) -> Iterator[None]:
 
 @contextmanager
 def _named(key_files: KeyFiles, file: KeyFile) -> Iterator[None]:
-    """Name the file that cannot be written."""
+    """Turn an `OSError` of the block into a `SettingsError` that names the file."""
     try:
         yield
     except FileNotFoundError:
@@ -237,6 +244,8 @@ def _lock(descriptor: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise RotationUnderWayError(f"{folder}: another rotation is under way; wait for its end, or stop it") from None
+        raise RotationUnderWayError(
+            f"{folder}: another rotation is in progress; wait for its end, or stop it"
+        ) from None
     except OSError:
-        return  # a file system without locks
+        return  # this file system has no locks

@@ -1,6 +1,6 @@
-"""Signing keys: signatures are checked and made anew, then the older key goes from both files.
+"""Rotation of a signing ring: signatures are checked and made again, then the older key is deleted from both files.
 
-A verify key that stays is a door for whoever has stolen its secret half, so nothing is kept here that nothing needs.
+A verify key that stays would let a thief of its secret half sign keys, so a key that nothing needs is not kept.
 """
 
 from datetime import datetime, timedelta
@@ -15,24 +15,26 @@ from shared.store import Connection
 from shared.vault import KeyFiles
 from shared.vault.key_files import Writer
 
-_LATE: Final = timedelta(seconds=60)  # no statement of a service takes so long, so nobody signed before this
+_LATE: Final = timedelta(
+    seconds=60
+)  # longer than any statement of a service: a row stored after this was signed after the new key was active
 
 
 class SigningRotation:
-    """A signing ring's way to its next key."""
+    """A signing ring's rotation to its next key."""
 
     def __init__(self, key_files: KeyFiles, writer: Writer) -> None:
         self.ring = RingFiles(key_files, SIGNING[writer])
 
     def ready_at(self, options: RotationOptions) -> datetime:
-        """Return when nothing is sealed or signed with an older key any more."""
+        """Return when everything that was sealed or signed with an older key is stored."""
         return self.ring.newest.begins_at + timedelta(seconds=options.settle_seconds)
 
     async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
         """Sign all rows of the writer with the newest key, and delete the older ones.
 
         Raises:
-            RotationBlockedError: somebody goes on signing with an older key.
+            RotationBlockedError: a service still signs with an older key.
         """
         ring = self.ring
         work = _Signatures(ring)
@@ -42,7 +44,7 @@ class SigningRotation:
             raise RotationBlockedError(
                 f"the {ring.pair.writer} has signed {work.late} keys with an older key, although {ring.newest.id} is "
                 f"current since {ring.newest.begins_at:%H:%M:%S} UTC: its {ring.pair.secret.name} is old, or its clock "
-                "slow. They were signed anew, and the older key stays: mend that, then run this again"
+                "is slow. They were signed again, and the older key is kept: fix that, then run this command again"
             )
         older = tuple(key.id for key in (*ring.older, *ring.retired, *ring.orphans))
         if older:
@@ -58,7 +60,7 @@ class SigningRotation:
 
 
 class _Signatures:
-    """Signatures of a writer that are not by its newest key."""
+    """The renewal of a writer's signatures that are not by its newest key."""
 
     def __init__(self, ring: RingFiles) -> None:
         self.name = f"{ring.pair.name}: re-signed"
@@ -66,15 +68,15 @@ class _Signatures:
         self._writer = ring.pair.writer
         self._by = ring.newest
         self._resigner = Resigner(ring.public, writer=self._writer, to=self._by)
-        self.late = 0  # made with an older key although the newest was in use
+        self.late = 0  # signatures made with an older key although the newest was in use
 
     async def count(self, connection: Connection) -> int:
-        """Return how many there are."""
+        """Return how many of these signatures there are."""
         found = await stored_keys.signatures_by_signing_key(connection, writer=self._writer)
         return sum(number for key_id, number in found.items() if key_id != self._by.id)
 
     async def batch(self, connection: Connection, *, after: str, limit: int) -> list[StoredSignature]:
-        """Return some of them."""
+        """Return up to *limit* of these signatures, after the key id *after*."""
         return await stored_keys.signatures(
             connection, writer=self._writer, not_by=self._by.id, after=after, limit=limit
         )
@@ -87,5 +89,5 @@ class _Signatures:
         return signature
 
     async def replace(self, connection: Connection, new: list[tuple[StoredSignature, bytes]]) -> int:
-        """Replace them."""
+        """Replace these signatures; return how many were replaced."""
         return await stored_keys.replace_signatures(connection, new, by=self._by.id)

@@ -1,4 +1,4 @@
-"""From one key of a ring to the next: the steps that all rings have in common."""
+"""The steps of a rotation that all rings share: begin, wait, finish."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,26 +12,26 @@ _NOTIFY_SECONDS: Final = 15.0
 
 
 class RingRotation(Protocol):
-    """One ring's way to its next key."""
+    """The rotation of one ring to its next key."""
 
     ring: RingFiles
 
     async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
-        """Do all that can be done now, when the newest key is in use everywhere; return what was done."""
+        """Renew stored keys, retire or delete older ring keys, and return the report; call it after `ready_at`."""
 
     def ready_at(self, options: RotationOptions) -> datetime:
-        """Return when `finish` can be called."""
+        """Return when `finish` may be called."""
 
 
 async def rotate(rotations: Sequence[RingRotation], options: RotationOptions) -> list[RotationReport]:
-    """Give each ring a new key, or go on where an earlier run was cut off, and return what was done.
+    """Give each ring a new key, or continue an interrupted rotation, and return the reports.
 
     Raises:
-        RotationBlockedError: somebody must do something first.
-        StoreUnavailableError: the database does not answer; run it again.
+        RotationBlockedError: somebody must fix something first.
+        StoreUnavailableError: the database does not answer; run the rotation again.
         SettingsError: a ring's file is missing, or cannot be written.
     """
-    async with options.connect():  # nothing is begun that could not go on
+    async with options.connect():  # if the database does not answer, nothing is begun
         pass
     begun = [_begin(each, options) for each in rotations]
     await _wait(max(each.ready_at(options) for each in rotations), options)
@@ -39,21 +39,21 @@ async def rotate(rotations: Sequence[RingRotation], options: RotationOptions) ->
 
 
 def _begin(rotation: RingRotation, options: RotationOptions) -> bool:
-    """Write a new key, unless there is one; say whether there was none."""
+    """Write a new key unless a rotation is in progress; say whether one was written."""
     now, ring = options.now(), rotation.ring
     active_from = now + timedelta(seconds=options.activate_seconds)
-    was_cut_off = ring.repair(now=now, active_from=active_from)
-    if was_cut_off or ring.older or not ring.newest.is_active_at(now) or not options.begins:
+    was_interrupted = ring.repair(now=now, active_from=active_from)
+    if was_interrupted or ring.older or not ring.newest.is_active_at(now) or not options.begins:
         return False
     key = ring.begin(now=now, active_from=active_from)
-    options.notify(f"{ring.pair.name}: {key.id} is the next key, and current from {_clock(key.begins_at)} on")
+    options.notify(f"{ring.pair.name}: {key.id} is the next key, and will be current from {_clock(key.begins_at)} on")
     return True
 
 
 async def _wait(until: datetime, options: RotationOptions) -> None:
-    """Return at *until*."""
+    """Sleep until *until*, and report the remaining time."""
     while (seconds := (until - options.now()).total_seconds()) > 0:
-        options.notify(f"waiting {seconds:.0f} s more, until every process has the new key and uses it")
+        options.notify(f"waiting another {seconds:.0f} s, until every process has the new key and uses it")
         await asyncio.sleep(min(seconds, _NOTIFY_SECONDS))
 
 

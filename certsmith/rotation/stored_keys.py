@@ -1,8 +1,7 @@
-"""Wraps and signatures as the keeper reads them, and writes them anew.
+"""Reads and replaces stored wraps and signatures, with the keeper's rights.
 
-Every write compares what it replaces (version, key id, old signature) with what was read, so that nobody's newer row is
-overwritten, and takes rows in the order of their ids, so that two who do so at once do not wait for each other in a
-circle.
+Every write compares what it replaces (version, key id, old signature) with what was read, so that a newer row is never
+overwritten. It locks rows in the order of their ids, so that two rotations at once cannot deadlock.
 """
 
 from collections.abc import Sequence
@@ -50,7 +49,7 @@ FROM same WHERE key.id = same.id
 
 
 async def wraps(connection: Connection, *, not_to: str, after: str, limit: int) -> list[StoredWrap]:
-    """Return up to *limit* wraps that are not sealed to the vault key *not_to*, by key id, those *after* one."""
+    """Return up to *limit* wraps that are not sealed to the vault key *not_to*, by key id, after the key id *after*."""
     return [
         StoredWrap(
             key_id=KeyId(row["id"]),
@@ -66,7 +65,7 @@ async def wraps(connection: Connection, *, not_to: str, after: str, limit: int) 
 
 
 async def replace_wraps(connection: Connection, new: Sequence[tuple[StoredWrap, bytes]], *, to: str) -> int:
-    """Replace wraps by those that are sealed to the vault key *to*; return how many were still as they were read."""
+    """Replace wraps by those sealed to the vault key *to*, unless changed since read; return how many."""
     status = await connection.execute(
         _REPLACE_WRAPS,
         to,
@@ -87,7 +86,7 @@ async def wraps_by_vault_key(connection: Connection) -> dict[str, int]:
 async def signatures(
     connection: Connection, *, writer: str, not_by: str, after: str, limit: int
 ) -> list[StoredSignature]:
-    """Return up to *limit* signatures of *writer* that are not by the signing key *not_by*, those *after* a key id."""
+    """Return up to *limit* signatures of *writer* that are not by the key *not_by*, after the key id *after*."""
     return [
         StoredSignature(
             key_id=KeyId(row["id"]),
@@ -105,7 +104,7 @@ async def signatures(
 
 
 async def replace_signatures(connection: Connection, new: Sequence[tuple[StoredSignature, bytes]], *, by: str) -> int:
-    """Replace signatures by those that the signing key *by* has made; return how many were still as they were read."""
+    """Replace signatures by those of the signing key *by*, unless changed since read; return how many."""
     status = await connection.execute(
         _REPLACE_SIGNATURES,
         by,
@@ -124,11 +123,11 @@ async def signatures_by_signing_key(connection: Connection, *, writer: str) -> d
 
 
 async def waiting_uploads_by_intake_key(connection: Connection) -> dict[str, int]:
-    """Return how many uploads that wait for a verdict are sealed to each intake key."""
+    """Return how many pending uploads are sealed to each intake key."""
     query = "SELECT intake_key_id, count(*) AS number FROM validator.uploads WHERE state = 'received' GROUP BY 1"
     return {row["intake_key_id"]: row["number"] for row in await connection.fetch(query)}
 
 
 def _count(status: str) -> int:
-    """Return how many rows PostgreSQL says that it has updated."""
+    """Return the number of updated rows in PostgreSQL's command tag *status*."""
     return int(status.rpartition(" ")[2])

@@ -1,4 +1,4 @@
-"""How many stored keys, and waiting uploads, need each ring key."""
+"""Counts the stored keys and pending uploads that need each ring key."""
 
 from certsmith.rotation import stored_keys
 from shared.store import Connection
@@ -6,7 +6,7 @@ from shared.vault.key_files import WRITERS
 
 
 async def needs(connection: Connection) -> dict[str, int]:
-    """Return how much is sealed to, or signed with, each ring key that anything is, by its id."""
+    """Return, by ring key id, how much is sealed to or signed with that key; unused keys are left out."""
     found = await stored_keys.wraps_by_vault_key(connection)
     for writer in WRITERS:
         found |= await stored_keys.signatures_by_signing_key(connection, writer=writer)

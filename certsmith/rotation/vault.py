@@ -1,7 +1,7 @@
-"""The vault: wraps are sealed anew, then the older keys are retired, and deleted when nothing has needed them for days.
+"""Rotation of the vault ring: wraps are sealed again, older keys are retired, and deleted when unneeded for days.
 
-A retired vault key still opens. So a process that has not seen the new ring, on a machine where nobody has copied the
-files, seals nothing that cannot be opened: the next run seals it anew.
+A retired vault key still opens. So keys sealed by a process that has not got the new ring yet, on a machine to which
+the files were not copied, can be opened, and the next run seals them again.
 """
 
 from datetime import datetime, timedelta
@@ -20,17 +20,17 @@ KEPT: Final = timedelta(days=7)  # after a vault key was retired
 
 
 class VaultRotation:
-    """The vault's way to its next key."""
+    """The vault ring's rotation to its next key."""
 
     def __init__(self, key_files: KeyFiles) -> None:
         self.ring = RingFiles(key_files, VAULT)
 
     def ready_at(self, options: RotationOptions) -> datetime:
-        """Return when nothing is sealed or signed with an older key any more."""
+        """Return when everything that was sealed to an older key is stored."""
         return self.ring.newest.begins_at + timedelta(seconds=options.settle_seconds)
 
     async def finish(self, options: RotationOptions, *, begun: bool) -> RotationReport:
-        """Seal all wraps to the newest key, retire the older ones, delete what has been retired for long."""
+        """Seal all wraps to the newest key, retire the older keys, and delete those that were retired long ago."""
         ring = self.ring
         async with options.connect() as connection:
             passed = await renew_all(connection, _Wraps(ring), options.notify)
@@ -60,7 +60,7 @@ class VaultRotation:
 
 
 class _Wraps:
-    """Wraps that are not sealed to the newest key."""
+    """The renewal of wraps that are not sealed to the newest key."""
 
     def __init__(self, ring: RingFiles) -> None:
         self.name = f"{ring.pair.name}: re-wrapped"
@@ -70,11 +70,11 @@ class _Wraps:
         self._to = to.id
 
     async def count(self, connection: Connection) -> int:
-        """Return how many there are."""
+        """Return how many of these wraps there are."""
         return sum(n for key_id, n in (await stored_keys.wraps_by_vault_key(connection)).items() if key_id != self._to)
 
     async def batch(self, connection: Connection, *, after: str, limit: int) -> list[StoredWrap]:
-        """Return some of them."""
+        """Return up to *limit* of these wraps, after the key id *after*."""
         return await stored_keys.wraps(connection, not_to=self._to, after=after, limit=limit)
 
     def renew(self, stored: StoredWrap) -> bytes:
@@ -82,12 +82,12 @@ class _Wraps:
         return self._rewrapper.renew(stored)
 
     async def replace(self, connection: Connection, new: list[tuple[StoredWrap, bytes]]) -> int:
-        """Replace them."""
+        """Replace these wraps; return how many were replaced."""
         return await stored_keys.replace_wraps(connection, new, to=self._to)
 
 
 def _needed(sealed: dict[str, int], passed: RenewalResult) -> dict[str, int]:
-    """Return how many wraps need each vault key; what does not open with the key that it names does not need it."""
+    """Return how many wraps need each vault key; one that does not open with the key that it names does not need it."""
     needed = dict(sealed)
     for left in passed.left:
         needed[left.ring_key_id] = needed.get(left.ring_key_id, 0) - 1

@@ -21,7 +21,7 @@ async def test_all_rings_are_made_once_and_nothing_is_replaced(tmp_path: Path) -
     assert made.code == 0
     assert sorted(made.document["files"]) == sorted(str(path) for path in folder.iterdir())
     assert again.code == 78
-    assert "is there already, so nothing was made" in again.err
+    assert "exists already, so nothing was made" in again.err
 
 
 async def test_the_status_shows_keys_by_their_ids_only(tmp_path: Path) -> None:

@@ -130,4 +130,4 @@ async def test_a_line_without_end_does_no_harm(tmp_path: Path) -> None:
 async def test_an_unknown_service_is_a_wrong_command_line(tmp_path: Path) -> None:
     with running(tmp_path, "nobody", first=STEADY) as up:
         assert await up.ended() == 2
-        assert up.text == "error: there is no service 'nobody'; there are first\n"
+        assert up.text == "error: there is no service 'nobody'; the services are first\n"

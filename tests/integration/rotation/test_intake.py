@@ -90,7 +90,7 @@ async def test_in_an_emergency_the_old_key_goes_at_once_and_it_is_said_what_that
     answer = await stock.command("intake", "--activate-after=0", "--forget-now")
 
     assert answer.code == 0
-    assert "1 uploads wait that are sealed to the deleted key: they will be rejected" in answer.err
+    assert "1 pending uploads are sealed to a deleted key and will be rejected" in answer.err
     assert not opens(stock.files, before)
     assert opens(stock.files, seal(stock.files))
 

@@ -197,7 +197,7 @@ async def test_of_two_rotations_at_once_one_goes_on(stock: Stock) -> None:
         answer = await stock.command("vault", "--activate-after=0")
 
     assert answer.code == 1
-    assert "another rotation is under way" in answer.err
+    assert "another rotation is in progress" in answer.err
 
 
 async def test_rotations_on_two_machines_overwrite_nothing_of_each_other(stock: Stock) -> None:

@@ -119,7 +119,7 @@ def test_nothing_is_generated_if_one_ring_already_exists(folder: Path, name: str
     folder.mkdir()
     (folder / name).write_text("precious")
 
-    with pytest.raises(SettingsError, match=f"{name} is there already"):
+    with pytest.raises(SettingsError, match=f"{name} exists already"):
         generate(folder)
 
     assert [path.name for path in folder.iterdir()] == [name]
@@ -238,7 +238,7 @@ def test_the_status_names_missing_exposed_and_mismatched_files(folder: Path, tmp
     assert set(problems) == {"intake.secret.json", "vault.secret.json", "verify.json"}
     assert "no such key ring" in str(problems["intake.secret.json"])
     assert "chmod 600" in str(problems["vault.secret.json"])
-    assert "no public half that fits validator-" in str(problems["verify.json"])
+    assert "no matching public half for validator-" in str(problems["verify.json"])
 
 
 def test_a_readable_secret_in_a_closed_folder_is_not_a_problem(folder: Path) -> None:
