@@ -16,6 +16,7 @@ from certsmith.settings import OperatorSettings
 from certsmith.terminal import Terminal, facts, printable, table
 from shared.registry.views import certificates
 from shared.registry.views.model import StoredCertificate, UseView, common_name
+from shared.sentences import some_of
 from shared.settings import load
 
 _SHOWN: Final = 3  # names, and domains, in one line of the table
@@ -83,8 +84,8 @@ def _row(certificate: StoredCertificate, now: datetime) -> tuple[Text, ...]:
         Text(certificate.source),
         Text(f"{certificate.not_after:%Y-%m-%d}", _style(certificate, now)),
         Text({True: "yes", False: "no", None: "-"}[certificate.publicly_trusted]),
-        Text(_some([printable(name) for name in certificate.names])),
-        Text(_some([_of_use(use) for use in certificate.uses]) or "-"),
+        Text(some_of([printable(name) for name in certificate.names], most=_SHOWN, none="")),
+        Text(some_of([_of_use(use) for use in certificate.uses], most=_SHOWN, none="-")),
     )
 
 
@@ -121,8 +122,3 @@ def _style(certificate: StoredCertificate, now: datetime) -> str:
 
 def _of_use(use: UseView) -> str:
     return f"{use.domain} ({use.by})"
-
-
-def _some(texts: list[str]) -> str:
-    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
-    return ", ".join(texts[:_SHOWN]) + more

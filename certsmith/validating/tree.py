@@ -15,6 +15,7 @@ from rich.tree import Tree
 from certsmith.terminal import printable
 from shared.certificates import CertificateFacts
 from shared.judging import Finding, Judgement, Link
+from shared.sentences import some_of
 
 _PLACE: Final = re.compile(r"certificate \d+|root|key")  # what a finding is about; else it is the bundle as a whole
 _NAMES: Final = 8  # of a certificate are shown; it may have hundreds
@@ -100,8 +101,7 @@ def _node(link: Link, judgement: Judgement, findings: Sequence[Finding], *, at: 
 
 
 def _leaf(facts: CertificateFacts) -> Iterator[Text]:
-    more = f" and {len(facts.names) - _NAMES} more" if len(facts.names) > _NAMES else ""
-    yield Text(f"for {printable(', '.join(facts.names[:_NAMES])) or 'no host name'}{more}")
+    yield Text(f"for {printable(some_of(facts.names, most=_NAMES, none='no host name'))}")
     yield Text(f"serial number {facts.serial_number}, SHA-256 {facts.fingerprint.hex()}", "dim")
 
 

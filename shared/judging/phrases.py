@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from shared.judging.certificate.reading import UNREADABLE, value
+from shared.sentences import some_of
 
 _LONGEST: Final = 80  # leaves room on a line for the rest of the sentence
 
@@ -51,10 +52,7 @@ def publication(certificate: x509.Certificate) -> str:
 
 def listed(names: list[str], most: int = 10) -> str:
     """Return *names* joined for a sentence; of those beyond the first *most*, only the number."""
-    if not names:
-        return "none"
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(shown(name) for name in names[:most]) + rest
+    return some_of([shown(name) for name in names], most=most)
 
 
 def dated(instant: datetime) -> str:

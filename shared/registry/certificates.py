@@ -161,10 +161,13 @@ async def is_openable(connection: Connection, certificate: Certificate) -> bool:
 async def sealed_key(connection: Connection, key_id: KeyId) -> SealedKey | None:
     """Return the sealed key with this id, or None when it was erased."""
     row = await connection.fetchrow(_SELECT_KEY, key_id)
-    if row is None:
-        return None
+    return None if row is None else sealed_key_of(row, key_id=key_id)
+
+
+def sealed_key_of(row: Row, *, key_id: str) -> SealedKey:
+    """Return the sealed key in *row*, which has the columns of `registry.keys` and of its wrap."""
     return SealedKey(
-        key_id=row["id"],
+        key_id=KeyId(key_id),
         writer=row["writer"],
         format=row["format"],
         signing_key_id=row["signing_key_id"],

@@ -11,8 +11,8 @@ from shared.errors import StoreUnavailableError
 from shared.events import CertificateDeployed, Event
 from shared.messaging import outbox
 from shared.messaging.broker.names import source_of
+from shared.registry.certificates import sealed_key_of
 from shared.store import Pool, Row
-from shared.vault import SealedKey
 
 SERVICE: Final = "terminator"
 _CHAINS_KEPT: Final = 1000  # all leaves of one issuer share a chain, and issuers are few
@@ -170,7 +170,7 @@ class PostgresStore:
             issuers=self._chain(row["chain_id"], row["certificates"]),
             not_before=row["not_before"],
             not_after=row["not_after"],
-            key=_sealed_key(row),
+            key=None if row["wrap"] is None else sealed_key_of(row, key_id=row["key_id"]),  # None: erased
         )
 
     def _chain(self, chain_id: bytes, certificates: list[bytes]) -> tuple[bytes, ...]:
@@ -181,19 +181,3 @@ class PostgresStore:
                 self._chains.clear()
             chain = self._chains[chain_id] = tuple(certificates)
         return chain
-
-
-def _sealed_key(row: Row) -> SealedKey | None:
-    if row["wrap"] is None:  # erased
-        return None
-    return SealedKey(
-        key_id=row["key_id"],
-        writer=row["writer"],
-        format=row["format"],
-        signing_key_id=row["signing_key_id"],
-        public_key=row["public_key"],
-        ciphertext=row["ciphertext"],
-        signature=row["signature"],
-        vault_key_id=row["vault_key_id"],
-        wrap=row["wrap"],
-    )

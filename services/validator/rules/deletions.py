@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.validator.rules.uploads import listed
+from services.validator.rules.uploads import MAX_SHOWN
 from shared.errors import Reason
 from shared.identifiers import CertificateId
 from shared.names import Name
+from shared.sentences import some_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,5 +38,6 @@ def not_deletable(wanted: CertificateId, known: Whereabouts) -> Reason:
 
 def in_use(certificate_id: CertificateId, users: Sequence[Name]) -> Reason:
     """Return the reason that *users* serve the certificate."""
-    text = f"{certificate_id} is used by {listed(users)}; detach it there, or attach another, and ask again"
+    domains = some_of(users, most=MAX_SHOWN)
+    text = f"{certificate_id} is used by {domains}; detach it there, or attach another, and ask again"
     return Reason("certificate_in_use", text)

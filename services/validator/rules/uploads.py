@@ -12,9 +12,10 @@ from shared.certificates import covers
 from shared.events import Cause, CertificateUploaded, EventReason
 from shared.identifiers import CertificateId
 from shared.names import Name, NameRefusedError, normalize
+from shared.sentences import some_of
 
 MAX_ATTACHED: Final = 100  # domains to which one upload can be attached
-_MAX_SHOWN: Final = 20  # names in one sentence; a certificate may have thousands
+MAX_SHOWN: Final = 20  # names in one sentence; a certificate may have thousands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def uncovered(attach: Sequence[Name], names: Sequence[str]) -> EventReason | Non
     if not missing:
         return None
     message = (
-        f"the certificate is for {listed(names)}, not for {listed(missing)}; name only domains in `attach` that it "
+        f"the certificate is for {_some(names)}, not for {_some(missing)}; name only domains in `attach` that it "
         "covers (a wildcard covers one label), or upload one that covers all"
     )
     return EventReason(code="attach_not_covered", message=message, where="attach")
@@ -122,12 +123,6 @@ def deleted_since(certificate_id: CertificateId) -> EventReason:
     return EventReason(code="certificate_deleted", message=message, where="certificate_id")
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return *names* for a sentence, with their number instead of those beyond the first 20."""
-    shown = ", ".join(names[:_MAX_SHOWN])
-    return f"{shown} and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else shown or "no name"
-
-
 def _attached(texts: Sequence[str]) -> tuple[tuple[Name, ...], tuple[EventReason, ...]]:
     """Return the names in *texts*, each once, and a reason against each text that is no name."""
     if len(texts) > MAX_ATTACHED:
@@ -151,3 +146,7 @@ def _content_sha256(data: CertificateUploaded) -> bytes:
     So a field that a later release adds leaves the digest of today's uploads as it is.
     """
     return hashlib.sha256(data.model_dump_json(exclude_defaults=True).encode()).digest()
+
+
+def _some(names: Sequence[str]) -> str:
+    return some_of(names, most=MAX_SHOWN, none="no name")

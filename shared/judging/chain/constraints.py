@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from shared.judging.certificate.reading import is_self_issued, value
 from shared.judging.phrases import shown
+from shared.sentences import some_of
 
 # The work is names times subtrees; this limit means 0.1 s. Go's limit is 250,000. No real authority comes near either.
 MAX_COMPARISONS: Final = 100_000
@@ -208,8 +209,7 @@ def _host_of(uri: str) -> str:
 
 
 def _some(names: Sequence[x509.GeneralName]) -> str:
-    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""  # noqa: PLR2004 - what fits a sentence
-    return ", ".join(_shown(name) for name in names[:3]) + rest
+    return some_of([_shown(name) for name in names], most=3)
 
 
 def _shown(name: x509.GeneralName) -> str:

@@ -18,6 +18,7 @@ from shared.names import Name
 from shared.registry.domains.locking import begin, lock_name
 from shared.registry.domains.model import Attached, Domain, Effect, UnfitCertificateError
 from shared.registry.domains.rows import COLUMNS, domain_of, find_locked
+from shared.sentences import some_of
 from shared.store.connection import Connection
 
 _MAX_SHOWN: Final = 20  # names of a certificate in one sentence; there may be hundreds
@@ -133,9 +134,9 @@ async def require_fit(connection: Connection, *, tenant: str, name: Name, certif
             f"uploaded certificate can be attached to {name}, or named in its terminate_tls"
         )
     if not covers(row["names"], name):
+        names = some_of(row["names"], most=_MAX_SHOWN, none="no name")
         raise UnfitCertificateError(
-            f"the certificate {certificate_id} is for {_listed(row['names'])}, not for {name}; give one that has "
-            "this name"
+            f"the certificate {certificate_id} is for {names}, not for {name}; give one that has this name"
         )
 
 
@@ -192,8 +193,3 @@ async def _awaited(connection: Connection, *, tenant: str, name: Name) -> Attach
     if row is None:
         return NOTHING_SAID
     return Attachment(certificate_id=row["certificate_id"], requested_at=row["requested_at"])
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:_MAX_SHOWN])
-    return f"{shown} and {len(names) - _MAX_SHOWN} more" if len(names) > _MAX_SHOWN else shown or "no name"
