@@ -15,7 +15,7 @@ from services.terminator.worker.tls.records import MAX_UNREAD_BYTES, Records
 
 @dataclass(frozen=True, kw_only=True)
 class PageResources(ClientResources):
-    """What a protocol uses that answers a request itself."""
+    """The resources of a protocol that answers a request itself."""
 
     requests: Deadlines  # until the request is whole; from accept on port 80, else from the end of the handshake
 

@@ -21,7 +21,7 @@ _HTTPS_PORT: Final = 443
 
 @dataclass(frozen=True, kw_only=True)
 class Port80Resources(PageResources):
-    """What `Port80` uses. *redirect_port* is the port of HTTPS as visitors reach it."""
+    """The resources of `Port80`. *redirect_port* is the port of HTTPS as visitors reach it."""
 
     link: ControlLink
     redirect_port: int

@@ -22,7 +22,7 @@ _HTTP_ON_TLS_PORT: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class ClientHelloResources(HandshakeResources):
-    """What `ClientHelloWait` uses, and the handshake after it."""
+    """The resources of `ClientHelloWait`, and of the handshake after it."""
 
     contexts: Contexts
     link: ControlLink

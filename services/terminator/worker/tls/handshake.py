@@ -29,7 +29,7 @@ _RANDOM: Final = slice(11, 43)  # in a flight: record header (5), message header
 
 @dataclass(frozen=True, kw_only=True)
 class HandshakeResources(TunnelResources, PageResources):
-    """What `Handshake` uses, and the tunnel or the error page after it."""
+    """The resources of `Handshake`, and of the tunnel or the error page after it."""
 
     handshakes: Deadlines  # from accept until the handshake is done
     pending: PendingHandshakes

@@ -18,7 +18,7 @@ MAX_DISCARDED_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class ClientResources:
-    """What every protocol on a client's connection uses, since each may end in a lingering close.
+    """The resources of every protocol on a client's connection, since each may end in a lingering close.
 
     A protocol that needs more declares it in a subclass. They have no slots, which would forbid two base classes.
     """

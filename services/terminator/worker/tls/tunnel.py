@@ -29,7 +29,7 @@ _AT_ONCE: Final = struct.pack("ii", 1, 0)  # socket(7), struct linger: closing d
 
 @dataclass(frozen=True, kw_only=True)
 class TunnelResources(ClientResources):
-    """What `ClientSide` uses. *tunnels* are the open ones, which the worker closes when they are idle."""
+    """The resources of `ClientSide`. *tunnels* are the open ones, which the worker closes when they are idle."""
 
     tunnels: "set[ClientSide]" = field(default_factory=set)
 
