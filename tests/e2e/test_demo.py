@@ -41,9 +41,9 @@ async def test_every_name_is_served_and_nothing_is_left(server_folder: Path) -> 
         assert [path.name for path in server_folder.glob("certsmith-*/*")] == []
 
 
-async def test_with_keep_it_goes_on_and_prints_how_to_inspect_it(server_folder: Path) -> None:
+async def test_with_keep_it_goes_on_running_and_prints_commands_to_try(server_folder: Path) -> None:
     with running(server_folder, "--keep") as demo:
-        await demo.says("Ctrl-C here ends all of it")
+        await demo.says("Ctrl-C here ends everything")
         settings = demo.settings()
         urls = [settings[name] for name in ("AMQP_URL", "DATABASE_URL", "AUTOCERT_CA")]
         ports = [port for url in urls if (port := urlsplit(url).port)]
@@ -123,7 +123,7 @@ async def test_given_servers_are_used_and_left_as_they_were(
     assert living == 0
 
 
-async def test_a_given_ca_needs_names_of_ones_own(server_folder: Path) -> None:
+async def test_a_given_ca_needs_names_that_point_here(server_folder: Path) -> None:
     with running(server_folder, AUTOCERT_CA="https://ca.example.com/directory") as demo:
         assert await demo.ended() == 1
         assert "set DEMO_DOMAINS to some that point to this machine" in demo.text
