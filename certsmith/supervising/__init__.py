@@ -1,5 +1,5 @@
-"""`certsmith up`: all services as children of one process, which restarts what crashes and leaves nothing behind.
+"""`certsmith up`: runs all services as children of one process, restarts those that crash, and leaves none behind.
 
-`tether` ties a child's life to ours, `service` is one child and its log, `supervisor` keeps all of them, `loglines`
-makes what they write readable.
+`running` is the command as a whole, `supervisor` keeps the services running, `service` is one child process and its
+output, `tether` stops a child when its parent dies, and `loglines` makes log lines readable.
 """

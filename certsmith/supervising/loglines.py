@@ -1,4 +1,4 @@
-"""What services write, made readable: their JSON lines become one coloured line each; anything else stays as it is."""
+"""Makes services' output readable: each line of JSON becomes a coloured line; any other line stays as it is."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _TIME: Final = slice(11, 19)  # of 2026-01-31T12:00:00.000000Z
 
 
 def readable(line: str) -> Text:
-    """Return *line* of a service's log as a person reads it."""
+    """Return *line* of a service's log for people."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -44,7 +44,7 @@ def _shown(value: object) -> str:
 
 
 def _traceback(exception: object) -> Iterator[str]:
-    """Give the lines of a traceback as structlog writes it: the frames of each exception, the outermost last."""
+    """Yield the lines of a traceback as structlog writes it: the frames of each exception, the outermost last."""
     if isinstance(exception, str):
         yield from exception.splitlines()
     for each in reversed(exception) if isinstance(exception, list) else ():

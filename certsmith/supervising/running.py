@@ -1,4 +1,4 @@
-"""`certsmith up` as a whole: which services there are, signals, and how what happens is shown."""
+"""`certsmith up` as a whole: finds the services, handles signals, and shows output and events."""
 
 import asyncio
 import importlib.util
@@ -20,24 +20,24 @@ from certsmith.supervising.supervisor import Supervisor
 from certsmith.terminal import Terminal
 
 _COLOURS: Final = ("cyan", "magenta", "green", "blue")
-_STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the last: the terminal was closed
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # SIGHUP: the terminal was closed
 
 
 def known_services() -> tuple[str, ...]:
-    """Return the names of all services that this installation has: the packages of `services` that can be run."""
+    """Return the names of all installed services: the packages in `services` that have a `__main__`."""
     found = importlib.util.find_spec("services")
     folders = [Path(folder) for folder in found.submodule_search_locations or ()] if found is not None else []
     return tuple(sorted(main.parent.name for folder in folders for main in folder.glob("*/__main__.py")))
 
 
 def service_called(name: str) -> Service:
-    """Return the service *name* as it is run here."""
-    environment = {**os.environ, "LOG_FORMAT": "json"}  # made readable by us
+    """Return how the service *name* is run here."""
+    environment = {**os.environ, "LOG_FORMAT": "json"}  # `loglines` makes it readable
     return Service(name=name, argv=(sys.executable, "-m", f"services.{name}"), env=environment)
 
 
 def run_services(services: Sequence[Service], terminal: Terminal, *, grace_seconds: float) -> ExitCode:
-    """Run *services* until a signal comes; return how it went."""
+    """Run *services* until a signal arrives; return the exit code."""
     return asyncio.run(_run(services, terminal, grace_seconds=grace_seconds))
 
 
@@ -59,7 +59,7 @@ async def _run(services: Sequence[Service], terminal: Terminal, *, grace_seconds
 
 
 class TerminalObserver:
-    """Shows what services write and what becomes of them; when nobody reads it any more, *stop* is set."""
+    """Shows the output, starts and exits of services on a terminal; sets *stop* when standard output is closed."""
 
     def __init__(self, terminal: Terminal, names: Sequence[str], stop: asyncio.Event) -> None:
         self._terminal: Final = terminal
@@ -69,26 +69,26 @@ class TerminalObserver:
         self._is_read = True
 
     def wrote(self, service: str, line: str) -> None:
-        """Show *line* of *service*; programs get an object a line, whatever was written."""
+        """Show *line* of *service*; with `--json` always as one JSON object."""
         if self._terminal.as_json:
             self._show_line(line if _is_object(line) else json.dumps({"service": service, "line": line}))
         else:
             self._show(service, readable(line))
 
     def started(self, service: str, pid: int) -> None:
-        """Show that *service* runs."""
+        """Show that *service* has started."""
         self._tell("service_started", f"{service} runs as process {pid}", name=service, pid=pid)
 
     def ended(self, service: str, code: int, *, retries_in: float | None) -> None:
-        """Show that *service* ended."""
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        then = f", starts again in {retries_in:.1f} s" if retries_in is not None else ""
-        hint = "; see its settings above" if code == ExitCode.SETTINGS and retries_in is None else ""
+        """Show that *service* has exited, and when it restarts."""
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+        then = f", restarts in {retries_in:.1f} s" if retries_in is not None else ""
+        hint = "; its log above names the wrong setting" if code == ExitCode.SETTINGS and retries_in is None else ""
         self._tell("service_ended", f"{service} {how}{then}{hint}", name=service, code=code, retries_in=retries_in)
 
     def stopping(self, number: signal.Signals) -> None:
-        """Show that all are being stopped."""
-        self._tell("stopping", f"{number.name}: stopping all services; once more to stop them at once")
+        """Show that all services are being stopped."""
+        self._tell("stopping", f"{number.name}: stopping all services; send it again to stop them at once")
 
     def _tell(self, event: str, sentence: str, **facts: object) -> None:
         if self._terminal.as_json:
@@ -110,7 +110,7 @@ class TerminalObserver:
             return
         try:
             self._terminal.out.print(line, soft_wrap=True)
-        except BrokenPipeError:  # services go on writing until they have stopped
+        except BrokenPipeError:  # services write until they have stopped
             self._is_read = False
             self._stop.set()
 

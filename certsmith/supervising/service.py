@@ -1,4 +1,4 @@
-"""One service as a child process, and what it writes."""
+"""One service as a child process, and its output."""
 
 import asyncio
 import os
@@ -13,30 +13,30 @@ from typing import Final, Self
 TETHER: Final = Path(__file__).with_name("tether.py")
 
 _CHUNK: Final = 65_536
-_MAX_LINE: Final = 262_144  # bytes; a longer one is cut into several
+_MAX_LINE: Final = 262_144  # bytes; a longer line is split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What to run."""
+    """The command of a service and its environment."""
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] | None = None
-    """The whole environment; None: ours."""
+    """The whole environment; None: that of this process."""
 
 
 class Child:
-    """One run of a service, in a session of its own: a terminal's Ctrl-C reaches us, and we tell it."""
+    """One run of a service, in a session of its own: Ctrl-C reaches only this process, which then stops the child."""
 
     def __init__(self, process: asyncio.subprocess.Process, on_line: Callable[[str], None]) -> None:
         self.pid: Final = process.pid
         self._process: Final = process
-        self._reading: Final = asyncio.create_task(_hand_on(process, on_line))
+        self._reading: Final = asyncio.create_task(_pass_on(process, on_line))
 
     @classmethod
     async def start(cls, service: Service, on_line: Callable[[str], None]) -> Self:
-        """Start *service*; *on_line* gets each line that it writes, to standard output or standard error."""
+        """Start *service*; *on_line* gets each line of its standard output and standard error."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
@@ -53,28 +53,28 @@ class Child:
         return cls(process, on_line)
 
     async def wait(self) -> int:
-        """Return the exit code, negative for a signal, once the process has ended and its lines are handed on."""
+        """Return the exit code, negative for a signal, once the process has exited and its lines are passed on."""
         code = await self._process.wait()
-        # A grandchild may still hold the pipe; its lines are not waited for.
+        # A grandchild may still hold the pipe open; do not wait for its lines.
         await asyncio.wait({self._reading}, timeout=1)
         self._reading.cancel()
         return code
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal, if the process has not ended."""
+        """Send a signal, unless the process has exited."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
 
-async def _hand_on(process: asyncio.subprocess.Process, on_line: Callable[[str], None]) -> None:
+async def _pass_on(process: asyncio.subprocess.Process, on_line: Callable[[str], None]) -> None:
     assert process.stdout is not None
     async for line in lines_of(process.stdout):
         on_line(line)
 
 
 async def lines_of(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Give what comes from *stream* line by line, without line breaks."""
+    """Yield *stream* line by line, without line breaks."""
     rest = b""
     while chunk := await stream.read(_CHUNK):
         *lines, rest = (rest + chunk).split(b"\n")

@@ -1,5 +1,5 @@
-"""`certsmith validate`: a bundle and a key judged here, by the rules of the validator, without any server.
+"""`certsmith validate`: judges a bundle and a key on this machine, by the validator's rules, without any server.
 
-`request` says what can be asked and reads it from what people and programs write, `files` takes it from the command
-line, `batch` from lines of JSON. `document` tells programs of a judgement, `tree` people.
+`request` is one validation request, parsed from what people and programs write; `files` reads it from the command line,
+`batch` from lines of JSON. `document` shows a judgement to programs, `tree` to people.
 """

@@ -1,6 +1,6 @@
 """`certsmith validate --batch`: one JSON request a line, each answered by one line before the next is read.
 
-Whatever a line holds, it is answered, and the batch goes on. Nothing of a key is in an answer.
+Every line is answered, also an invalid one, and the batch continues. No answer contains any part of a key.
 """
 
 import base64
@@ -15,16 +15,16 @@ from certsmith.validating.document import Document, RequestId, document_of, refu
 from certsmith.validating.request import MAX_BYTES, RequestError, ValidationRequest, identity_of, instant_of, roots_of
 
 _TYPES: Final = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-# Of a line that is too long to be read; so its id is known if it comes first.
+# Finds the id of a line that is too long to be parsed, if the id comes first.
 _LEADING_ID: Final = re.compile(rb'\s*\{\s*"id"\s*:\s*("(?:[^"\\]|\\.){0,1000}"|-?\d{1,18})\s*[,}]')
 
 
 def answer_all(requests: BinaryIO, answers: TextIO) -> None:
-    """Answer each line of *requests*, in order and at once, until there are no more; blank ones are passed over."""
+    """Answer each line of *requests* in order, before reading the next; skip blank lines."""
     while line := requests.readline(MAX_BYTES + 1):
         if len(line) > MAX_BYTES:
             answer = _too_large(line)
-            _pass_over(line, requests)
+            _skip_rest(line, requests)
         elif line.strip():
             answer = answer_to(line)
         else:
@@ -46,15 +46,15 @@ def answer_to(line: bytes) -> Document:
 
 def _too_large(line: bytes) -> Document:
     match = _LEADING_ID.match(line)
-    message = f"the line is longer than {MAX_BYTES} bytes; no bundle and key that can be accepted need so much"
+    message = f"the line is longer than {MAX_BYTES} bytes; a valid bundle and key are much shorter"
     error = RequestError("request_too_large", message, where="request")
     try:
         return refusal(error, request_id=json.loads(match[1]) if match else None)
-    except ValueError:  # an escape that JSON does not have
+    except ValueError:  # the id contains an escape that is not JSON
         return refusal(error)
 
 
-def _pass_over(line: bytes, requests: BinaryIO) -> None:
+def _skip_rest(line: bytes, requests: BinaryIO) -> None:
     """Read the rest of a *line* that is too long."""
     while line and not line.endswith(b"\n"):
         line = requests.readline(MAX_BYTES)
@@ -63,8 +63,8 @@ def _pass_over(line: bytes, requests: BinaryIO) -> None:
 def _fields(line: bytes) -> Mapping[str, object]:
     try:
         fields = json.loads(line)
-    except (ValueError, RecursionError):  # its text would show what is in the line
-        raise RequestError("request_invalid", "the line is no JSON", where="request") from None
+    except (ValueError, RecursionError):  # without the cause: its message would show part of the line
+        raise RequestError("request_invalid", "the line is not JSON", where="request") from None
     if not isinstance(fields, dict):
         raise RequestError("request_invalid", f"an object was expected, not {_type(fields)}", where="request")
     return fields
@@ -89,7 +89,7 @@ def _request(fields: Mapping[str, object]) -> ValidationRequest:
 
 
 def _content(fields: Mapping[str, object], name: str) -> bytes:
-    """Return the file's bytes, which are given as text (`_pem`) or in base64 (`_b64`)."""
+    """Return the file's bytes, given as text (`_pem`) or in base64 (`_b64`)."""
     text, packed = _text(fields, f"{name}_pem"), _text(fields, f"{name}_b64")
     if (text is None) == (packed is None):
         message = f"exactly one of {name}_pem and {name}_b64 was expected"
@@ -100,7 +100,7 @@ def _content(fields: Mapping[str, object], name: str) -> bytes:
     try:
         return base64.b64decode("".join(packed.split()), validate=True)
     except (binascii.Error, ValueError):
-        message = f"{name}_b64 is no base64 (RFC 4648 section 4); the bytes of the whole file were expected"
+        message = f"{name}_b64 is not base64 (RFC 4648 section 4); encode the whole file"
         raise RequestError("base64_invalid", message, where=name) from None
 
 
@@ -112,7 +112,7 @@ def _text(fields: Mapping[str, object], name: str) -> str | None:
 
 
 def _encoded(text: str) -> bytes:
-    """Return *text* in UTF-8; half a surrogate pair, which JSON can have, becomes what no reader takes for text."""
+    """Return *text* in UTF-8; a lone surrogate, which JSON allows, becomes bytes that are not valid UTF-8."""
     return text.encode(errors="surrogatepass")
 
 

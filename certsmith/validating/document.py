@@ -1,4 +1,4 @@
-"""A judgement for programs: one JSON document, the same from files and in a batch."""
+"""A judgement as JSON, the same for files and in a batch."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -15,7 +15,7 @@ REJECT: Final = "reject"
 
 
 def document_of(judgement: Judgement, *, request_id: RequestId = None) -> Document:
-    """Return the JSON that tells of *judgement*; nothing of the key is in it."""
+    """Return *judgement* as JSON, without any part of the key."""
     return {
         "id": request_id,
         "verdict": ACCEPT if judgement.is_accepted else REJECT,
@@ -29,7 +29,7 @@ def document_of(judgement: Judgement, *, request_id: RequestId = None) -> Docume
 
 
 def refusal(error: RequestError, *, request_id: RequestId = None) -> Document:
-    """Return the JSON that tells of a request that could not be judged: it has the same shape."""
+    """Return *error*, for which a request could not be judged, as JSON of the same shape as a judgement."""
     reason = {"code": error.code, "message": str(error), "where": error.where}
     unknown = document_of(Judgement(reasons=(), warnings=()), request_id=request_id)
     return unknown | {"verdict": REJECT, "reasons": [reason]}

@@ -1,4 +1,4 @@
-"""`certsmith validate --bundle FILE --key FILE`: the question as it stands on the command line."""
+"""`certsmith validate --bundle FILE --key FILE`: judges files named on the command line."""
 
 import sys
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def validate_files(options: FileOptions, terminal: Terminal) -> ExitCode:
     """Show the judgement of the files; the exit code says whether they are accepted.
 
     Raises:
-        CommandError: a file cannot be read, or an option says nothing sensible.
+        CommandError: a file cannot be read, or an option's value is invalid.
     """
     request = _request(options)
     judgement = request.judged()
@@ -41,7 +41,7 @@ def validate_files(options: FileOptions, terminal: Terminal) -> ExitCode:
 
 def _request(options: FileOptions) -> ValidationRequest:
     if [options.bundle, options.key, options.trust].count(STDIN) > 1:
-        raise _usage("standard input can be one file only; name the others")
+        raise _usage("standard input can be one file only; give the others by name")
     try:
         return ValidationRequest(
             at=datetime.now(UTC) if options.at is None else instant_of(options.at, where="--at"),
@@ -55,7 +55,7 @@ def _request(options: FileOptions) -> ValidationRequest:
 
 
 def _content(file: str, option: str) -> bytes:
-    """Return what is in *file*, or as much of it as shows that it is too much."""
+    """Return the content of *file*, at most `MAX_BYTES` of it: the rules reject so much as too large."""
     try:
         if file == STDIN:
             return sys.stdin.buffer.read(MAX_BYTES)

@@ -1,7 +1,7 @@
-"""What is asked of `certsmith validate`, checked before anything is judged.
+"""A request to `certsmith validate`, checked before anything is judged.
 
-What is wrong with the question itself has codes of its own, beside those of the rules: `request_invalid`,
-`request_too_large`, `base64_invalid`, `domain_invalid`, `trust_invalid`, `at_invalid`.
+An invalid request has codes of its own, in addition to those of the rules: `request_invalid`, `request_too_large`,
+`base64_invalid`, `domain_invalid`, `trust_invalid`, `at_invalid`.
 """
 
 import ipaddress
@@ -19,14 +19,16 @@ from shared.judging import Judgement, judge
 from shared.judging.chain.bundle import read_trust
 from shared.names import MAX_NAME_LENGTH, Name, NameRefusedError, normalize
 
-MAX_BYTES: Final = 16 * 1024 * 1024  # of a file or a line: far above what a rule allows, far below what harms a machine
-# Names that are not hosted here can stand in a certificate all the same: `localhost`, `intranet`, `a_b.example.com`,
-# and A-labels that IDNA 2008 does not know.
+MAX_BYTES: Final = (
+    16 * 1024 * 1024
+)  # of a file or a line: far above what the rules allow, far below what a machine can hold
+# Certificates can also contain names that cannot be hosted here: `localhost`, `intranet`, `a_b.example.com`, and
+# A-labels that are not valid in IDNA 2008.
 _NAME: Final = re.compile(r"(\*\.)?[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 
 
 class RequestError(Exception):
-    """The question cannot be judged; *code* says why to programs, *where* names the field or option at fault."""
+    """The request is invalid; *code* says why to programs, *where* names the field or option at fault."""
 
     def __init__(self, code: str, message: str, *, where: str) -> None:
         super().__init__(message)
@@ -36,7 +38,7 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationRequest:
-    """A bundle and a key, and by what they are to be judged."""
+    """A bundle and a key, and what to judge them for."""
 
     bundle: bytes = field(repr=False)
     key: bytes = field(repr=False)
@@ -45,7 +47,7 @@ class ValidationRequest:
     trust: tuple[x509.Certificate, ...] | None = None
 
     def judged(self) -> Judgement:
-        """Return the judgement."""
+        """Return the judgement of the bundle and the key."""
         return judge(self.bundle, self.key, at=self.at, domain=self.domain, trust=self.trust)
 
 
@@ -53,24 +55,24 @@ def instant_of(text: str, *, where: str) -> datetime:
     """Return the instant *text* (ISO 8601: a date, or a date and a time), in UTC unless it names another zone.
 
     Raises:
-        RequestError: it is none.
+        RequestError: *text* is not an instant.
     """
     _require_one_line(text, "at_invalid", where=where)
     try:
         instant = datetime.fromisoformat(text.strip())
         return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        message = f"{shown(text)} is no time in ISO 8601, such as 2026-11-20 or 2026-11-20T12:00:00Z"
+        message = f"{shown(text)} is not a time in ISO 8601, such as 2026-11-20 or 2026-11-20T12:00:00Z"
         raise RequestError("at_invalid", message, where=where) from None
 
 
 def identity_of(text: str, *, where: str) -> Name:
-    """Return *text* as what a certificate is to be for: a name in the form that is stored, or an IP address.
+    """Return *text* as the identity that a certificate must cover: a normalized name, or an IP address.
 
-    Names that cannot be hosted are taken too: whether a certificate is for `localhost` is a fair question.
+    Names that cannot be hosted here, such as `localhost`, are accepted too: a certificate may cover them.
 
     Raises:
-        RequestError: it is neither.
+        RequestError: *text* is neither.
     """
     _require_one_line(text, "domain_invalid", where=where)
     try:
@@ -85,13 +87,13 @@ def identity_of(text: str, *, where: str) -> Name:
 
 
 def roots_of(pem: bytes, *, where: str) -> tuple[x509.Certificate, ...]:
-    """Return the certificates of *pem*, at least one; only certificates may be in it.
+    """Return the certificates in *pem*, which must contain at least one, and nothing else.
 
     Raises:
-        RequestError: it has none, or something else.
+        RequestError: *pem* contains no certificate, or something else.
     """
     try:
-        with warnings.catch_warnings():  # of serial numbers of old roots, of which nobody here can make others
+        with warnings.catch_warnings():  # about serial numbers of old roots, which the user cannot change
             warnings.simplefilter("ignore", CryptographyDeprecationWarning)
             return read_trust(pem)
     except PermanentError as error:
@@ -99,12 +101,12 @@ def roots_of(pem: bytes, *, where: str) -> tuple[x509.Certificate, ...]:
 
 
 def shown(text: str) -> str:
-    """Return *text* as it may be shown in an error: one short line."""
+    """Return *text* for an error message: escaped, in one short line."""
     return ascii(text if len(text) <= 80 else text[:77] + "...")  # noqa: PLR2004 - what fits a line
 
 
 def _require_one_line(text: str, code: str, *, where: str) -> None:
-    """Refuse what may be a file's content, put into the wrong field; nothing of it is shown, for it may be a key."""
+    """Refuse *text* that looks like the content of a file; the message does not show it, since it may be a key."""
     if "-----" in text or "\n" in text.strip():
         raise RequestError(code, "this looks like the content of a file; a single line was expected", where=where)
 

@@ -1,6 +1,6 @@
-"""A judgement for people: who signed whom, from the root down to the leaf, and under each what is wrong with it.
+"""A judgement for people: the chain from the root down to the leaf, with the findings under each certificate.
 
-Certificates keep the numbers that they have in the bundle, so that a wrong order shows.
+Certificates are numbered as in the bundle, so that a wrong order is visible.
 """
 
 import re
@@ -17,17 +17,19 @@ from shared.certificates import CertificateFacts
 from shared.judging import Finding, Judgement, Link
 from shared.sentences import some_of
 
-_PLACE: Final = re.compile(r"certificate \d+|root|key")  # what a finding is about; else it is the bundle as a whole
-_NAMES: Final = 8  # of a certificate are shown; it may have hundreds
+_PLACE: Final = re.compile(
+    r"certificate \d+|root|key"
+)  # the object of a finding; any other finding is about the bundle as a whole
+_NAMES: Final = 8  # names of a certificate to show; it may have hundreds
 
 _Places = dict[str, list[Finding]]
 
 
 def lines_of(judgement: Judgement, *, at: datetime) -> Iterator[RenderableType]:
-    """Give what people read of *judgement*, which is for the instant *at*; the verdict comes last."""
+    """Yield the lines that show *judgement*, made for the instant *at*; the verdict comes last."""
     places = _places(judgement)
     yield from _trees(judgement, places, at=at)
-    for place, findings in places.items():  # that the trees have not taken
+    for place, findings in places.items():  # the findings that are in no tree
         yield Text("\n").join([Text(place, "bold"), *(Text("  ") + _finding(each) for each in findings)])
     yield ""
     if judgement.links:
@@ -36,7 +38,7 @@ def lines_of(judgement: Judgement, *, at: datetime) -> Iterator[RenderableType]:
 
 
 def _places(judgement: Judgement) -> _Places:
-    """Return all findings by what they are about."""
+    """Return all findings, grouped by their object."""
     places: _Places = {}
     for finding in (*judgement.reasons, *judgement.warnings):
         match = _PLACE.match(finding.where)
@@ -45,9 +47,9 @@ def _places(judgement: Judgement) -> _Places:
 
 
 def _trees(judgement: Judgement, places: _Places, *, at: datetime) -> Iterator[Tree]:
-    """Give a tree for each certificate whose issuer is not in the bundle: one, if all is well.
+    """Yield a tree for each certificate whose issuer is not in the bundle: a valid bundle has one.
 
-    What is found about those that are shown is taken out of *places*.
+    The findings that the trees show are removed from *places*.
     """
     links = judgement.links
     nodes = [_node(link, judgement, places.pop(f"certificate {link.number}", ()), at=at) for link in links]
@@ -64,7 +66,7 @@ def _trees(judgement: Judgement, places: _Places, *, at: datetime) -> Iterator[T
 
 
 def _parents(links: Sequence[Link]) -> list[int | None]:
-    """Return for each of *links* the index of its issuer, by name: the next one if it fits, else any other."""
+    """Return for each of *links* the index of its issuer, found by name: the next link if possible, else any other."""
     parents: list[int | None] = [None] * len(links)
     for child, link in enumerate(links):
         later_first = [*range(child + 1, len(links)), *range(child)]
@@ -75,7 +77,7 @@ def _parents(links: Sequence[Link]) -> list[int | None]:
 
 
 def _line_of(index: int | None, parents: Sequence[int | None]) -> Iterator[int]:
-    """Give *index* and all above it."""
+    """Yield *index* and the indices of all issuers above it."""
     while index is not None:
         yield index
         index = parents[index]
@@ -89,7 +91,7 @@ def _absent_issuer(link: Link, judgement: Judgement, places: _Places) -> Tree:
 
 
 def _node(link: Link, judgement: Judgement, findings: Sequence[Finding], *, at: datetime) -> Tree:
-    """Return *link* in three lines at most, and what was found about it."""
+    """Return the tree node of *link*: up to four lines about it, then its findings."""
     root = ("  root", "dim") if link.is_self_signed else ""
     lines = [
         Text.assemble((f"certificate {link.number}", "bold"), f"  {printable(link.subject)}", root),
@@ -124,7 +126,7 @@ def _finding(finding: Finding) -> Text:
 
 
 def _trust(judgement: Judgement) -> Text:
-    leads = "leads to no root that is known here"
+    leads = "leads to no known root"
     if judgement.trust_anchor is not None:
         leads = f"leads to {printable(judgement.trust_anchor)}"
     return Text(f"publicly trusted: {'yes' if judgement.publicly_trusted else 'no'}, {leads}")

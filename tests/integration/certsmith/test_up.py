@@ -44,7 +44,7 @@ async def test_a_signal_lets_every_service_finish(tmp_path: Path, number: signal
 
 async def test_a_service_that_crashes_is_started_again(tmp_path: Path) -> None:
     with running(tmp_path, weak=CRASHING_ONCE + STEADY, strong=STEADY) as up:
-        await up.says("weak ended with exit code 3, starts again in ")
+        await up.says("weak exited with code 3, restarts in ")
         await up.says("weak   | serving")
 
         assert lines_of(up.text, "strong") == ["serving"]
@@ -57,7 +57,7 @@ async def test_a_service_that_is_killed_is_started_again(tmp_path: Path) -> None
 
         os.kill(pid, signal.SIGKILL)
 
-        await up.says("first was ended by SIGKILL, starts again in ")
+        await up.says("first was killed by SIGKILL, restarts in ")
         await processes.until(lambda: lines_of(up.text, "first") == ["serving", "serving"], "the second start")
 
 

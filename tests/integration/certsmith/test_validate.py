@@ -127,7 +127,7 @@ async def test_a_file_can_come_from_standard_input(files: Path) -> None:
         (("--bundle", "no.pem", "--key", "no.key"), "usage", "--bundle: no.pem cannot be read: No such file"),
         (("--bundle", "/", "--key", "-"), "usage", "--bundle: / cannot be read: Is a directory"),
         (("--bundle", "-", "--key", "-"), "usage", "standard input can be one file only"),
-        (("--bundle", "-", "--key", "/dev/null", "--at", "soon"), "at_invalid", "--at: 'soon' is no time"),
+        (("--bundle", "-", "--key", "/dev/null", "--at", "soon"), "at_invalid", "--at: 'soon' is not a time"),
         (("--bundle", "-", "--key", "/dev/null", "--domain", "a b"), "domain_invalid", "--domain: 'a b'"),
         (("--bundle", "-", "--key", "/dev/null", "--trust", "/dev/null"), "trust_invalid", "--trust: "),
         (("--bundle", "-"), "usage", "give --bundle and --key, or --batch"),

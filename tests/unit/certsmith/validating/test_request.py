@@ -29,7 +29,7 @@ def test_a_time_is_in_utc_unless_it_says_otherwise(text: str, instant: datetime)
 
 @pytest.mark.parametrize("text", ["", "today", "2026-02-30", "1763640000", "0001-01-01T00:00+23:00"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(RequestError, match="is no time in ISO 8601") as caught:
+    with pytest.raises(RequestError, match="is not a time in ISO 8601") as caught:
         instant_of(text, where="at")
 
     assert (caught.value.code, caught.value.where) == ("at_invalid", "at")

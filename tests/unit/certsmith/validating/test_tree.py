@@ -104,7 +104,7 @@ def test_what_is_wrong_stands_under_the_certificate_that_it_is_about(capsys: pyt
         "key",
         "  error[something_wrong]: it is torn",
         "",
-        "publicly trusted: no, leads to no root that is known here",
+        "publicly trusted: no, leads to no known root",
         "refused: 2 errors, 1 warning",
     ]
 
