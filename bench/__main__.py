@@ -1,6 +1,7 @@
 """`python -m bench [NAME ...]`: runs benchmarks on private servers, writes `bench/results.json` and prints a table.
 
-Without names all of them run. The figures of those that did not run stay in the file.
+Without names all of them run. The results of those that did not run stay in the file. With `--other-tree` the file is
+`bench/comparison.json`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from dev.platform.platform import Platform
 from dev.platform.servers import open_servers
 
 RESULTS: Final = Path(__file__).with_name("results.json")
+COMPARISON: Final = RESULTS.with_name("comparison.json")
 BENCHMARKS: Final[dict[str, Callable[[Platform, Path | None], Awaitable[list[Result]]]]] = {
     "messages": messages.measure,
     "issuance": issuance.measure,
@@ -33,7 +35,7 @@ async def main(names: Sequence[str], other_tree: Path | None) -> None:
                 print(name)
                 async with Platform.on(servers, name) as platform:
                     found += await BENCHMARKS[name](platform, other_tree)
-    results.write(found, RESULTS)
+    results.write(found, RESULTS if other_tree is None else COMPARISON)
     results.show(found)
 
 
