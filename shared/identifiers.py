@@ -1,6 +1,6 @@
-"""Identifiers: a prefix that says of what, and 24 random letters and digits (124 bits).
+"""Identifiers: a prefix for the kind of object, and 24 random letters and digits (124 bits).
 
-Lower case only, because a domain's identifier is also a DNS label: `rd_x` is asked for as `rd-x.<platform zone>`.
+They are lower case, because a domain's identifier is also a DNS label: `rd_x` is looked up as `rd-x.<platform zone>`.
 """
 
 import secrets

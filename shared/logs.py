@@ -1,8 +1,8 @@
-"""Logs: one JSON object a line, or coloured lines for people at a terminal.
+"""Writes logs: one JSON object a line, or coloured lines for people at a terminal.
 
-The name of a log event is a constant in snake case, the facts are keywords. While an event of the bus is handled, its
-id, type and correlation id are on every line. Values that could be secrets never get here: secrets have types whose
-`repr` hides them, and tracebacks are without the values of variables.
+The name of a log event is a constant in snake case, the facts are keywords. While a message is handled, its event's
+id, type and correlation id are on every line. Secrets never get here: they have types whose `repr` hides them, and
+tracebacks contain no values of variables.
 """
 
 import logging
@@ -17,12 +17,12 @@ from shared.events import Incoming
 from shared.settings import LogSettings
 
 _LEVELS = logging.getLevelNamesMapping()
-# Never with local variables, as is the default: keys and passwords are among them.
+# Without local variables, which are included by default: keys and passwords are among them.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure(settings: LogSettings, *, service: str) -> None:
-    """Send all logs, other libraries' too, to standard error in the form that *settings* name."""
+    """Send all logs, also those of libraries, to standard error in the format that *settings* name."""
     level = _LEVELS[settings.level.upper()]
     shared_processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -66,7 +66,7 @@ def _route_standard_library(
 
 @contextmanager
 def handling(event: Incoming) -> Iterator[None]:
-    """Put *event*'s id, type and correlation id on every log line written inside the block."""
+    """Add the id, type and correlation id of *event* to every log line of the block."""
     with structlog.contextvars.bound_contextvars(
         event_id=event.id, event_type=event.type, correlation_id=event.cause.correlation_id
     ):

@@ -1,9 +1,9 @@
-"""Settings: from the environment, from files that the environment names, and from `certsmith.yaml`.
+"""Reads settings from the environment, from files that the environment names, and from `certsmith.yaml`.
 
 The field `grace_seconds` of a class with the prefix `PROVISIONER_` is read from `PROVISIONER_GRACE_SECONDS`; or from
 the file that `PROVISIONER_GRACE_SECONDS_FILE` names, as container secrets need; or from the key
-`provisioner_grace_seconds` of `certsmith.yaml` (elsewhere: `CERTSMITH_CONFIG`). The first that has it wins.
-Units are in the names.
+`provisioner_grace_seconds` of `certsmith.yaml` (or the file that `CERTSMITH_CONFIG` names). The first source that has
+it wins. Units are in the names.
 """
 
 import os
@@ -26,11 +26,11 @@ DEFAULT_DATABASE_URL = "postgresql://localhost/certsmith"
 
 
 class _NamedSource(PydanticBaseSettingsSource):
-    """A source that looks a field up under each of the names that it has in the environment."""
+    """A source that looks a field up under each of its names in the environment."""
 
     @abstractmethod
     def look_up(self, name: str) -> object:
-        """Return what this source has under the environment's *name*, None for nothing."""
+        """Return this source's value for the environment variable *name*, None if it has none."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return the value of *field*, its key, and whether it must be decoded."""
@@ -41,7 +41,7 @@ class _NamedSource(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return all fields that this source has."""
+        """Return the values of all fields that this source has."""
         found = {}
         for field_name, field in self.settings_cls.model_fields.items():
             value, key, is_complex = self.get_field_value(field, field_name)
@@ -74,7 +74,7 @@ class _YamlSource(_NamedSource):
         except (OSError, yaml.YAMLError) as error:
             raise SettingsError(f"{path} cannot be read: {error}") from error
         if not isinstance(document, dict | None):
-            raise SettingsError(f"{path} must be a mapping of settings, as `amqp_url: amqp://…`")
+            raise SettingsError(f"{path} must be a mapping of settings, such as `amqp_url: amqp://…`")
         self._document: dict[str, object] = document or {}
 
     def look_up(self, name: str) -> object:
@@ -82,7 +82,7 @@ class _YamlSource(_NamedSource):
 
 
 def environment_names(cls: type[BaseSettings], field_name: str, field: FieldInfo) -> list[str]:
-    """Return the names under which the environment may hold *field_name* of *cls*, the first that wins first."""
+    """Return the environment variables that can set *field_name* of *cls*; the first one that is set wins."""
     alias = field.validation_alias
     if isinstance(alias, AliasChoices):
         return [str(choice) for choice in alias.choices]
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library's signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources, the one that wins first."""
+        """Return the sources; the first one that has a value wins."""
         return init_settings, env_settings, _FileSource(settings_cls), _YamlSource(settings_cls)
 
 
@@ -113,7 +113,7 @@ def load(cls: type[S]) -> S:
     """Return the settings of *cls*.
 
     Raises:
-        SettingsError: one line for each setting that is missing or wrong, naming it as the environment does.
+        SettingsError: settings are missing or wrong; one line for each, with the environment variable's name.
     """
     try:
         return cls()
@@ -136,14 +136,14 @@ class LogSettings(Settings):
 
 
 class KeySettings(Settings):
-    """Where the key rings are."""
+    """The folder of the key rings."""
 
     model_config = SettingsConfigDict(env_prefix="CERTSMITH_")
     keys_dir: Path = Field(Path("keys"), description="the folder of the key ring files")
 
 
 class ConnectionSettings(Settings):
-    """How to reach RabbitMQ and PostgreSQL, with no service of one's own: the command line, migrations."""
+    """The addresses of RabbitMQ and PostgreSQL, for programs that are no service: the command line and migrations."""
 
     amqp_url: SecretStr = Field(SecretStr(DEFAULT_AMQP_URL), validation_alias="AMQP_URL")
     amqp_management_url: SecretStr | None = Field(None, validation_alias="AMQP_MANAGEMENT_URL")
@@ -161,7 +161,7 @@ class ConnectionSettings(Settings):
 
 
 class ServiceSettings(ConnectionSettings):
-    """What every service reads; `<SERVICE>_AMQP_URL` and `<SERVICE>_DATABASE_URL` win over the common ones."""
+    """The settings of every service; `<SERVICE>_AMQP_URL` and `<SERVICE>_DATABASE_URL` win over the common ones."""
 
     service: ClassVar[str]
     metrics_host: str = "127.0.0.1"
@@ -170,5 +170,5 @@ class ServiceSettings(ConnectionSettings):
 
 
 def own_or_common(service: str, name: str) -> AliasChoices:
-    """Return the names of a setting that a *service* may have of its own, as `PROVISIONER_AMQP_URL` over `AMQP_URL`."""
+    """Return the names of a setting with its own value for *service*: `PROVISIONER_AMQP_URL` wins over `AMQP_URL`."""
     return AliasChoices(f"{service.upper()}_{name}", name)

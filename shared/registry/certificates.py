@@ -1,6 +1,6 @@
-"""Certificates and their sealed keys: written once, never changed, read by whoever serves or shows them.
+"""Stores and reads certificates and their sealed keys, which are written once and never changed.
 
-Uploaded ones can be deleted, with their keys; of automatic ones the keys are erased with their domains.
+Uploaded certificates can be deleted together with their keys; keys of automatic ones are erased with their domain.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ Source = Literal["automatic", "uploaded"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A stored certificate; its private key is stored apart."""
+    """A stored certificate; its private key is stored separately."""
 
     id: CertificateId
     tenant: str
     source: Source
     leaf: bytes = field(repr=False)  # DER
-    chain: tuple[bytes, ...] = field(repr=False)  # DER, what follows the leaf
+    chain: tuple[bytes, ...] = field(repr=False)  # DER, the certificates after the leaf
     facts: CertificateFacts
     key_id: KeyId
-    publicly_trusted: bool | None  # None: nobody looked
+    publicly_trusted: bool | None  # None: not checked
     description: str
     metadata: str
     created_at: datetime
@@ -97,9 +97,9 @@ async def insert(
     description: str = "",
     metadata: str = "",
 ) -> CertificateId:
-    """Store the certificate *chain* (DER, leaf first), whose leaf says *facts*; return the id under which it is stored.
+    """Store the certificate *chain* (DER, leaf first) with the *facts* of its leaf; return the id of the stored one.
 
-    That is another than *certificate_id* when the tenant has this very certificate already.
+    That id differs from *certificate_id* if the tenant already has this very certificate.
     """
     leaf, *issuers = chain
     stored: CertificateId | None = await connection.fetchval(
@@ -126,7 +126,7 @@ async def insert(
         stored = await connection.fetchval(
             "SELECT id FROM registry.certificates WHERE tenant = $1 AND fingerprint = $2", tenant, facts.fingerprint
         )
-        assert stored is not None  # the insert found it
+        assert stored is not None  # the insert conflicted with it
     return stored
 
 
@@ -139,10 +139,10 @@ async def find(connection: Connection, certificate_id: CertificateId) -> Certifi
 async def delete_uploaded(
     connection: Connection, certificate_id: CertificateId, *, tenant: str
 ) -> tuple[Name, ...] | None:
-    """Forget what *tenant* uploaded, and erase its key, if no living domain uses it; return those that do.
+    """Delete a certificate that *tenant* uploaded, with its key, unless domains use it; return the domains that do.
 
-    A domain uses what is attached to it, and what its terminate_tls names. None: the tenant uploaded no such
-    certificate.
+    A domain uses the certificate that is attached to it, and the one that its terminate_tls names; deleted domains do
+    not count. None: the tenant uploaded no such certificate.
     """
     users: list[Name] | None = await connection.fetchval(
         "SELECT registry.delete_uploaded_certificate($1, $2)", certificate_id, tenant
@@ -151,7 +151,7 @@ async def delete_uploaded(
 
 
 async def is_openable(connection: Connection, certificate: Certificate) -> bool:
-    """Say whether the certificate's private key is there still: deleting its domain may have erased it."""
+    """Say whether the certificate's private key still exists: deleting its domain may have erased it."""
     is_there: bool = await connection.fetchval(
         "SELECT EXISTS (SELECT key_id FROM registry.key_wraps WHERE key_id = $1)", certificate.key_id
     )

@@ -1,4 +1,4 @@
-"""What the platform lets a tenant do, where that is another thing than the settings say for all."""
+"""Rules for single tenants, which win over the settings for all tenants."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from shared.store.connection import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantRule:
-    """What was decided for one tenant; the tenant without a name is `''`."""
+    """The rule for one tenant; the unnamed tenant is `''`."""
 
     tenant: str
     uploads_allowed: bool
@@ -16,7 +16,7 @@ class TenantRule:
 
 
 async def uploads_allowed(connection: Connection, tenant: str, *, default: bool) -> bool:
-    """Say whether *tenant* may upload certificates; *default* is what holds where nothing was decided for it."""
+    """Say whether *tenant* may upload certificates; *default* holds for a tenant without a rule."""
     decided: bool | None = await connection.fetchval(
         "SELECT uploads_allowed FROM registry.tenants WHERE tenant = $1", tenant
     )
@@ -24,7 +24,7 @@ async def uploads_allowed(connection: Connection, tenant: str, *, default: bool)
 
 
 async def set_uploads_allowed(connection: Connection, tenant: str, *, allowed: bool) -> None:
-    """Let *tenant* upload certificates from now on, or not; what it uploaded before stays and is served."""
+    """Allow or forbid *tenant* to upload certificates from now on; its stored ones stay and are served."""
     await connection.execute(
         "INSERT INTO registry.tenants (tenant, uploads_allowed) VALUES ($1, $2) "
         "ON CONFLICT (tenant) DO UPDATE SET uploads_allowed = excluded.uploads_allowed, updated_at = now()",
@@ -34,7 +34,7 @@ async def set_uploads_allowed(connection: Connection, tenant: str, *, allowed: b
 
 
 async def forget(connection: Connection, tenant: str) -> bool:
-    """Let *tenant* do what the settings say from now on; say whether something else had been decided for it."""
+    """Delete the rule for *tenant*, so that the settings decide again; say whether there was one."""
     found: bool | None = await connection.fetchval(
         "DELETE FROM registry.tenants WHERE tenant = $1 RETURNING true", tenant
     )
@@ -42,6 +42,6 @@ async def forget(connection: Connection, tenant: str) -> bool:
 
 
 async def rules(connection: Connection) -> tuple[TenantRule, ...]:
-    """Return what was decided, by tenant."""
+    """Return all rules, ordered by tenant."""
     rows = await connection.fetch("SELECT tenant, uploads_allowed, updated_at FROM registry.tenants ORDER BY tenant")
     return tuple(TenantRule(**row) for row in rows)

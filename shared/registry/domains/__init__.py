@@ -1,17 +1,17 @@
-"""Registered domains: who hosts which name, told by requests that come twice, late and out of order.
+"""Registered domains: which tenant hosts which name. Requests may arrive twice, late and out of order.
 
 A row belongs to one tenant and one name for ever: deleting leaves a tombstone, registering again revives it with its
-id, and its version only grows (the database sees to that). A request that is older than the last one applied to its row
-changes nothing.
+id, and its version only grows (the database enforces that). A request that is older than the last one applied to its
+row changes nothing.
 
-A name has one row for each tenant that registered it, of which at most one holds the name: that one is served. Only
-this package writes the table. Locks are taken in one order, so that nobody waits for who waits for him:
+A name has one row for each tenant that registered it. At most one of them holds the name: that one is served. Only
+this package writes the table. Locks are taken in one order, so that transactions cannot deadlock:
 
-1. the names: who registers, changes, attaches, deletes or transfers takes the name's lock before any row of it. A
-   transaction works on one name; only `attach_to_all` works on several, and takes them in the order of their text;
+1. the names: every function that registers, changes, attaches, deletes or transfers locks the name before any row of
+   it. A transaction works on one name, except `attach_to_all`, which locks several in the order of their text;
 2. the domains' rows;
-3. the row of the certificate to attach, against its deletion;
-4. what is awaited for the name. Deleting a certificate takes 3 and 4 only, in this order.
+3. the row of the certificate to attach, so that it cannot be deleted meanwhile;
+4. the awaited attachments of the name. Deleting a certificate takes 3 and 4 only, in this order.
 """
 
 from shared.registry.domains.attaching import attach, attach_to_all

@@ -1,10 +1,10 @@
-"""Which certificate of their own the customers want shown for a name: the newest request decides, however it came.
+"""Attaches a customer's own certificate to a domain, or detaches it: the newest request decides, whatever its type.
 
-A certificate is attached, or detached (attached is none), by the request to register a domain, by one to change it, and
-by an upload that names the domain. There is no order between these events, so each is kept with its time in
-`attachment_requested_at`, apart from the domain's own `requested_at`: an upload attaches though the domain was
-registered, or moved to another upstream, after it was sent. An upload may even come before the registration of its
-domain: it is remembered as *awaited*, and `register` finds it.
+Three requests can attach or detach: to register a domain, to change it, and an upload that names the domain. They may
+arrive in any order, so the time of the newest is kept in `attachment_requested_at`, separately from the domain's
+`requested_at`: an upload attaches even if the domain was registered, or moved to another upstream, after the upload was
+sent. An upload may also arrive before its domain is registered: then the attachment is stored as *awaited*, and
+`register` applies it.
 """
 
 from collections.abc import Collection
@@ -21,26 +21,26 @@ from shared.registry.domains.rows import COLUMNS, domain_of, find_locked
 from shared.sentences import some_of
 from shared.store.connection import Connection
 
-_MAX_SHOWN: Final = 20  # names of a certificate in one sentence; there may be hundreds
+_MAX_SHOWN: Final = 20  # names of a certificate in one message; there may be hundreds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """What a request wants to be attached."""
+    """The attachment that a request asks for."""
 
-    certificate_id: CertificateId | None  # None: nothing
-    requested_at: datetime | None  # None: nobody ever asked
+    certificate_id: CertificateId | None  # None: no certificate
+    requested_at: datetime | None  # None: no request ever asked
 
 
 _ATTACH: Final = (
     "UPDATE registry.domains SET attached_certificate_id = $2, attachment_requested_at = $3 "  # noqa: S608 - constants
     f"WHERE id = $1 RETURNING {COLUMNS}"
 )
-NOTHING_SAID: Final = Attachment(certificate_id=None, requested_at=None)
+NO_REQUEST: Final = Attachment(certificate_id=None, requested_at=None)
 
 
 def standing(domain: Domain) -> Attachment:
-    """Return what was asked for last; of a tombstone, nothing, at the time of its deletion."""
+    """Return the domain's newest attachment; for a tombstone, none since its deletion."""
     certificate_id, requested_at = domain.configuration.attached_certificate_id, domain.attachment_requested_at
     if requested_at is None and (domain.is_deleted or certificate_id is not None):
         requested_at = domain.requested_at  # an earlier release wrote the row
@@ -48,8 +48,8 @@ def standing(domain: Domain) -> Attachment:
 
 
 def newest(*attachments: Attachment) -> Attachment:
-    """Return what was asked for last; of two at the same instant the later argument."""
-    best = NOTHING_SAID
+    """Return the newest of *attachments*; of two with the same time, the later argument."""
+    best = NO_REQUEST
     for attachment in attachments:
         if attachment.requested_at is None:
             continue
@@ -61,17 +61,17 @@ def newest(*attachments: Attachment) -> Attachment:
 async def attach(
     connection: Connection, *, tenant: str, name: Name, certificate_id: CertificateId, requested_at: datetime
 ) -> Attached:
-    """Attach the certificate to the tenant's domain, or as soon as *name* is registered, if that is not yet so.
+    """Attach the certificate to the tenant's domain; if *name* is not registered yet, when it is.
 
-    Idempotent by state. STALE, and nothing changes, when the domain was deleted, or another certificate attached or
-    detached, at the wish of a newer request. Attaching to several names in one transaction is for `attach_to_all`.
+    Idempotent by state. The effect is STALE, and nothing changes, if a newer request deleted the domain, or attached or
+    detached a certificate. To attach to several names in one transaction, use `attach_to_all`.
 
     Raises:
-        UnfitCertificateError: it is none that the tenant uploaded, or is for other names; both are listed.
+        UnfitCertificateError: the tenant uploaded no such certificate, or it does not cover the name.
     """
     requested_at, _ = await begin(connection, name, requested_at)
     domain = await find_locked(connection, tenant=tenant, name=name)
-    there = NOTHING_SAID if domain is None else standing(domain)
+    there = NO_REQUEST if domain is None else standing(domain)
     if there.requested_at is not None and requested_at < there.requested_at:
         return Attached(effect=Effect.STALE, domain=domain)
     await require_fit(connection, tenant=tenant, name=name, certificate_id=certificate_id)
@@ -96,13 +96,12 @@ async def attach_to_all(
     certificate_id: CertificateId,
     requested_at: datetime,
 ) -> tuple[Attached, ...]:
-    """Do what `attach` does for each of *names*, in the order of their text; return what it did for each.
+    """Attach the certificate to each of *names* as `attach` does, in the order of their text; return all effects.
 
-    All names are locked before any row, in one order: of two transactions that attach to the same names, the second
-    waits for the first, and neither for ever.
+    All names are locked in that order before any row, so that two transactions for the same names cannot deadlock.
 
     Raises:
-        UnfitCertificateError: as `attach` does, for the first name that the certificate does not fit.
+        UnfitCertificateError: as from `attach`, for the first name that the certificate does not cover.
     """
     ordered = sorted(set(names))
     for name in ordered:
@@ -116,41 +115,41 @@ async def attach_to_all(
 
 
 async def require_fit(connection: Connection, *, tenant: str, name: Name, certificate_id: CertificateId) -> None:
-    """Let nobody delete the certificate until the transaction ends, and see that it may be shown for *name*.
+    """Check that the certificate may be served for *name*, and lock it against deletion until the transaction ends.
 
     Raises:
-        UnfitCertificateError: it is none that the tenant uploaded, or is for other names; both are listed.
+        UnfitCertificateError: the tenant uploaded no such certificate, or it does not cover the name.
     """
     row = await connection.fetchrow(
         "SELECT source, names FROM registry.hold_certificate($1, $2)", certificate_id, tenant
     )
     if row is None:
         raise UnfitCertificateError(
-            f"there is no certificate {certificate_id!r} of this tenant to show for {name}; upload it first"
+            f"there is no certificate {certificate_id!r} of this tenant to serve for {name}; upload it first"
         )
     if row["source"] != "uploaded":
         raise UnfitCertificateError(
-            f"the certificate {certificate_id} is an automatic one, which is replaced when it is renewed; only an "
-            f"uploaded certificate can be attached to {name}, or named in its terminate_tls"
+            f"the certificate {certificate_id} is automatic, and is replaced when it is renewed; only an uploaded "
+            f"certificate can be attached to {name}, or named in its terminate_tls"
         )
     if not covers(row["names"], name):
         names = some_of(row["names"], most=_MAX_SHOWN, none="no name")
         raise UnfitCertificateError(
-            f"the certificate {certificate_id} is for {names}, not for {name}; give one that has this name"
+            f"the certificate {certificate_id} is for {names}, not for {name}; choose one that covers this name"
         )
 
 
 async def await_registration(
     connection: Connection, *, tenant: str, name: Name, certificate_id: CertificateId, requested_at: datetime
 ) -> bool:
-    """Remember the attachment until *name* is registered, if none newer is; say whether. The name is locked.
+    """Store the attachment until *name* is registered, unless a newer one is stored; say whether it was stored.
 
-    The certificate is held: whoever deletes it takes its row before those that name it, and so does everybody here.
+    The caller has locked the name, then the certificate's row; a deletion of the certificate locks its row first, too.
     """
     known = await _awaited(connection, tenant=tenant, name=name)
     if known.requested_at is not None and requested_at < known.requested_at:
         return False
-    await forget_awaited(connection, tenant=tenant, name=name)
+    await delete_awaited(connection, tenant=tenant, name=name)
     await connection.execute(
         "INSERT INTO registry.awaited_attachments (tenant, name, certificate_id, requested_at) VALUES ($1, $2, $3, $4)",
         tenant,
@@ -162,19 +161,19 @@ async def await_registration(
 
 
 async def take_awaited(connection: Connection, *, tenant: str, name: Name) -> Attachment:
-    """Return, and forget, what is to be attached as soon as *name* is registered. The name is locked."""
+    """Return and delete the awaited attachment of *name*. The caller has locked the name."""
     awaited = await _awaited(connection, tenant=tenant, name=name)
     if awaited.certificate_id is None:
-        return NOTHING_SAID
+        return NO_REQUEST
     held = await connection.fetchval(
         "SELECT names FROM registry.hold_certificate($1, $2)", awaited.certificate_id, tenant
     )
-    await forget_awaited(connection, tenant=tenant, name=name)
-    return NOTHING_SAID if held is None else awaited
+    await delete_awaited(connection, tenant=tenant, name=name)
+    return NO_REQUEST if held is None else awaited
 
 
-async def forget_awaited(connection: Connection, *, tenant: str, name: Name, until: datetime | None = None) -> None:
-    """Forget what is awaited for *name*; with *until*, unless it was asked for after that."""
+async def delete_awaited(connection: Connection, *, tenant: str, name: Name, until: datetime | None = None) -> None:
+    """Delete the awaited attachment of *name*; with *until*, only if it was requested no later."""
     await connection.execute(
         "DELETE FROM registry.awaited_attachments "
         "WHERE tenant = $1 AND name = $2 AND ($3::timestamptz IS NULL OR requested_at <= $3)",
@@ -191,5 +190,5 @@ async def _awaited(connection: Connection, *, tenant: str, name: Name) -> Attach
         name,
     )
     if row is None:
-        return NOTHING_SAID
+        return NO_REQUEST
     return Attachment(certificate_id=row["certificate_id"], requested_at=row["requested_at"])

@@ -25,30 +25,26 @@ async def register(
     configuration: Configuration,
     detaches: bool = False,
 ) -> Applied:
-    """Register *name* for *tenant*; a name that no other tenant holds is held from now on.
+    """Register *name* for *tenant*; if no other tenant holds the name, this registration does.
 
-    Idempotent by state: of any number of equal requests, at once or one after another, the first has an effect.
+    Idempotent by state: of any number of equal requests, concurrent or not, only the first has an effect.
 
-    The attached certificate is the one asked for last: by this request, if it names one, or none with *detaches*; by
-    an earlier request, which a registration that says nothing of it leaves standing; or by an upload that came before
-    the domain was registered, or registered again after a deletion that is older than the upload.
+    The attached certificate is that of the newest attachment: by this request, if it names a certificate, or none with
+    *detaches*; by an earlier request, if this one names none; or by an upload that arrived before the domain was
+    registered, or registered again after a deletion that is older than the upload.
 
     Raises:
-        UnfitCertificateError: the certificate to attach, or that terminate_tls names, is none that the tenant uploaded
-            for this name.
+        UnfitCertificateError: the certificate to attach, or the one that terminate_tls names, was not uploaded by the
+            tenant, or does not cover this name.
     """
     requested_at, _ = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
     if before is not None and requested_at < before.requested_at:
         return Applied(effect=Effect.STALE, domain=before)
-    said = _said(configuration.attached_certificate_id, requested_at, detaches=detaches)
-    standing = attaching.NOTHING_SAID if before is None else attaching.standing(before)
-    if before is None or before.is_deleted:
-        awaited = await attaching.take_awaited(connection, tenant=tenant, name=name)
-        standing = attaching.newest(standing, awaited)
-    attachment = attaching.newest(standing, said)
+    requested = _requested(configuration.attached_certificate_id, requested_at, detaches=detaches)
+    attachment = attaching.newest(await _earlier(connection, before, tenant=tenant, name=name), requested)
     configuration = replace(configuration, attached_certificate_id=attachment.certificate_id)
-    to_attach = configuration.attached_certificate_id if attachment is said else None
+    to_attach = configuration.attached_certificate_id if attachment is requested else None
     await _require_fit(connection, tenant, name, to_attach, configuration.terminate_tls)
     holder = await holder_of(connection, name)
     if before is None:
@@ -78,11 +74,11 @@ async def update(
 ) -> Applied | None:
     """Change the named fields of a registered domain; return None when the tenant has no such domain.
 
-    A certificate is not attached or detached if an upload that is newer than this request attached another.
+    The certificate is neither attached nor detached if an upload that is newer than this request attached another one.
 
     Raises:
-        UnfitCertificateError: the certificate to attach, or that terminate_tls names, is none that the tenant uploaded
-            for this name.
+        UnfitCertificateError: the certificate to attach, or the one that terminate_tls names, was not uploaded by the
+            tenant, or does not cover this name.
     """
     requested_at, _ = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
@@ -92,8 +88,8 @@ async def update(
         return None
     attachment = standing = attaching.standing(before)
     if "attached_certificate_id" in changes:
-        said = Attachment(certificate_id=changes["attached_certificate_id"], requested_at=requested_at)
-        attachment = attaching.newest(standing, said)
+        requested = Attachment(certificate_id=changes["attached_certificate_id"], requested_at=requested_at)
+        attachment = attaching.newest(standing, requested)
         changes["attached_certificate_id"] = attachment.certificate_id
     to_attach = None if attachment is standing else attachment.certificate_id
     await _require_fit(connection, tenant, name, to_attach, changes.get("terminate_tls"))
@@ -107,16 +103,16 @@ async def update(
 
 
 async def delete(connection: Connection, *, tenant: str, name: Name, requested_at: datetime) -> Applied:
-    """Leave only a tombstone of the tenant's domain: it holds no name and no certificate.
+    """Replace the tenant's domain by a tombstone, which holds no name and no certificate.
 
-    One is also left for a name that the tenant never registered: an older request to register it may be on its way. A
-    certificate whose attachment was asked for later than the deletion is awaited from now on.
+    A tombstone is also written for a name that the tenant never registered: an older request to register it may still
+    arrive. An attachment that was requested later than the deletion is kept as awaited.
     """
     requested_at, now = await begin(connection, name, requested_at)
     before = await find_locked(connection, tenant=tenant, name=name)
     if before is not None and requested_at < before.requested_at:
         return Applied(effect=Effect.STALE, domain=before)
-    await attaching.forget_awaited(connection, tenant=tenant, name=name, until=requested_at)
+    await attaching.delete_awaited(connection, tenant=tenant, name=name, until=requested_at)
     if before is None:
         tombstone = await insert(
             connection,
@@ -140,9 +136,9 @@ async def delete(connection: Connection, *, tenant: str, name: Name, requested_a
 
 
 async def transfer_name(connection: Connection, domain_id: DomainId, *, from_holder: bool = True) -> tuple[Domain, ...]:
-    """Let the domain hold its name, whoever held it; return the domains that changed, the one that lost it first.
+    """Let the domain hold its name; return the domains that changed, the one that lost the name first.
 
-    A deleted domain can hold nothing, so nothing changes; nor without *from_holder* when somebody holds the name.
+    Nothing changes if the domain is deleted; nor, without *from_holder*, if another domain holds the name.
 
     Raises:
         UnknownDomainError: no domain has this id.
@@ -159,7 +155,7 @@ async def transfer_name(connection: Connection, domain_id: DomainId, *, from_hol
 
 
 async def set_automatic_certificate(connection: Connection, domain_id: DomainId, certificate_id: CertificateId) -> int:
-    """Let the domain have this automatic certificate, and return the domain's new version.
+    """Give the domain this automatic certificate, and return the domain's new version.
 
     Raises:
         UnknownDomainError: no domain has this id.
@@ -175,14 +171,22 @@ async def set_automatic_certificate(connection: Connection, domain_id: DomainId,
 
 
 async def erase_keys(connection: Connection, domain_id: DomainId) -> int:
-    """Erase the private keys made for a deleted domain, but those that a living one uses; return how many."""
+    """Erase the private keys made for a deleted domain, except those that another domain uses; return how many."""
     erased: int = await connection.fetchval("SELECT registry.erase_keys($1)", domain_id)
     return erased
 
 
-def _said(certificate_id: CertificateId | None, requested_at: datetime, *, detaches: bool) -> Attachment:
+async def _earlier(connection: Connection, before: Domain | None, *, tenant: str, name: Name) -> Attachment:
+    """Return the newest attachment before this registration: of the domain's row, or by an upload that awaits it."""
+    standing = attaching.NO_REQUEST if before is None else attaching.standing(before)
+    if before is not None and not before.is_deleted:
+        return standing
+    return attaching.newest(standing, await attaching.take_awaited(connection, tenant=tenant, name=name))
+
+
+def _requested(certificate_id: CertificateId | None, requested_at: datetime, *, detaches: bool) -> Attachment:
     if certificate_id is None and not detaches:
-        return attaching.NOTHING_SAID
+        return attaching.NO_REQUEST
     return Attachment(certificate_id=certificate_id, requested_at=requested_at)
 
 
@@ -206,7 +210,7 @@ async def _require_fit(
     to_attach: CertificateId | None,
     terminate_tls: TerminateTls | None,
 ) -> None:
-    """See that both certificates that a request brings along may be shown for *name*."""
+    """Check that both certificates that a request names may be served for *name*."""
     named = None if terminate_tls is None else terminate_tls.server_certificate_id
     brought = (to_attach, None if named is None else CertificateId(named))
     for certificate_id in filter(None, brought):

@@ -1,4 +1,4 @@
-"""The lock of a name: who registers, changes, attaches to, deletes or transfers it goes one after another."""
+"""The lock of a name: transactions that register, change, attach to, delete or transfer it run one after another."""
 
 import hashlib
 from datetime import datetime
@@ -8,9 +8,9 @@ from shared.store.connection import Connection
 
 
 async def lock_name(connection: Connection, name: Name) -> datetime:
-    """Let nobody else register, change, attach to, delete or transfer *name* until the transaction ends; return now.
+    """Lock *name* until the transaction ends; return the time at which the lock was acquired.
 
-    Who works on several names locks them in the order of their text, all before any row.
+    A transaction that works on several names locks all of them before any row, in the order of their text.
     """
     digest = hashlib.sha256(b"registry.domains/" + name.encode()).digest()
     now: datetime = await connection.fetchval(
@@ -23,8 +23,8 @@ async def lock_name(connection: Connection, name: Name) -> datetime:
 async def begin(connection: Connection, name: Name, requested_at: datetime) -> tuple[datetime, datetime]:
     """Lock *name*; return *requested_at*, or now if the publisher's clock is ahead, and now.
 
-    A request from the future would outdo all that come after it. The clock is read under the lock, so that two such
-    requests keep the order in which they came.
+    A request dated in the future would win over all later ones. The clock is read under the lock, so that two such
+    requests keep their order of arrival.
     """
     now = await lock_name(connection, name)
     return min(requested_at, now), now

@@ -1,4 +1,4 @@
-"""What a registered domain is, and what a request about it did; values only."""
+"""A registered domain, and the effect of a request about it; values only."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,20 +23,20 @@ class UnfitCertificateError(PermanentError):
 
 
 class Effect(StrEnum):
-    """What a request did."""
+    """The effect of a request."""
 
     CREATED = "created"
     REVIVED = "revived"  # the tenant had deleted the name before
     CHANGED = "changed"
-    UNCHANGED = "unchanged"  # it asked for what was there, or to delete what was not there
+    UNCHANGED = "unchanged"  # the domain was already as requested
     DELETED = "deleted"
     STALE = "stale"  # a newer request was applied before
-    AWAITED = "awaited"  # it is remembered for the day that the domain is registered
+    AWAITED = "awaited"  # the attachment is stored until the domain is registered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What a tenant chooses for a domain."""
+    """The settings of a domain that its tenant chooses."""
 
     upstream: str | None = None
     policy: CertificateManagementPolicy | None = None
@@ -47,7 +47,7 @@ class Configuration:
 
 
 class Changes(TypedDict, total=False):
-    """Those fields of a `Configuration` that are to change."""
+    """The fields of a `Configuration` to change."""
 
     upstream: str | None
     policy: CertificateManagementPolicy | None
@@ -64,11 +64,11 @@ class Domain:
     id: DomainId
     tenant: str
     name: Name
-    holds_name: bool  # of several tenants' domains of this name, this one is served
+    holds_name: bool  # of all tenants' domains with this name, this one is served
     configuration: Configuration
     automatic_certificate_id: CertificateId | None
     requested_at: datetime  # of the newest request that was applied
-    attachment_requested_at: datetime | None  # of the newest that attached or detached; None: there was none
+    attachment_requested_at: datetime | None  # of the newest request that attached or detached; None: none did
     version: int
     created_at: datetime
     updated_at: datetime
@@ -81,31 +81,31 @@ class Domain:
 
     @property
     def policy(self) -> CertificateManagementPolicy | None:
-        """How its certificate is obtained automatically; None: not at all."""
+        """How its certificate is obtained automatically; None: it is not."""
         return self.configuration.policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a request did, and the domain as it stands now."""
+    """The effect of a request, and the domain after it."""
 
     effect: Effect
     domain: Domain
 
     @property
     def has_changed(self) -> bool:
-        """Whether others must be told."""
+        """Whether the change must be published."""
         return self.effect not in (Effect.UNCHANGED, Effect.STALE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """What a request to attach did, and the domain as it stands now, if the tenant ever had it."""
+    """The effect of a request to attach, and the domain after it, if the tenant ever registered it."""
 
     effect: Effect  # CHANGED, UNCHANGED, STALE or AWAITED
     domain: Domain | None
 
     @property
     def has_changed(self) -> bool:
-        """Whether others must be told."""
+        """Whether the change must be published."""
         return self.effect is Effect.CHANGED

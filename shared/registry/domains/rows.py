@@ -1,4 +1,4 @@
-"""Reads domains."""
+"""Reads domains' rows."""
 
 from typing import Final
 
@@ -14,14 +14,14 @@ COLUMNS: Final = (
     "updated_at, deleted_at"
 )
 _SELECT: Final = f"SELECT {COLUMNS} FROM registry.domains "  # noqa: S608 - constants only
-_LOCKED: Final = " FOR NO KEY UPDATE"  # orders may refer to the row meanwhile
+_LOCKED: Final = " FOR NO KEY UPDATE"  # allows other transactions to insert orders that refer to the row
 
 
 async def get(connection: Connection, domain_id: DomainId) -> Domain:
     """Return the domain with this id, deleted or not.
 
     Raises:
-        UnknownDomainError: there is none.
+        UnknownDomainError: no domain has this id.
     """
     row = await connection.fetchrow(_SELECT + "WHERE id = $1", domain_id)
     if row is None:
@@ -30,10 +30,10 @@ async def get(connection: Connection, domain_id: DomainId) -> Domain:
 
 
 async def lock(connection: Connection, domain_id: DomainId) -> Domain:
-    """Return the domain with this id, and let nobody else write its row until the transaction ends.
+    """Return the domain with this id, and lock its row for writing until the transaction ends.
 
     Raises:
-        UnknownDomainError: there is none.
+        UnknownDomainError: no domain has this id.
     """
     row = await connection.fetchrow(_SELECT + "WHERE id = $1" + _LOCKED, domain_id)
     if row is None:
@@ -48,7 +48,7 @@ async def find(connection: Connection, *, tenant: str, name: Name) -> Domain | N
 
 
 async def find_locked(connection: Connection, *, tenant: str, name: Name) -> Domain | None:
-    """Return what `find` does, and let nobody else write its row until the transaction ends."""
+    """Return what `find` does, and lock the row for writing until the transaction ends."""
     row = await connection.fetchrow(_SELECT + "WHERE tenant = $1 AND name = $2" + _LOCKED, tenant, name)
     return None if row is None else domain_of(row)
 
@@ -60,13 +60,13 @@ async def holder_of(connection: Connection, name: Name) -> Domain | None:
 
 
 async def claims_on(connection: Connection, name: Name) -> tuple[Domain, ...]:
-    """Return every tenant's living domain of this *name*, the first registered first."""
+    """Return all tenants' domains with this *name* that are not deleted, the first registered first."""
     rows = await connection.fetch(_SELECT + "WHERE name = $1 AND deleted_at IS NULL ORDER BY created_at, id", name)
     return tuple(domain_of(row) for row in rows)
 
 
 def domain_of(row: Row) -> Domain:
-    """Return the domain that *row*, with all `COLUMNS`, holds; fields of a newer release are passed over."""
+    """Return the domain in *row*, which has all `COLUMNS`; unknown fields, of a newer release, are ignored."""
     policy, terminate_tls = row["policy"], row["terminate_tls"]
     configuration = Configuration(
         upstream=row["upstream"],

@@ -1,4 +1,4 @@
-"""Writes domains' rows, in whole; who writes has the name locked, and the row."""
+"""Writes whole rows of domains. The caller has locked the name, and the row if it exists."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +33,7 @@ async def insert(
     configuration: Configuration = Configuration(),  # noqa: B008 - frozen
     deleted_at: datetime | None = None,
 ) -> Domain:
-    """Write a new domain's row, and return the domain."""
+    """Insert a new domain's row, and return the domain."""
     domain_id = new_domain_id()
     row = await connection.fetchrow(
         _INSERT,
@@ -50,7 +50,7 @@ async def insert(
 
 
 async def write(connection: Connection, before: Domain, after: Domain, effect: Effect) -> Applied:
-    """Write *after* over *before* if they differ; that a newer request came is remembered, but is no change."""
+    """Replace *before* by *after* if they differ; if only the time of the request does, the effect is UNCHANGED."""
     if after == before:
         return Applied(effect=Effect.UNCHANGED, domain=before)
     row = await connection.fetchrow(
@@ -69,7 +69,7 @@ async def write(connection: Connection, before: Domain, after: Domain, effect: E
 
 
 async def set_holding(connection: Connection, domain: Domain, *, holds_name: bool) -> Domain:
-    """Let *domain* hold its name, or not; return it as it is now."""
+    """Let *domain* hold its name, or not; return the domain after that."""
     row = await connection.fetchrow(
         f"UPDATE registry.domains SET holds_name = $2 WHERE id = $1 RETURNING {COLUMNS}",  # noqa: S608 - constants only
         domain.id,
@@ -80,7 +80,7 @@ async def set_holding(connection: Connection, domain: Domain, *, holds_name: boo
 
 
 def _values(configuration: Configuration, attachment_requested_at: datetime | None) -> tuple[object, ...]:
-    """Return what is configured in the order in which it is stored."""
+    """Return the configuration's values in the order of the columns in `_INSERT` and `_UPDATE`."""
     policy, terminate_tls = configuration.policy, configuration.terminate_tls
     return (
         configuration.upstream,

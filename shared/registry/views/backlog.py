@@ -25,9 +25,9 @@ WHERE state NOT IN ('issued', 'cancelled')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderCounts:
-    """How many orders are *due* and in nobody's hands, *in_hand*, *waiting* for a later time, and *ended* in failure.
+    """Numbers of orders: *due* and not claimed, *in_hand* of a worker, *waiting* for a later time, *ended* in failure.
 
-    One that failed counts as long as its domain lives and has no newer order.
+    A failed order counts as long as its domain is not deleted and has no newer order.
     """
 
     due: int
@@ -38,7 +38,7 @@ class OrderCounts:
 
 
 async def orders(connection: Connection) -> OrderCounts:
-    """Return how many orders wait for what."""
+    """Return how many orders are in each of these conditions."""
     row = await connection.fetchrow(_ORDERS)
     assert row is not None  # an aggregate
     return OrderCounts(

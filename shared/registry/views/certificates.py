@@ -1,4 +1,4 @@
-"""Reads stored certificates, uploaded and automatic ones, and who has them."""
+"""Reads stored certificates, uploaded and automatic ones, with the domains that use them."""
 
 from typing import Any, Final
 
@@ -55,7 +55,7 @@ async def page(
     after: str | None = None,
     limit: int = 100,
 ) -> tuple[StoredCertificate, ...]:
-    """Return certificates, what lasts longest first: of *tenant* or of all, those after the one with the id *after*."""
+    """Return certificates, the last to expire first: of *tenant* or of all, those after the one with the id *after*."""
     rows = await connection.fetch(_PAGE, tenant, source, only_unused, after, limit)
     return tuple(_certificate(row) for row in rows)
 

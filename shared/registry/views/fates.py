@@ -1,4 +1,4 @@
-"""What became of a request that was published."""
+"""Reads whether a published request was handled or refused."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,7 @@ LEFT JOIN LATERAL (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """*was_seen*: its consumer has acted on it, or refused it; *reason_code* and *reason* say why it was refused."""
+    """*was_seen*: its consumer has handled or refused the event; *reason_code* and *reason* say why it was refused."""
 
     was_seen: bool
     reason_code: str | None
@@ -30,12 +30,12 @@ class Fate:
 
     @property
     def was_refused(self) -> bool:
-        """Whether it is among the dead letters."""
+        """Whether the event is among the dead letters."""
         return self.reason_code is not None
 
 
 async def of_event(connection: Connection, *, consumer: str, user_id: str, source: str, event_id: str) -> Fate:
-    """Return what became of the event that the broker's user *user_id* published for *consumer*."""
+    """Return the fate of the event that the broker's user *user_id* published for *consumer*."""
     row = await connection.fetchrow(_FATE, consumer, user_id, source, event_id)
-    assert row is not None  # there is always one
+    assert row is not None  # the query always returns a row
     return Fate(was_seen=row["was_seen"], reason_code=row["reason_code"], reason=row["reason"])

@@ -1,7 +1,7 @@
-"""Reads domains with their certificates, order and deployments.
+"""Reads domains with their certificates, newest order and deployments.
 
-The first certificate is the one that terminators choose: named in `terminate_tls`, else attached if valid now, else
-automatic if valid, else attached.
+The first certificate is the one that terminators choose: the one named in `terminate_tls`, else the attached one if it
+is valid now, else the automatic one if valid, else the attached one.
 """
 
 from datetime import datetime
@@ -68,13 +68,13 @@ ORDER BY domain.deleted_at IS NOT NULL, domain.holds_name DESC, domain.created_a
 async def page(
     connection: Connection, *, tenant: str | None = None, after: str | None = None, limit: int = 100
 ) -> tuple[HostedDomain, ...]:
-    """Return living domains by name, of *tenant* or of all, those that follow the one with the id *after*."""
+    """Return domains that are not deleted, by name: of *tenant* or of all, those after the one with the id *after*."""
     rows = await connection.fetch(_PAGE, tenant, after, limit)
     return tuple(_domain(row) for row in rows)
 
 
 async def named(connection: Connection, name: Name, *, tenant: str | None = None) -> tuple[HostedDomain, ...]:
-    """Return every registration of *name*, of *tenant* or of all: the one that is served first, deleted ones last."""
+    """Return every registration of *name*, of *tenant* or of all: the served one first, deleted ones last."""
     return tuple(_domain(row) for row in await connection.fetch(_NAMED, name, tenant))
 
 

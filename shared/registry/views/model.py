@@ -15,7 +15,7 @@ def common_name(distinguished_name: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateView:
-    """A certificate as people see it; *chosen_by* says why it is the one that is served."""
+    """A certificate of a domain, as shown to people; *chosen_by* says how the domain came to have it."""
 
     id: str
     chosen_by: str  # 'terminate_tls', 'attached' or 'automatic'
@@ -31,15 +31,15 @@ class CertificateView:
 
     @property
     def issuer_name(self) -> str:
-        """The common name among the issuer's, if it has one."""
+        """The issuer's common name, or its whole name if it has none."""
         return common_name(self.issuer)
 
     def is_valid_at(self, instant: datetime) -> bool:
-        """Say whether it is within its dates and was not revoked."""
+        """Say whether *instant* is within its dates, and it was not revoked."""
         return self.revoked_at is None and self.not_before <= instant <= self.not_after
 
     def flaw(self, now: datetime) -> str:
-        """Return why it is not valid *now*."""
+        """Return why it is not valid *now*, as the end of a sentence."""
         if self.revoked_at is not None:
             return f"was revoked on {self.revoked_at:%Y-%m-%d}"
         if now < self.not_before:
@@ -59,25 +59,25 @@ class OrderView:
     message: str | None
     next_attempt_at: datetime
     is_in_hand: bool
-    """Whether a worker is at it now."""
+    """Whether a worker holds its lease now."""
     created_at: datetime
     updated_at: datetime
     finished_at: datetime | None
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Whether the order has ended."""
         return self.finished_at is not None
 
     @property
     def is_issued(self) -> bool:
-        """Whether it has brought its certificate."""
+        """Whether the order has ended with a certificate."""
         return self.state == "issued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentView:
-    """A node whose workers all serve this certificate."""
+    """A terminator node, all of whose workers serve this certificate."""
 
     node: str
     certificate_id: str
@@ -88,9 +88,9 @@ class DeploymentView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedDomain:
-    """A domain with all that belongs to it.
+    """A domain with its certificates, newest order and deployments.
 
-    *certificate* is the one that is served, *other_certificates* are those that would be without it, the first first;
+    *certificate* is the served one, *other_certificates* are those that would be served without it, in that order;
     *key_type* is that of the domain's policy.
     """
 
@@ -113,7 +113,7 @@ class HostedDomain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseView:
-    """A *domain* that has a certificate, *by* as in `CertificateView.chosen_by`; or 'awaited': it is not hosted yet."""
+    """A *domain* that uses a certificate; *by* is as `CertificateView.chosen_by`, or 'awaited': not hosted yet."""
 
     domain: str
     by: str
@@ -121,7 +121,7 @@ class UseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCertificate:
-    """A certificate with the domains that have it; *publicly_trusted* is None where nobody looked."""
+    """A certificate with the domains that use it; *publicly_trusted* is None if it was not checked."""
 
     id: str
     tenant: str
@@ -152,7 +152,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadedCertificate:
-    """What was stored of an upload."""
+    """The certificate that was stored from an upload."""
 
     id: str
     names: tuple[str, ...]
@@ -167,9 +167,9 @@ class UploadedCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadView:
-    """An upload, from its arrival to its verdict and after; *certificate* is what was stored of it.
+    """An upload, before and after its verdict; *certificate* is what was stored from it.
 
-    The id of *certificate* is another than *certificate_id* when the tenant had that very certificate already.
+    The id of *certificate* differs from *certificate_id* if the tenant had that very certificate already.
     """
 
     certificate_id: str
@@ -182,7 +182,7 @@ class UploadView:
     attempt: int
     next_attempt_at: datetime
     is_in_hand: bool
-    """Whether a worker is at it now."""
+    """Whether a worker holds its lease now."""
     reasons: tuple[Remark, ...]
     warnings: tuple[Remark, ...]
     received_at: datetime

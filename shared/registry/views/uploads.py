@@ -1,4 +1,4 @@
-"""Reads what became of uploaded certificates."""
+"""Reads uploads and their verdicts."""
 
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ async def page(
     after: str | None = None,
     limit: int = 100,
 ) -> tuple[UploadView, ...]:
-    """Return uploads, newest first: of *tenant* or of all, in *state* or any, those that follow *after*."""
+    """Return uploads, newest first: of *tenant* or of all, in *state* or any, those after the upload *after*."""
     return tuple(_upload(row) for row in await connection.fetch(_PAGE, tenant, state, after, limit))
 
 

@@ -138,7 +138,7 @@ async def test_a_writer_of_signatures_is_no_matter_of_other_rings(stock: Stock, 
     answer = await stock.command(ring, "--writer=validator")
 
     assert answer.code == 2
-    assert "--writer is for" in answer.err
+    assert "--writer is only for" in answer.err
 
 
 async def test_a_cut_off_between_the_two_files_is_mended(stock: Stock) -> None:
