@@ -9,6 +9,7 @@ from rich.text import Text
 
 from certsmith.publishing.progress import Progress, RequestOutcome
 from certsmith.terminal import facts, printable
+from shared.events import ReasonCode
 from shared.registry.views.fates import Fate
 from shared.registry.views.model import HostedDomain, Remark, UploadedCertificate, UploadView
 
@@ -17,7 +18,7 @@ _UNRECORDED: Final = (
     "verdict"
 )
 _FORBIDDEN: Final = Remark(
-    code="uploads_off",
+    code=ReasonCode.UPLOADS_OFF,
     message="uploads are disabled for this tenant; `certsmith uploads allow TENANT` enables them",
     where="tenant",
 )
@@ -87,7 +88,7 @@ def upload_progress_of(
     if upload is None:
         return UploadProgress(state="unrecorded", sentence=_UNRECORDED, outcome=RequestOutcome.REJECTED)
     taken = Remark(
-        code="certificate_id_taken",
+        code=ReasonCode.CERTIFICATE_ID_TAKEN,
         message=f"{upload.certificate_id} is the id of another upload; choose an unused id, or leave it out",
         where="certificate_id",
     )

@@ -17,10 +17,10 @@ from certsmith.files import STANDARD_INPUT, read_file
 from certsmith.publishing.requests import request_event
 from shared.certificates import covers
 from shared.errors import Reason, RefusedError
-from shared.events import CertificateUploaded, Event, JsonObject
+from shared.events import CertificateUploaded, Event, JsonObject, ReasonCode
 from shared.identifiers import new_certificate_id, new_event_id
 from shared.judging import judge
-from shared.messaging.codec.clear_keys import KEY_IN_THE_CLEAR, holds_private_key
+from shared.messaging.codec.clear_keys import holds_private_key
 from shared.names import NameRefusedError, normalize
 from shared.settings import load
 from shared.vault import KeyFiles
@@ -30,7 +30,7 @@ MAX_KEY_BYTES: Final = 32 * 1024
 
 # The services' message says that the key is compromised; this key has not left the machine.
 _KEY_IN_THE_CLEAR: Final = Reason(
-    KEY_IN_THE_CLEAR,
+    ReasonCode.KEY_IN_THE_CLEAR,
     "--bundle, --description or --metadata contains a private key, which would be sent in the clear; give the key with "
     "--key only, which is sealed; nothing was sent",
 )
@@ -150,7 +150,7 @@ def _uncovered(names: Sequence[str], attach: Sequence[str]) -> list[Reason]:
     if not uncovered:
         return []
     text = f"--attach: the certificate does not cover {', '.join(uncovered)}; it is for {', '.join(names)}"
-    return [Reason("attach_not_covered", text)]
+    return [Reason(ReasonCode.ATTACH_NOT_COVERED, text)]
 
 
 def _text(content: bytes, *, what: str) -> str:

@@ -25,6 +25,7 @@ from shared.events import (
     EventReason,
     Incoming,
     OrderState,
+    ReasonCode,
 )
 from shared.identifiers import CertificateId, new_event_id, new_order_id
 from shared.names import Name, NameRefusedError, normalize
@@ -67,7 +68,7 @@ class Handlers:
                 detaches=data.detaches,
             )
         except domains.UnfitCertificateError as error:
-            raise _rejected(event, data.domain, Reason("certificate_unfit", str(error))) from error
+            raise _rejected(event, data.domain, Reason(ReasonCode.CERTIFICATE_UNFIT, str(error))) from error
         await self._follow_up(connection, event, applied, reason="created")
 
     async def on_domain_updated(self, connection: Connection, event: Incoming) -> None:
@@ -83,7 +84,7 @@ class Handlers:
                 connection, tenant=data.tenant, name=name, requested_at=event.occurred_at, **changes
             )
         except domains.UnfitCertificateError as error:
-            raise _rejected(event, data.domain, Reason("certificate_unfit", str(error))) from error
+            raise _rejected(event, data.domain, Reason(ReasonCode.CERTIFICATE_UNFIT, str(error))) from error
         if applied is None:
             raise _rejected(event, data.domain, _not_registered(name, data.tenant))
         await self._follow_up(connection, event, applied, reason="updated")
@@ -110,7 +111,7 @@ class Handlers:
         data = event.data
         assert isinstance(data, CertificateRenewalRequested)
         if data.domain is None:
-            reason = Reason("domain_missing", "a renewal names its domain, and `domain` is missing")
+            reason = Reason(ReasonCode.DOMAIN_MISSING, "a renewal names its domain, and `domain` is missing")
             raise _rejected(event, data.certificate_id or "", reason)
         name = _accepted_name(event, data.domain)
         # Locked, so that a concurrent deletion either cancels the order that is opened here, or is seen here.
@@ -119,7 +120,8 @@ class Handlers:
             raise _rejected(event, data.domain, _not_registered(name, data.tenant))
         if domain.policy is None:
             reason = Reason(
-                "not_automatic", f"{name} has no certificate_management_policy, so its certificate is not automatic"
+                ReasonCode.NOT_AUTOMATIC,
+                f"{name} has no certificate_management_policy, so its certificate is not automatic",
             )
             raise _rejected(event, data.domain, reason)
         if not await orders.retry_now(connection, domain.id):
@@ -132,7 +134,7 @@ class Handlers:
         what = data.domain or data.certificate_id or "the certificate"
         raise RefusedError(
             Reason(
-                "revocation_not_served",
+                ReasonCode.REVOCATION_NOT_SERVED,
                 f"this release revokes nothing, so {what} is as valid as before; revoke it at the CA, with its private "
                 "key or the ACME account, or delete the domain to stop serving it",
             )
@@ -217,7 +219,7 @@ def _require_upstream(event: Incoming, domain: str, text: str | None) -> None:
 
 def _not_registered(name: Name, tenant: str) -> Reason:
     whose = f"tenant {tenant!r}" if tenant else "the tenant without a name"
-    return Reason("domain_unknown", f"{name} is not registered by {whose}; publish domain.created first")
+    return Reason(ReasonCode.DOMAIN_UNKNOWN, f"{name} is not registered by {whose}; publish domain.created first")
 
 
 def _rejected(event: Incoming, domain: str, *reasons: Reason) -> RefusedError:

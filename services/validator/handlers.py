@@ -24,6 +24,7 @@ from shared.events import (
     CertificateUploaded,
     EventReason,
     Incoming,
+    ReasonCode,
 )
 from shared.identifiers import CertificateId, new_event_id
 from shared.names import Name
@@ -33,7 +34,7 @@ from shared.store import Connection
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 _UPLOADS_OFF: Final = EventReason(
-    code="uploads_off",
+    code=ReasonCode.UPLOADS_OFF,
     message="uploads are disabled for this tenant; ask the platform's operator to enable them",
     where="tenant",
 )

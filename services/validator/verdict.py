@@ -19,7 +19,7 @@ from services.validator.sandbox.process import TookTooLongError
 from services.validator.store import verdicts
 from shared.certificates import parse
 from shared.errors import TransientError
-from shared.events import EventReason
+from shared.events import EventReason, ReasonCode
 from shared.identifiers import new_key_id
 from shared.registry.domains import UnfitCertificateError
 from shared.store import Pool
@@ -107,7 +107,9 @@ class Verdicts:
         try:
             stored_id = await verdicts.accept(self.pool, upload, bundle)
         except UnfitCertificateError as error:
-            await self._reject(upload, [EventReason(code="attach_unfit", message=str(error), where="attach")], warnings)
+            await self._reject(
+                upload, [EventReason(code=ReasonCode.ATTACH_UNFIT, message=str(error), where="attach")], warnings
+            )
             return
         VERDICTS.labels("accepted").inc()
         log.info("upload_accepted", certificate_id=upload.certificate_id, stored_as=stored_id, tenant=upload.tenant)
@@ -137,4 +139,4 @@ def _took_too_long(seconds: float) -> EventReason:
         f"bundle and key could not be judged in {seconds:g} s of processor time, far more than ordinary ones need; "
         "upload the certificate with its intermediates and nothing else, and a key of an ordinary size"
     )
-    return EventReason(code="judging_timeout", message=message, where="bundle")
+    return EventReason(code=ReasonCode.JUDGING_TIMEOUT, message=message, where="bundle")

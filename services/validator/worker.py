@@ -22,7 +22,7 @@ from services.validator.store.claims import Claims
 from services.validator.store.verdicts import reject
 from services.validator.verdict import JudgingFailedError, Verdicts
 from shared.errors import LostLeaseError, StoreUnavailableError
-from shared.events import EventReason
+from shared.events import EventReason, ReasonCode
 from shared.process.leased_work import write_while_leased
 from shared.store import Pool
 
@@ -32,7 +32,7 @@ MAX_FAILURES: Final = 3
 _WAITS: Final = (timedelta(seconds=1), timedelta(seconds=5))  # after the first failure, after the second
 _EXTENSIONS: Final = 3  # a slow upload's lease is extended this often within its length
 _GIVEN_UP: Final = EventReason(
-    code="judging_failed",
+    code=ReasonCode.JUDGING_FAILED,
     message=f"bundle and key could not be judged in {MAX_FAILURES} tries, by a fault of this program; ask the "
     "platform's operator, who finds it in the validator's log, then upload it again under another identifier",
     where="bundle",

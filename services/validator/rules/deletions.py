@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.validator.rules.uploads import MAX_SHOWN
 from shared.errors import Reason
+from shared.events import ReasonCode
 from shared.identifiers import CertificateId
 from shared.names import Name
 from shared.sentences import some_of
@@ -26,18 +27,20 @@ def not_deletable(wanted: CertificateId, known: Whereabouts) -> Reason:
     """Return why *wanted*, of which this is *known*, is not deleted."""
     if known.is_automatic:
         text = f"{wanted} is an automatic certificate; its key is erased when its domain is deleted, and not before"
-        return Reason("certificate_automatic", text)
+        return Reason(ReasonCode.CERTIFICATE_AUTOMATIC, text)
     if known.waits_for_verdict:
         text = f"{wanted} was uploaded and waits for its verdict; ask again when that is published"
-        return Reason("certificate_not_judged", text)
+        return Reason(ReasonCode.CERTIFICATE_NOT_JUDGED, text)
     if known.stored_as is not None:
         text = f"{wanted} is stored as {known.stored_as}, under which the tenant had it before; ask to delete that"
-        return Reason("certificate_unknown", text)
-    return Reason("certificate_unknown", f"there is no certificate {wanted} of this tenant; nothing was deleted")
+        return Reason(ReasonCode.CERTIFICATE_UNKNOWN, text)
+    return Reason(
+        ReasonCode.CERTIFICATE_UNKNOWN, f"there is no certificate {wanted} of this tenant; nothing was deleted"
+    )
 
 
 def in_use(certificate_id: CertificateId, users: Sequence[Name]) -> Reason:
     """Return the reason that *users* serve the certificate."""
     domains = some_of(users, most=MAX_SHOWN)
     text = f"{certificate_id} is used by {domains}; detach it there, or attach another, and ask again"
-    return Reason("certificate_in_use", text)
+    return Reason(ReasonCode.CERTIFICATE_IN_USE, text)

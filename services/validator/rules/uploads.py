@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.certificates import covers
-from shared.events import Cause, CertificateUploaded, EventReason
+from shared.events import Cause, CertificateUploaded, EventReason, ReasonCode
 from shared.identifiers import CertificateId
 from shared.names import Name, NameRefusedError, normalize
 from shared.sentences import some_of
@@ -67,7 +67,7 @@ def read(data: CertificateUploaded, *, requested_at: datetime, cause: Cause) -> 
         sealed = base64.b64decode(data.sealed, validate=True)
     except (binascii.Error, ValueError):
         message = "`sealed` is not base64 (RFC 4648 section 4, with padding, without line breaks)"
-        reasons = (EventReason(code="sealed_not_base64", message=message, where="sealed"), *reasons)
+        reasons = (EventReason(code=ReasonCode.SEALED_NOT_BASE64, message=message, where="sealed"), *reasons)
     return Upload(
         certificate_id=CertificateId(data.certificate_id),
         tenant=data.tenant,
@@ -93,7 +93,7 @@ def uncovered(attach: Sequence[Name], names: Sequence[str]) -> EventReason | Non
         f"the certificate is for {_some(names)}, not for {_some(missing)}; name only domains in `attach` that it "
         "covers (a wildcard covers one label), or upload one that covers all"
     )
-    return EventReason(code="attach_not_covered", message=message, where="attach")
+    return EventReason(code=ReasonCode.ATTACH_NOT_COVERED, message=message, where="attach")
 
 
 def other_chain(stored_id: CertificateId) -> EventReason:
@@ -102,7 +102,7 @@ def other_chain(stored_id: CertificateId) -> EventReason:
         f"this certificate is stored as {stored_id} with other intermediates, and those are served; to have these "
         f"served instead, detach and delete {stored_id}, then upload it again under another identifier"
     )
-    return EventReason(code="chain_not_replaced", message=message, where="bundle")
+    return EventReason(code=ReasonCode.CHAIN_NOT_REPLACED, message=message, where="bundle")
 
 
 def identifier_used(certificate_id: CertificateId) -> EventReason:
@@ -111,7 +111,7 @@ def identifier_used(certificate_id: CertificateId) -> EventReason:
         f"the identifier {certificate_id} was used before, for something else; choose one that was never used, and "
         "seal the key for it"
     )
-    return EventReason(code="certificate_id_taken", message=message, where="certificate_id")
+    return EventReason(code=ReasonCode.CERTIFICATE_ID_TAKEN, message=message, where="certificate_id")
 
 
 def deleted_since(certificate_id: CertificateId) -> EventReason:
@@ -120,14 +120,14 @@ def deleted_since(certificate_id: CertificateId) -> EventReason:
         f"the certificate uploaded as {certificate_id} was stored and then deleted; to have it again, upload it under "
         "an identifier that was never used"
     )
-    return EventReason(code="certificate_deleted", message=message, where="certificate_id")
+    return EventReason(code=ReasonCode.CERTIFICATE_DELETED, message=message, where="certificate_id")
 
 
 def _attached(texts: Sequence[str]) -> tuple[tuple[Name, ...], tuple[EventReason, ...]]:
     """Return the names in *texts*, each once, and a reason against each text that is no name."""
     if len(texts) > MAX_ATTACHED:
         message = f"`attach` names {len(texts)} domains; at most {MAX_ATTACHED} were expected: attach the others later"
-        return (), (EventReason(code="attach_too_many", message=message, where="attach"),)
+        return (), (EventReason(code=ReasonCode.ATTACH_TOO_MANY, message=message, where="attach"),)
     names: dict[Name, None] = {}
     reasons = []
     for number, text in enumerate(texts, 1):
@@ -135,7 +135,7 @@ def _attached(texts: Sequence[str]) -> tuple[tuple[Name, ...], tuple[EventReason
             names[normalize(text)] = None
         except NameRefusedError as error:
             reasons.append(
-                EventReason(code="attach_invalid_name", message=error.reason.message, where=f"attach {number}")
+                EventReason(code=ReasonCode.ATTACH_INVALID_NAME, message=error.reason.message, where=f"attach {number}")
             )
     return tuple(names), tuple(reasons)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from shared.errors import Reason, RefusedError
-from shared.events import JsonObject
+from shared.events import JsonObject, ReasonCode
 from shared.messaging.codec.strict_json import read_object
 from shared.messaging.message import Message
 
@@ -41,11 +41,13 @@ def attributes_and_data(message: Message) -> tuple[Attributes, JsonObject]:
     media_type = (message.content_type or "").partition(";")[0].strip().lower()
     if media_type.startswith(_STRUCTURED):
         if media_type != f"{_STRUCTURED}+json":
-            raise _refusal("content_type", "of the structured forms only application/cloudevents+json is accepted")
+            raise _refusal(
+                ReasonCode.CONTENT_TYPE, "of the structured forms only application/cloudevents+json is accepted"
+            )
         return _structured(message)
     if found := _headers(message.headers):
         if media_type and not _JSON_TYPE.fullmatch(media_type):
-            raise _refusal("content_type", "the data must be JSON: content type application/json")
+            raise _refusal(ReasonCode.CONTENT_TYPE, "the data must be JSON: content type application/json")
         return _attributes(found, message), read_object(message.body)
     return Attributes(correlation_id=_readable(message.correlation_id)), read_object(message.body)
 
@@ -69,9 +71,9 @@ def _structured(message: Message) -> tuple[Attributes, JsonObject]:
         try:
             return attributes, read_object(base64.b64decode(encoded, validate=True))
         except (binascii.Error, ValueError):
-            raise _refusal("malformed_json", "data_base64 is not base64") from None
+            raise _refusal(ReasonCode.MALFORMED_JSON, "data_base64 is not base64") from None
     if not isinstance(data, dict):
-        raise _refusal("malformed_json", "the CloudEvent's data must be a JSON object")
+        raise _refusal(ReasonCode.MALFORMED_JSON, "the CloudEvent's data must be a JSON object")
     return attributes, data
 
 
@@ -83,14 +85,14 @@ def _headers(headers: Mapping[str, object]) -> dict[str, object]:
         if not header.lower().startswith(PREFIX):
             continue
         if name in found:
-            raise _refusal("malformed_event", f"the header {PREFIX}{name[:80]} occurs twice")
+            raise _refusal(ReasonCode.MALFORMED_EVENT, f"the header {PREFIX}{name[:80]} occurs twice")
         found[name] = value
     return found
 
 
 def _attributes(found: Mapping[str, object], message: Message) -> Attributes:
     if _text(found, "specversion", required=True) != "1.0":
-        raise _refusal("malformed_event", "the CloudEvents specversion must be 1.0")
+        raise _refusal(ReasonCode.MALFORMED_EVENT, "the CloudEvents specversion must be 1.0")
     traceparent = _text(found, "traceparent") or ""
     return Attributes(
         type=_text(found, "type", required=True),
@@ -108,10 +110,10 @@ def _text(found: Mapping[str, object], name: str, *, required: bool = False) -> 
     if value is None and not required:
         return None
     if value is None or value == "":
-        raise _refusal("malformed_event", f"the CloudEvents attribute {name} is missing")
+        raise _refusal(ReasonCode.MALFORMED_EVENT, f"the CloudEvents attribute {name} is missing")
     if not isinstance(value, str) or len(value) > MAX_ATTRIBUTE or not value.isprintable():
         raise _refusal(
-            "malformed_event",
+            ReasonCode.MALFORMED_EVENT,
             f"the CloudEvents attribute {name} must be a text of at most {MAX_ATTRIBUTE} printable characters",
         )
     return value
@@ -126,7 +128,9 @@ def _time(text: str | None) -> datetime | None:
             return time.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise _refusal("malformed_event", "the CloudEvents attribute time must be as 2026-01-31T12:00:00Z (RFC 3339)")
+    raise _refusal(
+        ReasonCode.MALFORMED_EVENT, "the CloudEvents attribute time must be as 2026-01-31T12:00:00Z (RFC 3339)"
+    )
 
 
 def _readable(value: object) -> str | None:

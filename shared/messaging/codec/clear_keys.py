@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-KEY_IN_THE_CLEAR: Final = "key_in_the_clear"
 _MAX_WRAPS: Final = 3
 _SHORTEST_KEY: Final = 48  # bytes; an Ed25519 key in PKCS #8 (RFC 8410 section 7)
 

@@ -22,11 +22,11 @@ from cloudevents.core.v1.event import CloudEvent
 from pydantic import ValidationError
 
 from shared.errors import Reason, RefusedError
-from shared.events import MAX_BODY_BYTES, PUBLIC, TYPES, Cause, Data, Event, Incoming, JsonObject
+from shared.events import MAX_BODY_BYTES, PUBLIC, TYPES, Cause, Data, Event, Incoming, JsonObject, ReasonCode
 from shared.messaging.broker.frame_guard import UNREADABLE
 from shared.messaging.broker.names import EVENTS_EXCHANGE, PUBLIC_EXCHANGE
 from shared.messaging.codec.attributes import Attributes, attributes_and_data
-from shared.messaging.codec.clear_keys import KEY_IN_THE_CLEAR, holds_private_key
+from shared.messaging.codec.clear_keys import holds_private_key
 from shared.messaging.codec.headers import plain
 from shared.messaging.codec.rejections import rejection_of
 from shared.messaging.message import Message
@@ -82,7 +82,7 @@ def decode(message: Message, *, expected: str | None, received_at: datetime) -> 
     attributes, data = attributes_and_data(message)
     if attributes.type is not None and attributes.type != message.routing_key:
         raise _refusal(
-            "type_mismatch", f"ce-type is {quoted(attributes.type)}, routing key {quoted(message.routing_key)}"
+            ReasonCode.TYPE_MISMATCH, f"ce-type is {quoted(attributes.type)}, routing key {quoted(message.routing_key)}"
         )
     return Incoming(
         data=_model(message, attributes, data),
@@ -105,7 +105,7 @@ def holds_key(message: Message) -> bool:
 def key_reason() -> Reason:
     """Return the reason for refusing a message with a private key in the clear; it quotes nothing of the message."""
     return Reason(
-        KEY_IN_THE_CLEAR,
+        ReasonCode.KEY_IN_THE_CLEAR,
         "the message holds a private key in the clear: treat that key as compromised, revoke what it certifies, "
         "make a new one, and seal it before sending it",
     )
@@ -113,19 +113,22 @@ def key_reason() -> Reason:
 
 def _check_envelope(message: Message, *, expected: str | None) -> None:
     if UNREADABLE in message.headers:
-        raise _refusal("unreadable_properties", "the message's properties or headers cannot be read as AMQP 0-9-1")
+        raise _refusal(
+            ReasonCode.UNREADABLE_PROPERTIES, "the message's properties or headers cannot be read as AMQP 0-9-1"
+        )
     if len(message.body) > MAX_BODY_BYTES:
-        raise _refusal("too_large", f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
+        raise _refusal(ReasonCode.TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES // 1024} KiB")
     if (message.content_encoding or "").lower() not in ("", "identity", "utf-8", "utf8"):
-        raise _refusal("content_encoding", "the body is encoded; send it as plain JSON in UTF-8")
+        raise _refusal(ReasonCode.CONTENT_ENCODING, "the body is encoded; send it as plain JSON in UTF-8")
     if message.routing_key not in TYPES:
         raise _refusal(
-            "unknown_type",
+            ReasonCode.UNKNOWN_TYPE,
             f"there is no type {quoted(message.routing_key)}; the types are {', '.join(sorted(PUBLIC))}",
         )
     if expected is not None and message.routing_key != expected:  # routed by CC, BCC or a stray binding
         raise _refusal(
-            "type_mismatch", f"a message of type {quoted(message.routing_key)} came into a queue for {expected}"
+            ReasonCode.TYPE_MISMATCH,
+            f"a message of type {quoted(message.routing_key)} came into a queue for {expected}",
         )
 
 
@@ -144,11 +147,11 @@ def _reason(kind: str, location: tuple[int | str, ...], text: str) -> Reason:
     where = quoted(".".join(str(part) for part in location))
     match kind:
         case "missing":
-            return Reason("missing_field", f"the field {where} is missing")
+            return Reason(ReasonCode.MISSING_FIELD, f"the field {where} is missing")
         case "extra_forbidden":
-            return Reason("unknown_field", f"there is no field {where}")
+            return Reason(ReasonCode.UNKNOWN_FIELD, f"there is no field {where}")
         case _:
-            return Reason("invalid_field", f"the field {where} is wrong: {text[:200]}")
+            return Reason(ReasonCode.INVALID_FIELD, f"the field {where} is wrong: {text[:200]}")
 
 
 def _key_refusal(message: Message) -> RefusedError:

@@ -11,7 +11,7 @@ import re
 from typing import Final, NoReturn
 
 from shared.errors import Reason, RefusedError
-from shared.events import JsonObject
+from shared.events import JsonObject, ReasonCode
 
 MAX_DEPTH: Final = 32
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -117,4 +117,4 @@ def _kind(value: object) -> str:
 
 
 def _refusal(sentence: str) -> RefusedError:
-    return RefusedError(Reason("malformed_json", sentence))
+    return RefusedError(Reason(ReasonCode.MALFORMED_JSON, sentence))

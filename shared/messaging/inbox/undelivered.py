@@ -9,7 +9,7 @@ import json
 from typing import Final
 
 from shared.errors import Reason, RefusedError
-from shared.events import MAX_BODY_BYTES, PUBLIC, CertificateUploaded, Data, JsonObject
+from shared.events import MAX_BODY_BYTES, PUBLIC, CertificateUploaded, Data, JsonObject, ReasonCode
 from shared.messaging.broker.names import PUBLIC_EXCHANGE, UNROUTABLE
 from shared.messaging.broker.topology import DELIVERY_LIMITS, service_queues
 from shared.messaging.codec.attributes import Attributes, attributes_and_data
@@ -67,7 +67,7 @@ def undelivered_letter(message: Message, *, service: str, queue: str, attributes
         user_id=message.user_id,
     )
     reason = Reason(
-        "not_handled",
+        ReasonCode.NOT_HANDLED,
         f"{service} failed {DELIVERY_LIMITS[service] + 1} times to handle it: its log says why; when that is fixed, "
         "replay it, or publish it again if it is an upload",
     )
@@ -100,11 +100,13 @@ def _kept(message: Message, attributes: Attributes) -> tuple[bytes, JsonObject, 
 def _no_route(event_type: str) -> Reason:
     if event_type in PUBLIC:
         return Reason(
-            "unroutable",
+            ReasonCode.UNROUTABLE,
             "there was no queue for its type: run `certsmith migrate`, then replay it, or publish it again if it is "
             "an upload",
         )
-    return Reason("unroutable", f"there is no type {quoted(event_type)}; the types are {', '.join(sorted(PUBLIC))}")
+    return Reason(
+        ReasonCode.UNROUTABLE, f"there is no type {quoted(event_type)}; the types are {', '.join(sorted(PUBLIC))}"
+    )
 
 
 def _without_contents(message: Message, *, service: str, queue: str, attributes: Attributes) -> DeadLetter:

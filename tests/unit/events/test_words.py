@@ -12,7 +12,7 @@ from shared.events import CertificateFailed, ErrorCode, EventReason, ReasonCode,
 from shared.judging.catalogue import RULES
 
 ROOT: Final = Path(__file__).parents[3]
-# These take a reason's code as their first argument, or as `code`.
+# The first argument of these, or their argument `code`, is a reason's code.
 CONSTRUCTORS: Final = frozenset(
     {"Reason", "EventReason", "Remark", "SealedUploadError", "NameRefusedError", "UpstreamRefusedError", "_refusal"}
 )
@@ -38,11 +38,18 @@ def test_each_code_in_the_sources_is_a_word() -> None:
     assert [(place, code) for place, code in literal_codes() if code not in known] == []
 
 
-def test_codes_of_rules_are_no_reason_codes_too() -> None:
+def test_programs_and_messaging_write_codes_as_words() -> None:
+    # shared.names, shared.upstreams and shared.vault lie below shared.events, so their codes stay literals.
+    above = ("certsmith/", "services/", "shared/messaging/")
+
+    assert [(place, code) for place, code in literal_codes() if place.startswith(above)] == []
+
+
+def test_no_rule_has_the_code_of_a_reason() -> None:
     assert {rule.code for rule in RULES} & {*ReasonCode} == set()
 
 
-def test_the_page_of_events_has_all_words_with_meaning_and_remedy() -> None:
+def test_the_events_page_has_all_words_with_meaning_and_remedy() -> None:
     page = (ROOT / "docs" / "events.md").read_text()
 
     assert word_tables.filled(page) == page, "run `make docs`"
@@ -55,7 +62,7 @@ def test_each_word_has_a_meaning_that_fits_a_table(words: type[Word]) -> None:
 
 
 @pytest.mark.parametrize("words", [ErrorCode, ReasonCode], ids=lambda words: words.__name__)
-def test_each_code_says_who_must_do_what(words: type[Word]) -> None:
+def test_the_remedy_of_each_code_is_a_sentence(words: type[Word]) -> None:
     assert [word for word in words if not word.remedy.endswith(".")] == []
 
 
