@@ -13,7 +13,7 @@ from certsmith.exits import ExitCode
 from certsmith.failures import CommandError
 from certsmith.rotation import generation
 from certsmith.rotation.generation import RingStatus
-from certsmith.rotation.usage import needs
+from certsmith.rotation.usage import count_uses
 from certsmith.settings import KeeperSettings
 from certsmith.terminal import Terminal, table
 from shared.errors import SettingsError
@@ -74,7 +74,7 @@ def show_keys(service: str | None, terminal: Terminal, *, with_usage: bool = Fal
 
 async def _usage() -> Usage:
     async with keeper_connection(load(KeeperSettings).database_url.get_secret_value()) as connection:
-        return await needs(connection)
+        return await count_uses(connection)
 
 
 def _counted(status: RingStatus, usage: Usage | None) -> Usage | None:

@@ -20,7 +20,7 @@ class IntakeRotation:
     def __init__(self, key_files: KeyFiles) -> None:
         self.ring = RingFiles(key_files, INTAKE)
 
-    def ready_at(self, _terms: RotationOptions) -> datetime:
+    def ready_at(self, _options: RotationOptions) -> datetime:
         """Return when all validators have the newest key."""
         return self.ring.newest.begins_at
 

@@ -147,9 +147,8 @@ class RingFiles:
     def begin(self, *, now: datetime, active_from: datetime) -> RingKey:
         """Add a new key that becomes active at *active_from*, and return it."""
         pair = self.pair
-        active_from = max(
-            active_from, self.newest.begins_at + timedelta.resolution
-        )  # the clock that made the newest key may be ahead
+        # The clock that made the newest key may be ahead.
+        active_from = max(active_from, self.newest.begins_at + timedelta.resolution)
         key = key_pairs.key_of(pair.new_secret(), prefix=pair.prefix, public_of=pair.public_of, made_at=now)
         new = replace(key, active_from=active_from)
         self._save((*self.secret.keys, new), readers_first=True, now=now)
@@ -197,9 +196,8 @@ class RingFiles:
             if key.writer != pair.writer or (pair.signs and key.id not in ids and key.id not in without)
         )
         public = replace(self._public, keys=(*others, *shown))
-        (secret if pair.signs else replace(public, keys=shown)).current_at(
-            now
-        )  # raises, before anything is written, if no key would be current
+        writers_ring = secret if pair.signs else replace(public, keys=shown)
+        writers_ring.current_at(now)  # raises, before anything is written, if no key would be current
         writes = [(pair.secret, secret), (pair.public, public)]
         if readers_first == pair.signs:  # readers of signatures have the public halves
             writes.reverse()

@@ -15,9 +15,8 @@ from shared.store import Connection
 from shared.vault import KeyFiles
 from shared.vault.key_files import Writer
 
-_LATE: Final = timedelta(
-    seconds=60
-)  # longer than any statement of a service: a row stored after this was signed after the new key was active
+# Longer than any statement of a service: a row stored after this was signed after the new key was active.
+_LATE: Final = timedelta(seconds=60)
 
 
 class SigningRotation:
@@ -39,7 +38,7 @@ class SigningRotation:
         ring = self.ring
         work = _Signatures(ring)
         async with options.connect() as connection:
-            passed = await renew_all(connection, work, options.notify)
+            result = await renew_all(connection, work, options.notify)
         if work.late:
             raise RotationBlockedError(
                 f"the {ring.pair.writer} has signed {work.late} keys with an older key, although {ring.newest.id} is "
@@ -53,8 +52,8 @@ class SigningRotation:
             ring=ring.pair.name,
             current=ring.newest.id,
             begun=begun,
-            renewed=passed.done,
-            left=passed.left,
+            renewed=result.done,
+            left=result.left,
             deleted=older,
         )
 

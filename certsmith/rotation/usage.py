@@ -5,7 +5,7 @@ from shared.store import Connection
 from shared.vault.key_files import WRITERS
 
 
-async def needs(connection: Connection) -> dict[str, int]:
+async def count_uses(connection: Connection) -> dict[str, int]:
     """Return, by ring key id, how much is sealed to or signed with that key; unused keys are left out."""
     found = await stored_keys.wraps_by_vault_key(connection)
     for writer in WRITERS:

@@ -33,11 +33,11 @@ class VaultRotation:
         """Seal all wraps to the newest key, retire the older keys, and delete those that were retired long ago."""
         ring = self.ring
         async with options.connect() as connection:
-            passed = await renew_all(connection, _Wraps(ring), options.notify)
+            result = await renew_all(connection, _Wraps(ring), options.notify)
             older = tuple(key.id for key in ring.older)
             if older:
                 ring.retire(older, at=options.now())
-            needed = _needed(await stored_keys.wraps_by_vault_key(connection), passed)
+            needed = _needed(await stored_keys.wraps_by_vault_key(connection), result)
         due = tuple(key.id for key in ring.retired if not needed.get(key.id) and _is_due(key, options))
         if due:
             ring.forget(due, now=options.now())
@@ -45,8 +45,8 @@ class VaultRotation:
             ring=ring.pair.name,
             current=ring.newest.id,
             begun=begun,
-            renewed=passed.done,
-            left=passed.left,
+            renewed=result.done,
+            left=result.left,
             retired=older,
             deleted=due,
             waiting=tuple(
@@ -86,10 +86,10 @@ class _Wraps:
         return await stored_keys.replace_wraps(connection, new, to=self._to)
 
 
-def _needed(sealed: dict[str, int], passed: RenewalResult) -> dict[str, int]:
+def _needed(sealed: dict[str, int], result: RenewalResult) -> dict[str, int]:
     """Return how many wraps need each vault key; one that does not open with the key that it names does not need it."""
     needed = dict(sealed)
-    for left in passed.left:
+    for left in result.left:
         needed[left.ring_key_id] = needed.get(left.ring_key_id, 0) - 1
     return {key_id: number for key_id, number in needed.items() if number > 0}
 

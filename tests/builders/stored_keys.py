@@ -1,4 +1,4 @@
-"""Keys that are stored as services store them, and what can be done with them."""
+"""Key rings in a folder, and a database with keys sealed to them, stored as the services store them."""
 
 import asyncio
 import os
@@ -40,11 +40,11 @@ class Stock:
         self.files = KeyFiles(keys_dir=folder)
 
     async def add(self, count: int, *, writer: Writer = "provisioner") -> list[SealedKey]:
-        """Store so many keys."""
+        """Store *count* new keys of *writer*."""
         return await self.add_by(self.files, count, writer=writer)
 
     async def add_by(self, files: KeyFiles, count: int, *, writer: Writer = "provisioner") -> list[SealedKey]:
-        """Store so many keys, sealed with the rings in *files*."""
+        """Store *count* new keys, sealed with the rings in *files*."""
         by = files.key_writer(writer)
         sealed = [
             by.seal(key_id=key_id, tenant=TENANT, private_key_pkcs8=secret_of(key_id), public_key_spki=key_id.encode())
@@ -64,7 +64,7 @@ class Stock:
         return [SealedKey(key_id=KeyId(row["id"]), **dict(list(row.items())[1:])) for row in rows]
 
     async def unopenable(self, reader: KeyReader | None = None) -> list[str]:
-        """Return the stored keys that *reader*, by default a process that starts now, cannot open."""
+        """Return the ids of the stored keys that *reader*, by default a process that starts now, cannot open."""
         return [each.key_id for each in await self.stored() if not opens(reader or self.files.key_reader(), each)]
 
     async def wrapped_to(self) -> dict[str, int]:
@@ -85,7 +85,7 @@ class Stock:
         at: datetime | None = None,
         messages: list[str] | None = None,
     ) -> list[RotationReport]:
-        """Rotate with a keeper's connection, as if it were *at* a time."""
+        """Rotate with the keeper's rights, with the clock standing at *at*."""
         options = RotationOptions(
             connect=lambda: open_connection(self.url, role="keeper"),
             notify=(messages if messages is not None else []).append,
@@ -97,15 +97,15 @@ class Stock:
         return await rotate(rotations, options)
 
     def vault(self) -> VaultRotation:
-        """Return the vault's turn, as its files are now."""
+        """Return a rotation of the vault ring, read from its files now."""
         return VaultRotation(self.files)
 
     def signing(self, writer: Writer = "provisioner") -> SigningRotation:
-        """Return a signing ring's turn, as its files are now."""
+        """Return a rotation of the signing ring of *writer*, read from its files now."""
         return SigningRotation(self.files, writer)
 
     def intake(self) -> IntakeRotation:
-        """Return the intake's turn, as its files are now."""
+        """Return a rotation of the intake ring, read from its files now."""
         return IntakeRotation(self.files)
 
     @property

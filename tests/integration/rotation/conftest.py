@@ -1,4 +1,4 @@
-"""Key rings in files, a database with keys sealed to them, and a rotation with the keeper's rights."""
+"""Key rings in files, a database with keys sealed to them, and rotations with the keeper's rights."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +22,6 @@ async def owner(database_url: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 def stock(database_url: str, owner: Connection, tmp_path: Path) -> Stock:
-    """Return an empty stock of keys."""
+    """Return new key rings and no stored keys."""
     generate(tmp_path / "keys")
     return Stock(database_url, owner, tmp_path / "keys")

@@ -1,4 +1,4 @@
-"""The intake's key is changed: uploads that are on their way are still opened."""
+"""Rotating the intake ring: uploads that were sealed before still open."""
 
 import json
 from datetime import timedelta
@@ -40,7 +40,7 @@ async def add_upload(owner: Connection, sealed: SealedUpload) -> None:
     )
 
 
-async def test_what_was_sealed_before_opens_after(stock: Stock) -> None:
+async def test_uploads_sealed_before_and_after_a_rotation_open(stock: Stock) -> None:
     before = seal(stock.files)
 
     (report,) = await stock.rotate(stock.intake())
@@ -53,7 +53,7 @@ async def test_what_was_sealed_before_opens_after(stock: Stock) -> None:
     assert not opens(stock.save("copy"), SealedUpload(intake_key_id="gone", ciphertext=after.ciphertext))
 
 
-async def test_the_old_key_opens_nothing_that_is_sealed_after(stock: Stock) -> None:
+async def test_the_old_intake_key_opens_no_upload_sealed_after_the_rotation(stock: Stock) -> None:
     thief = stock.save("stolen")
 
     await stock.rotate(stock.intake())
@@ -61,7 +61,7 @@ async def test_the_old_key_opens_nothing_that_is_sealed_after(stock: Stock) -> N
     assert not opens(thief, seal(stock.files))
 
 
-async def test_the_old_key_goes_when_no_upload_can_be_sealed_to_it_any_more(stock: Stock) -> None:
+async def test_the_old_intake_key_is_deleted_when_all_uploads_sealed_to_it_have_expired(stock: Stock) -> None:
     before = seal(stock.files)
     (report,) = await stock.rotate(stock.intake())
     retired_at = report.waiting[0].retired_at
@@ -73,7 +73,7 @@ async def test_the_old_key_goes_when_no_upload_can_be_sealed_to_it_any_more(stoc
     assert not opens(stock.files, before)
 
 
-async def test_an_upload_that_waits_keeps_its_key(stock: Stock) -> None:
+async def test_an_intake_key_is_kept_while_an_upload_sealed_to_it_waits(stock: Stock) -> None:
     before = seal(stock.files)
     await add_upload(stock.owner, before)
     await stock.rotate(stock.intake())
@@ -83,7 +83,7 @@ async def test_an_upload_that_waits_keeps_its_key(stock: Stock) -> None:
     assert (report.deleted, [each.needed_by for each in report.waiting]) == ((), [1])
 
 
-async def test_in_an_emergency_the_old_key_goes_at_once_and_it_is_said_what_that_costs(stock: Stock) -> None:
+async def test_forget_now_deletes_the_old_key_at_once_and_reports_the_lost_uploads(stock: Stock) -> None:
     before = seal(stock.files)
     await add_upload(stock.owner, before)
 
@@ -95,7 +95,7 @@ async def test_in_an_emergency_the_old_key_goes_at_once_and_it_is_said_what_that
     assert opens(stock.files, seal(stock.files))
 
 
-async def test_no_uploader_sees_the_new_key_before_all_validators_have_it(stock: Stock) -> None:
+async def test_uploaders_see_the_new_key_only_when_all_validators_have_it(stock: Stock) -> None:
     secret, public = (stock.folder / file.name for file in (key_files.INTAKE_SECRET, key_files.INTAKE_PUBLIC))
     before, shown = secret.read_text(), public.read_text()
     process = await stock.begin_command("intake", "--activate-after=60")
@@ -108,7 +108,7 @@ async def test_no_uploader_sees_the_new_key_before_all_validators_have_it(stock:
     assert opens(stock.files, seal(stock.files))
 
 
-async def test_a_rotation_that_is_killed_while_it_waits_goes_on(stock: Stock) -> None:
+async def test_a_rotation_killed_while_it_waits_continues_when_run_again(stock: Stock) -> None:
     secret = stock.folder / key_files.INTAKE_SECRET.name
     before = secret.read_text()
     process = await stock.begin_command("intake", "--activate-after=2")
@@ -124,7 +124,7 @@ async def test_a_rotation_that_is_killed_while_it_waits_goes_on(stock: Stock) ->
     assert seal(stock.files).intake_key_id == ring["current"]
 
 
-async def test_who_takes_the_newest_key_in_the_file_takes_one_that_opens(stock: Stock) -> None:
+async def test_an_upload_sealed_to_the_newest_key_in_the_file_opens(stock: Stock) -> None:
     await stock.rotate(stock.intake())
 
     (shown,) = json.loads((stock.folder / key_files.INTAKE_PUBLIC.name).read_text())["keys"]
@@ -134,20 +134,20 @@ async def test_who_takes_the_newest_key_in_the_file_takes_one_that_opens(stock: 
 
 
 @pytest.mark.parametrize("ring", ["intake", "vault"])
-async def test_a_writer_of_signatures_is_no_matter_of_other_rings(stock: Stock, ring: str) -> None:
+async def test_the_option_writer_is_refused_for_other_rings(stock: Stock, ring: str) -> None:
     answer = await stock.command(ring, "--writer=validator")
 
     assert answer.code == 2
     assert "--writer is only for" in answer.err
 
 
-async def test_a_cut_off_between_the_two_files_is_mended(stock: Stock) -> None:
+async def test_an_interruption_between_the_two_files_is_repaired(stock: Stock) -> None:
     secret = stock.folder / key_files.INTAKE_SECRET.name
     old = stock.intake().ring.newest.id
     stock.intake().ring.begin(now=utc_now(), active_from=utc_now())
     content = secret.read_bytes()
     (first,) = await stock.rotate(stock.intake())
-    secret.write_bytes(content)  # the public halves are written first; cut off before the second file
+    secret.write_bytes(content)  # the public halves are written first; interrupted before the second file
 
     (again,) = await stock.rotate(stock.intake())
 

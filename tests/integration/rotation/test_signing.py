@@ -1,4 +1,4 @@
-"""A writer's signing key is changed: what it signed stays believed, and the old key forges nothing any more."""
+"""Rotating a signing ring: stored signatures stay valid, and the old key can no longer forge any."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from shared.vault.rings import utc_now
 from tests.builders.stored_keys import TENANT, Stock, opens
 
 
-async def test_all_is_signed_anew_and_the_old_key_forges_nothing(stock: Stock) -> None:
+async def test_all_rows_are_signed_again_and_the_old_key_can_forge_nothing(stock: Stock) -> None:
     await stock.add(20)
     await stock.add(5, writer="validator")
     thief = stock.save("stolen")
@@ -27,7 +27,7 @@ async def test_all_is_signed_anew_and_the_old_key_forges_nothing(stock: Stock) -
         stock.files.key_reader().open(forged, tenant=TENANT)
 
 
-async def test_the_keys_of_the_other_writer_are_untouched(stock: Stock) -> None:
+async def test_a_rotation_leaves_the_other_writers_keys_unchanged(stock: Stock) -> None:
     await stock.add(2, writer="validator")
     before = (stock.folder / key_files.SIGNING["validator"].name).read_bytes()
     others = [key for key in stock.files.load(key_files.VERIFY).keys if key.writer == "validator"]
@@ -39,7 +39,7 @@ async def test_the_keys_of_the_other_writer_are_untouched(stock: Stock) -> None:
     assert await stock.unopenable() == []
 
 
-async def test_running_processes_go_on_before_and_after(stock: Stock) -> None:
+async def test_running_processes_read_keys_before_and_after_a_rotation(stock: Stock) -> None:
     writer, reader = stock.files.key_writer("provisioner"), stock.files.key_reader()
     await stock.add(3)
 
@@ -73,7 +73,7 @@ async def test_a_forged_row_does_not_become_genuine(stock: Stock) -> None:
     assert await stock.unopenable() == [moved.key_id]
 
 
-async def test_erased_keys_are_signed_anew_too(stock: Stock) -> None:
+async def test_rows_of_erased_keys_are_signed_again_too(stock: Stock) -> None:
     (erased,) = await stock.add(1)
     await stock.owner.execute("DELETE FROM registry.key_wraps")
 
@@ -84,7 +84,7 @@ async def test_erased_keys_are_signed_anew_too(stock: Stock) -> None:
     assert await certificates.sealed_key(stock.owner, erased.key_id) is None
 
 
-async def test_who_goes_on_signing_with_the_old_key_is_noticed(stock: Stock) -> None:
+async def test_a_process_that_still_signs_with_the_old_key_blocks_the_rotation_once(stock: Stock) -> None:
     straggler = stock.save("another-machine")
     ring = stock.signing().ring
     old = ring.newest.id
@@ -102,12 +102,12 @@ async def test_who_goes_on_signing_with_the_old_key_is_noticed(stock: Stock) -> 
     assert await stock.unopenable() == []
 
 
-async def test_what_a_cut_off_rotation_left_of_a_verify_key_goes(stock: Stock) -> None:
+async def test_a_verify_key_left_by_an_interrupted_rotation_is_deleted(stock: Stock) -> None:
     await stock.add(2)
     before = stock.folder / key_files.SIGNING["provisioner"].name
     content = before.read_bytes()
     lost = stock.signing().ring.begin(now=utc_now(), active_from=utc_now())
-    before.write_bytes(content)  # the verify key is written first; cut off before the second file
+    before.write_bytes(content)  # the verify key is written first; interrupted before the second file
 
     (report,) = await stock.rotate(stock.signing())
 

@@ -1,4 +1,4 @@
-"""The vault's key is changed while keys are stored and read."""
+"""Rotating the vault ring while keys are stored and read."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from tests.builders.stored_keys import TENANT, Stock, ids, opens, secret_of
 from tests.rig.processes import until
 
 
-async def test_after_a_rotation_all_opens_and_the_old_secret_opens_nothing(stock: Stock) -> None:
+async def test_after_a_rotation_all_keys_open_and_the_old_secret_opens_none(stock: Stock) -> None:
     await stock.add(20)
     await stock.add(5, writer="validator")
     running, thief = stock.files.key_reader(), stock.save("stolen")
@@ -38,7 +38,7 @@ async def test_after_a_rotation_all_opens_and_the_old_secret_opens_nothing(stock
     assert len(await stock.unopenable(thief.key_reader())) == 25
 
 
-async def test_the_old_wrap_and_the_old_secret_are_all_that_a_thief_could_have_used(stock: Stock) -> None:
+async def test_a_stolen_secret_opens_only_the_wraps_of_before_the_rotation(stock: Stock) -> None:
     (before,) = await stock.add(1)
     thief = stock.save("stolen").key_reader()
 
@@ -51,7 +51,7 @@ async def test_the_old_wrap_and_the_old_secret_are_all_that_a_thief_could_have_u
     assert after == replace(before, vault_key_id=after.vault_key_id, wrap=after.wrap)
 
 
-async def test_a_retired_key_is_deleted_when_nothing_has_needed_it_for_days(stock: Stock) -> None:
+async def test_a_retired_key_is_deleted_seven_days_later(stock: Stock) -> None:
     await stock.add(3)
     (report,) = await stock.rotate(stock.vault())
     retired_at = report.waiting[0].retired_at
@@ -65,7 +65,7 @@ async def test_a_retired_key_is_deleted_when_nothing_has_needed_it_for_days(stoc
     assert await stock.unopenable() == []
 
 
-async def test_what_somebody_with_an_old_file_seals_afterwards_opens_and_is_sealed_anew(stock: Stock) -> None:
+async def test_a_key_sealed_later_with_an_old_file_opens_and_is_sealed_again(stock: Stock) -> None:
     straggler = stock.save("another-machine")
     await stock.rotate(stock.vault())
 
@@ -78,10 +78,10 @@ async def test_what_somebody_with_an_old_file_seals_afterwards_opens_and_is_seal
     assert await stock.unopenable() == []
 
 
-async def test_keys_that_are_stored_meanwhile_are_not_forgotten(stock: Stock) -> None:
+async def test_keys_stored_during_a_rotation_are_renewed_too(stock: Stock) -> None:
     await stock.add(2000)
     done = asyncio.Event()
-    writer = stock.files.key_writer("provisioner")  # one process, which follows its files
+    writer = stock.files.key_writer("provisioner")  # one process, which rereads its files
 
     async def store() -> int:
         count = 0
@@ -103,7 +103,7 @@ async def test_keys_that_are_stored_meanwhile_are_not_forgotten(stock: Stock) ->
 
 
 async def store_one(connection: Connection, writer: KeyWriter, number: int) -> None:
-    """Store a key as a service does."""
+    """Store one key in its own transaction, as a service does."""
     key_id = new_key_id()
     sealed = writer.seal(
         key_id=key_id, tenant=TENANT, private_key_pkcs8=secret_of(key_id), public_key_spki=b"%d" % number
@@ -112,7 +112,7 @@ async def store_one(connection: Connection, writer: KeyWriter, number: int) -> N
         await certificates.insert_key(connection, sealed, tenant=TENANT)
 
 
-async def test_what_does_not_open_is_named_and_left_and_hinders_nothing(stock: Stock) -> None:
+async def test_keys_that_do_not_open_are_reported_and_stop_nothing(stock: Stock) -> None:
     good = await stock.add(3)
     altered, moved, strange = await stock.add(3)
     await stock.owner.execute("UPDATE registry.key_wraps SET wrap = $2 WHERE key_id = $1", altered.key_id, b"x" * 112)
@@ -130,7 +130,7 @@ async def test_what_does_not_open_is_named_and_left_and_hinders_nothing(stock: S
     assert sorted(await stock.unopenable()) == sorted(ids([altered, moved, strange]))
 
 
-async def test_progress_is_shown(stock: Stock) -> None:
+async def test_the_command_shows_its_progress(stock: Stock) -> None:
     await stock.add(2000)
 
     answer = await stock.command("vault", "--activate-after=0")
@@ -141,7 +141,7 @@ async def test_progress_is_shown(stock: Stock) -> None:
     assert set((await stock.wrapped_to()).values()) == {2000}
 
 
-async def test_a_rotation_that_is_killed_goes_on_where_it_was(stock: Stock) -> None:
+async def test_a_killed_rotation_continues_where_it_stopped(stock: Stock) -> None:
     await stock.add(4000)
     old = stock.vault().ring.newest.id
     process = await stock.begin_command("vault", "--activate-after=0")
@@ -162,7 +162,7 @@ async def test_a_rotation_that_is_killed_goes_on_where_it_was(stock: Stock) -> N
     assert set(half) == {old, ring["current"]}
 
 
-async def test_a_rotation_that_is_killed_while_it_waits_goes_on(stock: Stock) -> None:
+async def test_a_rotation_killed_while_it_waits_continues_when_run_again(stock: Stock) -> None:
     await stock.add(3)
     process = await stock.begin_command("vault", "--activate-after=2")
     ring = stock.folder / "vault.secret.json"
@@ -178,7 +178,7 @@ async def test_a_rotation_that_is_killed_while_it_waits_goes_on(stock: Stock) ->
     assert len(json.loads(ring.read_text())["keys"]) == 2
 
 
-async def test_ctrl_c_is_not_an_error_that_loses_anything(stock: Stock) -> None:
+async def test_an_interrupt_from_the_keyboard_loses_nothing(stock: Stock) -> None:
     await stock.add(3)
     process = await stock.begin_command("vault", "--activate-after=60")
     assert process.stderr is not None
@@ -192,7 +192,7 @@ async def test_ctrl_c_is_not_an_error_that_loses_anything(stock: Stock) -> None:
     assert await stock.unopenable() == []
 
 
-async def test_of_two_rotations_at_once_one_goes_on(stock: Stock) -> None:
+async def test_a_second_rotation_at_the_same_time_is_refused(stock: Stock) -> None:
     with ring_files.exclusively(stock.files, ring_files.VAULT):
         answer = await stock.command("vault", "--activate-after=0")
 
@@ -200,7 +200,7 @@ async def test_of_two_rotations_at_once_one_goes_on(stock: Stock) -> None:
     assert "another rotation is in progress" in answer.err
 
 
-async def test_rotations_on_two_machines_overwrite_nothing_of_each_other(stock: Stock) -> None:
+async def test_rotations_on_two_machines_overwrite_no_row_of_each_other(stock: Stock) -> None:
     await stock.add(400)
     ring = stock.vault().ring
     new = ring.begin(now=utc_now(), active_from=utc_now())
@@ -222,7 +222,7 @@ async def test_rotations_on_two_machines_overwrite_nothing_of_each_other(stock: 
     assert await stock.unopenable() == []
 
 
-async def test_nothing_is_begun_without_a_database(stock: Stock) -> None:
+async def test_without_a_database_no_file_changes(stock: Stock) -> None:
     before = {path.name: path.read_bytes() for path in stock.folder.iterdir()}
     stock.url = "postgresql://127.0.0.1:1/nowhere"
 
@@ -232,7 +232,7 @@ async def test_nothing_is_begun_without_a_database(stock: Stock) -> None:
     assert {path.name: path.read_bytes() for path in stock.folder.iterdir()} == before
 
 
-async def test_rings_that_do_not_belong_together_are_not_touched(stock: Stock, tmp_path: Path) -> None:
+async def test_files_of_different_rings_are_refused(stock: Stock, tmp_path: Path) -> None:
     other = ring_files.RingFiles(stock.save("other"), ring_files.VAULT)
     other.begin(now=utc_now(), active_from=utc_now())
     (tmp_path / "other" / "vault.public.json").rename(stock.folder / "vault.public.json")
@@ -242,13 +242,13 @@ async def test_rings_that_do_not_belong_together_are_not_touched(stock: Stock, t
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2, 3))])
-async def test_wherever_it_is_killed_all_opens_and_the_next_run_ends_it(stock: Stock, seed: int) -> None:
+async def test_a_rotation_killed_anywhere_loses_no_key_and_the_next_run_completes_it(stock: Stock, seed: int) -> None:
     dice = random.Random(seed)
     await stock.add(800)
     kept = stock.files.key_reader()
     for _ in range(3):
         process = await stock.begin_command("vault", "--activate-after=0", "--forget-now")
-        await asyncio.sleep(dice.uniform(0.3, 4.0))  # not a wait for anything: any moment will do
+        await asyncio.sleep(dice.uniform(0.3, 4.0))  # not a wait: a random moment to kill the process
         if process.returncode is None:
             process.kill()
         await process.wait()
@@ -264,14 +264,14 @@ async def test_wherever_it_is_killed_all_opens_and_the_next_run_ends_it(stock: S
     assert [key.id for key in stock.files.load(key_files.VAULT_PUBLIC).keys] == [ring["current"]]
 
 
-async def test_a_retirement_that_is_cut_off_does_not_bring_the_old_key_back(stock: Stock) -> None:
+async def test_an_interrupted_retirement_does_not_bring_the_old_key_back(stock: Stock) -> None:
     await stock.add(3)
     secret = stock.folder / key_files.VAULT_SECRET.name
     ring = stock.vault().ring
     old, new = ring.newest.id, ring.begin(now=utc_now(), active_from=utc_now()).id
     content = secret.read_bytes()
     ring.retire([old], at=utc_now())
-    secret.write_bytes(content)  # the public halves are written first; cut off before the second file
+    secret.write_bytes(content)  # the public halves are written first; interrupted before the second file
 
     (report,) = await stock.rotate(stock.vault())
 

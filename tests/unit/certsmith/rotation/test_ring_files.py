@@ -1,4 +1,4 @@
-"""The files of a ring while its keys follow each other: whoever reads them at any moment can work."""
+"""The files of a ring during rotations: a process that reads them at any moment can work."""
 
 import shutil
 import stat
@@ -57,7 +57,7 @@ def ids(keys: KeyFiles, file: KeyFile) -> list[str]:
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-def test_the_ring_that_work_is_read_with_has_the_next_key_before_it_is_used(keys: KeyFiles, pair: RingPair) -> None:
+def test_readers_have_the_next_key_before_writers_use_it(keys: KeyFiles, pair: RingPair) -> None:
     ring = RingFiles(keys, pair)
     old = ring.newest
 
@@ -71,7 +71,7 @@ def test_the_ring_that_work_is_read_with_has_the_next_key_before_it_is_used(keys
     assert [each.problem for each in status(keys)] == [None] * len(key_files.ALL)
 
 
-def test_a_key_whose_maker_had_a_fast_clock_is_followed_all_the_same(keys: KeyFiles) -> None:
+def test_a_key_made_with_a_fast_clock_is_followed_by_the_next_key(keys: KeyFiles) -> None:
     ring = RingFiles(keys, VAULT)
     ahead = ring.begin(now=NOW + MINUTE, active_from=NOW + MINUTE)
 
@@ -81,7 +81,7 @@ def test_a_key_whose_maker_had_a_fast_clock_is_followed_all_the_same(keys: KeyFi
     assert new.begins_at > ahead.begins_at
 
 
-def test_retired_keys_open_but_nothing_is_sealed_to_them(keys: KeyFiles) -> None:
+def test_a_retired_key_is_only_in_the_secret_file(keys: KeyFiles) -> None:
     ring = RingFiles(keys, VAULT)
     old, new = ring.newest, ring.begin(now=NOW, active_from=NOW)
 
@@ -93,7 +93,7 @@ def test_retired_keys_open_but_nothing_is_sealed_to_them(keys: KeyFiles) -> None
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-def test_a_forgotten_key_is_in_no_file(keys: KeyFiles, pair: RingPair) -> None:
+def test_a_deleted_key_is_in_neither_file(keys: KeyFiles, pair: RingPair) -> None:
     ring = RingFiles(keys, pair)
     old, new = ring.newest, ring.begin(now=NOW, active_from=NOW)
 
@@ -104,7 +104,7 @@ def test_a_forgotten_key_is_in_no_file(keys: KeyFiles, pair: RingPair) -> None:
         assert new.id in ids(keys, file)
 
 
-def test_the_two_writers_share_a_file_and_leave_each_other_alone(keys: KeyFiles) -> None:
+def test_two_writers_share_a_file_and_keep_each_others_keys(keys: KeyFiles) -> None:
     provisioner, validator = (RingFiles(keys, pair) for pair in SIGNING.values())  # both read before either writes
 
     news = [ring.begin(now=NOW, active_from=NOW).id for ring in (provisioner, validator)]
@@ -114,7 +114,7 @@ def test_the_two_writers_share_a_file_and_leave_each_other_alone(keys: KeyFiles)
     assert {*news} < {*ids(keys, key_files.VERIFY)}
 
 
-def test_modes_stay(keys: KeyFiles) -> None:
+def test_a_rotation_keeps_the_modes_of_files(keys: KeyFiles) -> None:
     paths = [keys.path_of(file) for file in (key_files.VAULT_SECRET, key_files.VAULT_PUBLIC)]
     paths[0].chmod(0o400)
 
@@ -123,7 +123,7 @@ def test_modes_stay(keys: KeyFiles) -> None:
     assert [stat.S_IMODE(path.stat().st_mode) for path in paths] == [0o400, 0o644]
 
 
-def test_files_of_two_origins_are_not_taken_for_one_ring(keys: KeyFiles, tmp_path: Path) -> None:
+def test_files_of_different_origin_are_refused(keys: KeyFiles, tmp_path: Path) -> None:
     generate(tmp_path / "other")
     shutil.copy(tmp_path / "other" / "vault.public.json", keys.keys_dir)
 
@@ -131,21 +131,21 @@ def test_files_of_two_origins_are_not_taken_for_one_ring(keys: KeyFiles, tmp_pat
         RingFiles(keys, VAULT)
 
 
-def test_a_missing_file_is_named(keys: KeyFiles) -> None:
+def test_the_error_for_a_missing_file_names_it(keys: KeyFiles) -> None:
     (keys.keys_dir / "vault.public.json").unlink()
 
     with pytest.raises(SettingsError, match=r"vault\.public\.json: there is no such key ring"):
         RingFiles(keys, VAULT)
 
 
-def test_only_one_at_a_time_rotates_what_is_in_a_folder(keys: KeyFiles) -> None:
+def test_only_one_rotation_runs_in_a_folder(keys: KeyFiles) -> None:
     with exclusively(keys, VAULT), pytest.raises(RotationUnderWayError), exclusively(keys, INTAKE):
         pass
     with exclusively(keys, INTAKE):
         pass
 
 
-def test_half_a_file_that_a_cut_off_rotation_left_is_ended_by_the_next(keys: KeyFiles) -> None:
+def test_the_next_rotation_completes_a_half_written_file(keys: KeyFiles) -> None:
     path = keys.path_of(key_files.VAULT_SECRET)
     content = path.read_bytes()
     in_place.spare_of(path).write_bytes(content)
@@ -160,19 +160,19 @@ def test_half_a_file_that_a_cut_off_rotation_left_is_ended_by_the_next(keys: Key
 
 @dataclass
 class Clock:
-    """The time of all processes."""
+    """The clock of all processes."""
 
     now: datetime
 
     def __call__(self) -> datetime:
-        """Return it."""
+        """Return the time."""
         return self.now
 
 
 class Machine:
-    """Processes that follow the rings in a folder, what they have sealed, and whoever rotates.
+    """The processes that read the rings in a folder, the data that they have sealed, and a rotation.
 
-    A step may be cut off after the first of its two files: then the second is as it was.
+    A step may be interrupted after the first of its two files; the second file is then unchanged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -183,7 +183,7 @@ class Machine:
         self.uploads: list[SealedUpload] = []
 
     def seal(self) -> None:
-        """Seal something as the provisioner does, and an upload, and open both."""
+        """Seal a key as the provisioner does, and an upload; open the upload."""
         load = self.keys.load
         writer = KeyWriter(
             vault=load(key_files.VAULT_PUBLIC),
@@ -200,32 +200,32 @@ class Machine:
         assert reader.open(upload, certificate_id="c", tenant="", bundle=b"", now=self.clock.now) == "PEM"
 
     def unopenable(self) -> int:
-        """Return how much of what was sealed does not open."""
+        """Return how many sealed keys do not open."""
         reader = KeyReader(vault=self.keys.load(key_files.VAULT_SECRET), verify=self.keys.load(key_files.VERIFY))
         return sum(not _opens(reader, each) for each in self.sealed)
 
     def returned(self) -> list[str]:
-        """Return the keys that were used again after another had taken their place."""
+        """Return the keys that were used again after another had replaced them."""
         used = (
             [each.vault_key_id for each in self.sealed],
             [each.signing_key_id for each in self.sealed],
             [each.intake_key_id for each in self.uploads],
         )
-        turns = [[key_id for key_id, _ in groupby(key_ids)] for key_ids in used]
-        return [key_id for key_ids in turns for key_id, times in Counter(key_ids).items() if times > 1]
+        runs = [[key_id for key_id, _ in groupby(key_ids)] for key_ids in used]
+        return [key_id for key_ids in runs for key_id, times in Counter(key_ids).items() if times > 1]
 
-    def step(self, pair: RingPair, step: "Step", *, is_cut_off: bool) -> None:
-        """Have a step done to a ring, to its end or to its first file only."""
-        secret_first = (step is begin) != pair.signs  # comes to readers first, goes from writers first
+    def step(self, pair: RingPair, step: "Step", *, is_interrupted: bool) -> None:
+        """Run *step* on a ring; with *is_interrupted*, up to the first of the two files."""
+        secret_first = (step is begin) != pair.signs  # a key is added for readers first, removed for writers first
         second = self.keys.path_of(pair.public if secret_first else pair.secret)
         before = second.read_bytes()
         step(RingFiles(self.keys, pair), self.clock.now)
-        if is_cut_off:
+        if is_interrupted:
             second.write_bytes(before)
 
 
 def begin(ring: RingFiles, now: datetime) -> None:
-    """Write a new key, after mending what was cut off."""
+    """Write a new key, after repairing an interrupted step."""
     ring.repair(now=now, active_from=now + MINUTE)
     ring.begin(now=now, active_from=now + MINUTE)
 
@@ -256,14 +256,14 @@ STEPS = st.lists(
 @settings(max_examples=20, deadline=None)
 @given(steps=STEPS)
 @example(steps=[(begin, False, 61), (retire, True, 0), (retire, False, 61)])
-def test_after_any_steps_cut_off_anywhere_all_opens_and_no_old_key_returns(
+def test_after_any_interrupted_steps_all_keys_open_and_no_old_key_returns(
     pair: RingPair, steps: list[tuple[Step, bool, int]]
 ) -> None:
     with TemporaryDirectory() as folder:
         machine = Machine(Path(folder) / "keys")
         machine.seal()
-        for step, is_cut_off, seconds in steps:
-            machine.step(pair, step, is_cut_off=is_cut_off)
+        for step, is_interrupted, seconds in steps:
+            machine.step(pair, step, is_interrupted=is_interrupted)
             machine.seal()
             machine.clock.now += timedelta(seconds=seconds)
             machine.seal()
@@ -272,14 +272,14 @@ def test_after_any_steps_cut_off_anywhere_all_opens_and_no_old_key_returns(
             assert machine.returned() == []
 
 
-def test_a_ring_with_activation_is_read_as_it_was_written(keys: KeyFiles) -> None:
+def test_a_ring_with_a_future_key_is_read_as_it_was_written(keys: KeyFiles) -> None:
     ring = RingFiles(keys, VAULT)
     ring.begin(now=NOW, active_from=NOW + MINUTE)
 
     assert ring_storage.load(keys.path_of(key_files.VAULT_SECRET), ring="vault", half="secret") == ring.secret
 
 
-def test_nothing_is_written_that_would_leave_no_key_to_work_with(keys: KeyFiles) -> None:
+def test_deleting_the_only_active_key_is_refused_and_writes_nothing(keys: KeyFiles) -> None:
     ring = RingFiles(keys, INTAKE)
     before = {path.name: path.read_bytes() for path in keys.keys_dir.iterdir()}
 
