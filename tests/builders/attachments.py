@@ -1,4 +1,4 @@
-"""Requests that attach and detach, as tests make them: one transaction each, at a minute of an early day."""
+"""Requests that attach and detach, one transaction each, dated by minutes of one day."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,7 +16,7 @@ _EARLY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def at(minute: int) -> datetime:
-    """Return the instant that many minutes into the early day."""
+    """Return the instant so many minutes into that day."""
     return _EARLY + timedelta(minutes=minute)
 
 

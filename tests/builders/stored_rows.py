@@ -1,4 +1,4 @@
-"""Rows that tests of the store begin with: certificates with sealed keys, and orders."""
+"""Builders of rows in the database: certificates with sealed keys, and orders."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ READER = KeyReader(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A leaf, what follows it, and its key, sealed and in the clear."""
+    """A leaf, the rest of its chain, and its key, sealed and in the clear."""
 
     leaf: bytes
     issuers: tuple[bytes, ...]

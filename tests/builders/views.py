@@ -1,4 +1,4 @@
-"""What the views return, valid by default, differing by what a test is about."""
+"""Builders of the values that views return, valid by default."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Runs `certsmith` as its users do: a process with an exit code and output."""
+"""Runs `certsmith` as users do: as a process with an exit code and output."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How a command ended."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -25,7 +25,7 @@ class Answer:
 
     @property
     def document(self) -> Any:
-        """The JSON document that it wrote, and nothing else."""
+        """The JSON document that is the whole standard output."""
         return json.loads(self.out)
 
 
@@ -41,7 +41,7 @@ def environment_of(platform: Platform) -> dict[str, str]:
 
 
 async def certsmith(*words: str, environment: Mapping[str, str]) -> Answer:
-    """Run `certsmith` with *words* and return how it ended."""
+    """Run `certsmith` with *words* to its end and return the result."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

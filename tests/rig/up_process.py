@@ -43,7 +43,7 @@ MISCONFIGURED = "import sys; print('DATABASE_URL: is missing', file=sys.stderr);
 
 
 class Up:
-    """A running `certsmith up`; what it writes goes to a file."""
+    """A running `certsmith up`; its output goes to a file."""
 
     def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         self.process: Final = process
@@ -51,15 +51,15 @@ class Up:
 
     @property
     def text(self) -> str:
-        """All that it has written."""
+        """Its whole output so far."""
         return self._log.read_text()
 
     async def says(self, text: str) -> None:
-        """Return when it has written *text*."""
+        """Return when its output contains *text*."""
         await processes.until(lambda: text in self.text, f"{text!r} in\n{self.text}")
 
     async def ended(self) -> int:
-        """Return the exit code once it has ended."""
+        """Return the exit code once it has exited."""
         await processes.until(lambda: self.process.poll() is not None, "the end of certsmith up")
         return self.process.wait()
 
@@ -77,7 +77,7 @@ def running(folder: Path, *words: str, **services: str) -> Iterator[Up]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "certsmith", "up", *words],
-            cwd=folder,  # before PYTHONPATH among the places where packages are looked for
+            cwd=folder,  # searched for packages before PYTHONPATH
             env={**os.environ, "PYTHONPATH": str(ROOT), "TEST_FOLDER": str(folder)},
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -87,5 +87,5 @@ def running(folder: Path, *words: str, **services: str) -> Iterator[Up]:
     finally:
         process.kill()
         process.wait()
-        for pid in processes.of_folder(folder):  # what a failed test has left
+        for pid in processes.of_folder(folder):  # processes left by a failed test
             os.kill(pid, signal.SIGKILL)

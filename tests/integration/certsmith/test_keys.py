@@ -52,7 +52,7 @@ async def test_a_service_misses_only_what_it_needs(tmp_path: Path) -> None:
     assert [ring["ring"] for ring in of_terminator.document["rings"] if ring["problem"]] == ["vault"]
 
 
-async def test_who_needs_no_ring_is_a_wrong_command_line(tmp_path: Path) -> None:
+async def test_a_service_that_needs_no_ring_is_a_usage_error(tmp_path: Path) -> None:
     answer = await keys("status", "--for", "nobody", folder=tmp_path)
 
     assert answer.code == 2
@@ -86,7 +86,7 @@ async def test_the_status_shows_what_each_key_is_for_and_how_much_needs_it(tmp_p
     assert "next, from 2" in said.out
 
 
-async def test_of_keys_whose_use_nobody_counts_no_number_is_told(tmp_path: Path, database_url: str) -> None:
+async def test_keys_whose_use_is_not_counted_have_no_number(tmp_path: Path, database_url: str) -> None:
     await keys("generate", folder=tmp_path)
     environment = {"CERTSMITH_KEYS_DIR": str(tmp_path), "KEEPER_DATABASE_URL": database_url}
 

@@ -19,7 +19,7 @@ async def publisher(rabbitmq: Broker) -> AsyncIterator[str]:
     await rabbitmq.delete_user(name)
 
 
-async def test_everybody_can_do_his_part_and_nothing_else(
+async def test_each_login_has_the_rights_of_its_part_and_no_others(
     rabbitmq: Broker, postgresql: DatabaseServer, vhost: str, empty_database_url: str, publisher: str
 ) -> None:
     password, database = secrets.token_urlsafe(12), empty_database_url.rpartition("/")[2]
@@ -49,7 +49,7 @@ async def test_everybody_can_do_his_part_and_nothing_else(
         assert await connection.fetchval("SELECT session_user = 'certsmith_operator'")
 
 
-async def test_it_waits_for_servers_only_as_long_as_it_is_told() -> None:
+async def test_it_waits_for_servers_no_longer_than_requested() -> None:
     environment = {"DATABASE_URL": "postgresql://me@127.0.0.1:9/x", "AMQP_URL": "amqp://127.0.0.1:9/"}
 
     answer = await certsmith("migrate", "--wait", "0.5", "--json", environment=environment)

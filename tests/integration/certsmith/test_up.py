@@ -42,7 +42,7 @@ async def test_a_signal_lets_every_service_finish(tmp_path: Path, number: signal
         assert processes.of_folder(tmp_path) == {}
 
 
-async def test_a_service_that_crashes_is_started_again(tmp_path: Path) -> None:
+async def test_a_service_that_crashes_is_restarted(tmp_path: Path) -> None:
     with running(tmp_path, weak=CRASHING_ONCE + STEADY, strong=STEADY) as up:
         await up.says("weak exited with code 3, restarts in ")
         await up.says("weak   | serving")
@@ -50,7 +50,7 @@ async def test_a_service_that_crashes_is_started_again(tmp_path: Path) -> None:
         assert lines_of(up.text, "strong") == ["serving"]
 
 
-async def test_a_service_that_is_killed_is_started_again(tmp_path: Path) -> None:
+async def test_a_service_that_is_killed_is_restarted(tmp_path: Path) -> None:
     with running(tmp_path, first=STEADY) as up:
         await up.says("serving")
         (pid,) = (pid for pid in processes.of_folder(tmp_path) if pid != up.process.pid)
@@ -61,7 +61,7 @@ async def test_a_service_that_is_killed_is_started_again(tmp_path: Path) -> None
         await processes.until(lambda: lines_of(up.text, "first") == ["serving", "serving"], "the second start")
 
 
-async def test_wrong_settings_end_everything_with_their_own_exit_code(tmp_path: Path) -> None:
+async def test_wrong_settings_stop_all_services_with_their_own_exit_code(tmp_path: Path) -> None:
     with running(tmp_path, good=STEADY, bad=MISCONFIGURED) as up:
         assert await up.ended() == 78
         assert lines_of(up.text, "bad") == ["DATABASE_URL: is missing"]
@@ -90,7 +90,7 @@ async def test_a_second_signal_is_passed_on(tmp_path: Path) -> None:
         await processes.until(lambda: lines_of(up.text, "stubborn").count("no") >= 2, "the second signal")
 
 
-async def test_services_end_in_good_order_although_up_was_killed(tmp_path: Path) -> None:
+async def test_services_stop_gracefully_when_up_is_killed(tmp_path: Path) -> None:
     with running(tmp_path, first=STEADY, second=STEADY) as up:
         await up.says("first  | serving")
         await up.says("second | serving")
@@ -117,7 +117,7 @@ async def test_programs_get_an_object_a_line_whatever_services_write(tmp_path: P
         ]
 
 
-async def test_a_line_without_end_does_no_harm(tmp_path: Path) -> None:
+async def test_an_endless_line_does_no_harm(tmp_path: Path) -> None:
     endless = "import sys; sys.stdout.write('y' * 3_000_000); sys.stdout.flush()\n" + STEADY
     with running(tmp_path, first=endless) as up:
         await up.says("serving")
@@ -127,7 +127,7 @@ async def test_a_line_without_end_does_no_harm(tmp_path: Path) -> None:
         assert up.text.count("y") == 3_000_000
 
 
-async def test_an_unknown_service_is_a_wrong_command_line(tmp_path: Path) -> None:
+async def test_an_unknown_service_is_a_usage_error(tmp_path: Path) -> None:
     with running(tmp_path, "nobody", first=STEADY) as up:
         assert await up.ended() == 2
         assert up.text == "error: there is no service 'nobody'; the services are first\n"

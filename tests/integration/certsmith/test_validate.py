@@ -77,7 +77,7 @@ async def test_a_good_pair_is_accepted(files: Path) -> None:
     assert answer.out.splitlines()[-1].startswith("accepted")
 
 
-async def test_a_wrong_pair_is_refused_and_the_fault_is_under_the_key(files: Path) -> None:
+async def test_a_mismatched_pair_is_refused_with_the_finding_under_the_key(files: Path) -> None:
     answer = await validate("--bundle", files / "bundle.pem", "--key", files / "other.key")
 
     assert answer.code == 3
@@ -134,9 +134,7 @@ async def test_a_file_can_come_from_standard_input(files: Path) -> None:
         (("--batch", "--bundle", "-"), "usage", "--batch reads everything from its lines"),
     ],
 )
-async def test_a_question_that_makes_no_sense_is_a_wrong_command_line(
-    words: tuple[str, ...], code: str, said: str
-) -> None:
+async def test_an_invalid_option_is_a_usage_error(words: tuple[str, ...], code: str, said: str) -> None:
     answer = await validate(*words, "--json")
 
     assert (answer.code, answer.document["error"]["code"]) == (2, code)
@@ -165,7 +163,7 @@ async def test_a_batch_answers_each_line_before_it_reads_the_next(files: Path) -
     assert (batch.returncode, rest) == (0, b"")
 
 
-async def test_a_batch_without_a_line_is_done() -> None:
+async def test_an_empty_batch_succeeds() -> None:
     answer = await validate("--batch")
 
     assert (answer.code, answer.out, answer.err) == (0, "", "")

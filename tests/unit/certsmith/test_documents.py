@@ -50,7 +50,7 @@ def test_the_page_names_every_exit_code(code: ExitCode) -> None:
         *(UploadView, Remark, UploadedCertificate, TenantRule, OrderCounts, DeadLetter),
     ],
 )
-def test_the_page_names_every_field_of_what_is_shown(shape: type) -> None:
+def test_the_page_names_every_field_of_every_document(shape: type) -> None:
     missing = [field.name for field in fields(shape) if f"`{field.name}`" not in PAGE]
 
     assert missing == []

@@ -53,7 +53,7 @@ def test_a_refusal_names_all_its_reasons() -> None:
     }
 
 
-def test_an_unexpected_error_is_one_line_that_says_how_to_see_more() -> None:
+def test_an_unexpected_error_is_one_line_that_names_the_debug_setting() -> None:
     message = failure_of(ValueError("first\nsecond")).message
 
     assert message == "unexpected ValueError: first; set CERTSMITH_DEBUG=1 to see the traceback"
@@ -69,7 +69,7 @@ def test_no_text_shows_the_password_of_an_address(user: str, password: str, host
 
 
 @given(user=words, password=passwords, host=words)
-def test_not_even_one_that_should_have_been_encoded_is_shown(user: str, password: str, host: str) -> None:
+def test_a_password_that_is_not_percent_encoded_is_not_shown_either(user: str, password: str, host: str) -> None:
     told = without_passwords(f"postgresql://{user}:{password}@{host}/db")
 
     assert told.endswith(f"***@{host}/db")

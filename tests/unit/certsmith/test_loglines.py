@@ -42,13 +42,13 @@ def test_a_traceback_shows_its_frames_and_the_error() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "Traceback (most recent call last):", "[1, 2]", '{"no": "event"}', "{broken"])
-def test_what_is_no_log_entry_stays_as_it_is(line: str) -> None:
+def test_a_line_that_is_no_log_entry_stays_as_it_is(line: str) -> None:
     assert readable(line).plain == line
 
 
 @settings(max_examples=50)
 @given(st.dictionaries(st.text(max_size=8), json_values, max_size=4))
-def test_no_entry_is_too_strange_to_be_shown(entry: dict[str, JsonValue]) -> None:
+def test_any_log_entry_can_be_shown(entry: dict[str, JsonValue]) -> None:
     text = readable(json.dumps({**entry, "event": "strange"}))
 
     assert "strange" in text.plain

@@ -18,7 +18,7 @@ def test_a_result_is_one_json_document_or_lines(capsys: pytest.CaptureFixture[st
     assert rest == "for people\n"
 
 
-def test_programs_hear_nothing_beside_the_result(capsys: pytest.CaptureFixture[str]) -> None:
+def test_programs_get_nothing_but_the_result(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(as_json=True).say("just so you know")
 
     captured = capsys.readouterr()
@@ -34,7 +34,7 @@ def test_an_error_goes_to_programs_as_a_document_and_to_people_as_a_line(capsys:
     assert captured.err == "error: it is so\n       and so\n"
 
 
-def test_what_is_piped_is_neither_cut_nor_padded(
+def test_piped_output_is_neither_cut_nor_padded(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = "x" * 300
@@ -47,7 +47,7 @@ def test_what_is_piped_is_neither_cut_nor_padded(
     assert all(line == line.rstrip() for line in lines)
 
 
-def test_a_strangers_markup_is_shown_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+def test_markup_in_untrusted_text_is_shown_literally(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(as_json=False).show({}, "[red]no[/red] :smile:")
 
     assert capsys.readouterr().out == "[red]no[/red] :smile:\n"

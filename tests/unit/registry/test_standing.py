@@ -31,7 +31,7 @@ ENDED = {"not_after": NOW - timedelta(days=1)}
         (a_domain(certificate=a_certificate(), holds_name=False), Standing.STUCK),
     ],
 )
-def test_the_word_says_whether_it_is_served_and_whether_somebody_must_act(
+def test_the_standing_says_whether_it_is_served_and_whether_somebody_must_act(
     domain: HostedDomain, standing: Standing
 ) -> None:
     assert standing_of(domain, now=NOW) is standing
@@ -122,7 +122,7 @@ def test_the_word_says_whether_it_is_served_and_whether_somebody_must_act(
         ),
     ],
 )
-def test_the_sentence_says_what_is_and_who_must_act(domain: HostedDomain, sentence: str) -> None:
+def test_the_sentence_names_the_state_and_who_must_act(domain: HostedDomain, sentence: str) -> None:
     assert sentence_of(domain, now=NOW) == sentence
 
 

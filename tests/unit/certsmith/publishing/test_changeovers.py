@@ -33,7 +33,7 @@ BOTH = a_domain(certificate=OWN, other_certificates=(AUTOMATIC,))
         (a_fate(), a_domain(certificate=OWN, holds_name=False), "attached", RequestOutcome.FAILED),
     ],
 )
-def test_what_is_to_be_attached_stands_where_fate_and_domain_say(
+def test_the_progress_of_an_attachment_follows_from_fate_and_domain(
     fate: Fate, domain: HostedDomain | None, state: str, outcome: RequestOutcome | None
 ) -> None:
     progress = changeover_of(fate, domain, wanted="cert_own", now=NOW)
@@ -51,7 +51,7 @@ def test_what_is_to_be_attached_stands_where_fate_and_domain_say(
         (a_domain(key_type=None), "detached", RequestOutcome.DETACHED),
     ],
 )
-def test_what_is_to_be_detached_ends_when_the_domain_is_served_or_nothing_comes(
+def test_a_detachment_ends_when_the_domain_is_served_or_nothing_can_follow(
     domain: HostedDomain, state: str, outcome: RequestOutcome | None
 ) -> None:
     progress = changeover_of(a_fate(), domain, wanted=None, now=NOW)
@@ -59,7 +59,7 @@ def test_what_is_to_be_detached_ends_when_the_domain_is_served_or_nothing_comes(
     assert (progress.state, progress.outcome) == (state, outcome)
 
 
-def test_the_sentence_says_what_is_served_until_when() -> None:
+def test_the_sentence_names_the_served_certificate_and_its_end() -> None:
     attached = changeover_of(a_fate(), BOTH, wanted="cert_own", now=NOW)
     detached = changeover_of(a_fate(), a_domain(certificate=AUTOMATIC), wanted=None, now=NOW)
 
@@ -67,13 +67,13 @@ def test_the_sentence_says_what_is_served_until_when() -> None:
     assert detached.sentence == "shop.example.com now serves cert_auto, an automatic one, until 2026-05-29 12:00 UTC"
 
 
-def test_a_sentence_says_what_a_newer_request_did() -> None:
+def test_the_sentence_says_what_a_newer_request_did() -> None:
     progress = changeover_of(a_fate(), a_domain(certificate=AUTOMATIC), wanted="cert_own", now=NOW)
 
     assert progress.sentence == "a newer request was applied before this one: nothing is attached"
 
 
-def test_a_sentence_says_why_what_is_attached_is_not_served() -> None:
+def test_the_sentence_says_why_the_attached_certificate_is_not_served() -> None:
     domain = a_domain(certificate=AUTOMATIC, other_certificates=(ENDED,))
 
     progress = changeover_of(a_fate(), domain, wanted="cert_own", now=NOW)
@@ -93,7 +93,7 @@ def test_a_sentence_says_why_what_is_attached_is_not_served() -> None:
         (a_fate(reason_code="x", reason="no"), None, RequestOutcome.REFUSED, ExitCode.REFUSED),
     ],
 )
-def test_what_is_to_be_deleted_stands_where_fate_and_store_say(
+def test_the_progress_of_a_deletion_follows_from_fate_and_database(
     fate: Fate, certificate: StoredCertificate | None, outcome: RequestOutcome | None, exit_code: ExitCode | None
 ) -> None:
     progress = deletion_of(fate, certificate)

@@ -31,7 +31,7 @@ DELETED = a_domain(deleted_at=NOW)
         (a_fate(), None, "deleted", RequestOutcome.FAILED),
     ],
 )
-def test_a_request_stands_where_its_fate_and_its_domain_say(
+def test_the_progress_of_a_request_follows_from_its_fate_and_its_domain(
     fate: Fate, domain: HostedDomain | None, state: str, outcome: RequestOutcome | None
 ) -> None:
     progress = progress_of(fate, domain, deletes=False, now=NOW)
@@ -43,9 +43,7 @@ def test_a_request_stands_where_its_fate_and_its_domain_say(
     ("domain", "outcome"),
     [(DELETED, RequestOutcome.DELETED), (None, RequestOutcome.DELETED), (SERVED, RequestOutcome.FAILED)],
 )
-def test_a_deletion_has_ended_well_when_the_domain_is_gone(
-    domain: HostedDomain | None, outcome: RequestOutcome
-) -> None:
+def test_a_deletion_has_succeeded_when_the_domain_is_gone(domain: HostedDomain | None, outcome: RequestOutcome) -> None:
     assert progress_of(a_fate(), domain, deletes=True, now=NOW).outcome is outcome
 
 

@@ -7,13 +7,13 @@ from certsmith.publishing.requests import request_event
 from shared.errors import RefusedError
 
 
-def test_a_request_says_only_what_was_given() -> None:
+def test_a_request_has_only_the_given_fields() -> None:
     event = request_event("domain.updated", {"domain": "shop.example.com", "upstream": None})
 
     assert event.payload == {"domain": "shop.example.com", "upstream": None}
 
 
-def test_a_name_is_sent_in_the_form_that_is_stored() -> None:
+def test_a_name_is_sent_normalized() -> None:
     event = request_event("domain.deleted", {"domain": "BÜCHER.example.com."})
 
     assert event.subject == "xn--bcher-kva.example.com"
@@ -25,7 +25,7 @@ def test_a_request_about_a_certificate_needs_no_domain() -> None:
     assert (event.subject, event.payload) == ("cert_1", {"certificate_id": "cert_1"})
 
 
-def test_an_event_has_the_ids_that_were_given_and_else_new_ones() -> None:
+def test_an_event_has_the_given_ids_or_new_ones() -> None:
     given = request_event("domain.deleted", {"domain": "a.example.com"}, event_id="1", correlation_id="2")
     new = request_event("domain.deleted", {"domain": "a.example.com"})
 
@@ -47,7 +47,7 @@ def test_an_event_has_the_ids_that_were_given_and_else_new_ones() -> None:
         ({"domain": "a.example.com", "metadata": "-----BEGIN PRIVATE KEY-----"}, "key_in_the_clear"),
     ],
 )
-def test_what_a_service_would_refuse_is_not_sent(data: dict[str, JsonValue], code: str) -> None:
+def test_a_request_that_a_service_would_refuse_is_not_sent(data: dict[str, JsonValue], code: str) -> None:
     with pytest.raises(RefusedError) as caught:
         request_event("domain.created", data)
 

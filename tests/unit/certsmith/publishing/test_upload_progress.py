@@ -43,7 +43,7 @@ def told(progress: UploadProgress) -> str:
         (a_fate(), None, "unrecorded", RequestOutcome.REJECTED),
     ],
 )
-def test_an_upload_stands_where_its_fate_and_its_record_say(
+def test_the_progress_of_an_upload_follows_from_its_fate_and_its_record(
     fate: Fate, upload: UploadView | None, state: str, outcome: RequestOutcome | None
 ) -> None:
     found = progress(fate, upload)
@@ -51,7 +51,7 @@ def test_an_upload_stands_where_its_fate_and_its_record_say(
     assert (found.state, found.outcome) == (state, outcome)
 
 
-def test_an_id_that_another_upload_has_is_told_as_a_reason() -> None:
+def test_an_id_of_another_upload_is_shown_as_a_reason() -> None:
     found = progress(a_fate(), an_upload(correlation_id="theirs", state="accepted"))
 
     assert [reason.code for reason in found.reasons] == ["certificate_id_taken"]
@@ -60,13 +60,13 @@ def test_an_id_that_another_upload_has_is_told_as_a_reason() -> None:
 @pytest.mark.parametrize(
     ("upload", "codes"), [(None, ["uploads_off"]), (ACCEPTED, [])], ids=["not recorded", "accepted before"]
 )
-def test_a_tenant_who_may_not_upload_is_told_so(upload: UploadView | None, codes: list[str]) -> None:
+def test_a_forbidden_upload_is_shown_with_its_remedy(upload: UploadView | None, codes: list[str]) -> None:
     found = progress(a_fate(), upload, may_upload=False)
 
     assert [reason.code for reason in found.reasons] == codes
 
 
-def test_all_reasons_and_warnings_are_told_one_a_line() -> None:
+def test_all_reasons_and_warnings_are_shown_one_a_line() -> None:
     found = progress(a_fate(), REJECTED)
 
     assert found.sentence == "there are 2 reasons against it"
@@ -75,7 +75,7 @@ def test_all_reasons_and_warnings_are_told_one_a_line() -> None:
     assert found.document["reasons"] == [{"code": "key_mismatch", "message": "the key is another", "where": "key"}] * 2
 
 
-def test_what_was_stored_is_told_with_names_end_and_trust() -> None:
+def test_the_stored_certificate_is_shown_with_names_end_and_trust() -> None:
     found = progress(a_fate(), ACCEPTED)
 
     assert found.sentence == "it is stored as cert_1"
@@ -87,7 +87,7 @@ def test_what_was_stored_is_told_with_names_end_and_trust() -> None:
     assert found.document["certificate"]["publicly_trusted"] is False  # type: ignore[index]
 
 
-def test_what_a_stranger_wrote_is_shown_without_what_a_terminal_would_obey() -> None:
+def test_untrusted_text_is_shown_without_control_characters() -> None:
     hostile = Remark(code="x", message="a\x1b[2Jb", where="c\rd")
     stored = an_uploaded_certificate(issuer="CN=\x1b]0;title\x07")
 
@@ -96,13 +96,13 @@ def test_what_a_stranger_wrote_is_shown_without_what_a_terminal_would_obey() -> 
     assert not {"\x1b", "\r", "\x07"} & {*shown}
 
 
-def test_a_certificate_that_was_there_already_is_told_by_its_id() -> None:
+def test_a_certificate_that_was_stored_before_is_shown_with_its_id() -> None:
     found = progress(a_fate(), an_upload(state="accepted", certificate=an_uploaded_certificate(id="cert_old")))
 
     assert found.sentence == "the tenant has this certificate already, as cert_old"
 
 
-def test_the_domains_that_show_it_are_told_apart_from_those_that_do_not() -> None:
+def test_domains_that_serve_it_are_distinguished_from_those_that_do_not() -> None:
     found = progress(
         a_fate(),
         ACCEPTED,

@@ -73,7 +73,7 @@ def sealed_in(data: CertificateUploaded) -> SealedUpload:
     return SealedUpload(intake_key_id=data.intake_key_id, ciphertext=base64.b64decode(data.sealed))
 
 
-def test_the_validator_opens_what_was_sealed_and_only_for_this_upload(keys: KeyFiles) -> None:
+def test_the_validator_opens_the_sealed_key_for_this_upload_only(keys: KeyFiles) -> None:
     event = upload_event(PAIR, wanted(tenant="acme"))
     data, reader = event.data, keys.upload_reader()
     assert isinstance(data, CertificateUploaded)
@@ -89,7 +89,7 @@ def test_the_validator_opens_what_was_sealed_and_only_for_this_upload(keys: KeyF
         reader.open(sealed_in(data), now=now + timedelta(hours=25), **this)  # type: ignore[arg-type]
 
 
-def test_an_upload_says_only_what_was_given() -> None:
+def test_an_upload_has_only_the_given_fields() -> None:
     event = upload_event(PAIR, wanted(attach=["SHOP.example.com."], metadata="m", certificate_id="cert_mine"))
 
     assert event.subject == "cert_mine"
@@ -111,13 +111,13 @@ def test_an_upload_without_an_id_gets_a_new_one() -> None:
     assert all(event.subject.startswith("cert_") for event in events)
 
 
-def test_an_upload_that_is_published_again_is_known_by_its_correlation_id() -> None:
+def test_an_upload_published_again_has_the_same_correlation_id() -> None:
     event = upload_event(PAIR, wanted(), event_id="again")
 
     assert (event.id, event.cause.correlation_id) == ("again", "again")
 
 
-def test_the_key_shows_nowhere() -> None:
+def test_the_key_is_shown_nowhere() -> None:
     event = upload_event(PAIR, wanted())
 
     assert KEY_LINE not in repr(PAIR) + repr(event) + json.dumps(event.payload)
@@ -133,7 +133,9 @@ def test_the_key_shows_nowhere() -> None:
         (PAIR, {"description": KEY.decode()[:250]}, "key_in_the_clear"),
     ],
 )
-def test_what_a_service_would_refuse_is_not_sent(pair: CertificateAndKey, more: dict[str, Any], code: str) -> None:
+def test_a_request_that_a_service_would_refuse_is_not_sent(
+    pair: CertificateAndKey, more: dict[str, Any], code: str
+) -> None:
     with pytest.raises(RefusedError) as caught:
         upload_event(pair, wanted(**more))
 
@@ -143,7 +145,7 @@ def test_what_a_service_would_refuse_is_not_sent(pair: CertificateAndKey, more: 
 
 
 @pytest.mark.parametrize("name", ["bundle", "key"])
-def test_what_is_no_text_is_said_to_be_none(name: str) -> None:
+def test_a_file_that_is_not_text_is_refused(name: str) -> None:
     contents = {"bundle": CERTIFICATE, "key": KEY, name: b"0\x82\x01\xff"}
 
     with pytest.raises(CommandError, match=f"--{name}: this is not PEM text"):
@@ -157,11 +159,11 @@ def test_without_the_intakes_public_key_nothing_is_sent(tmp_path: Path, monkeypa
         upload_event(PAIR, wanted())
 
 
-def test_what_fits_is_acceptable() -> None:
+def test_a_matching_pair_is_acceptable() -> None:
     require_acceptable(PAIR, [HOST])
 
 
-def test_what_would_be_rejected_is_told_with_all_reasons_one_a_line() -> None:
+def test_a_pair_that_would_be_rejected_is_refused_with_all_reasons_one_a_line() -> None:
     other = Authority.create("Another").issue("*.other.example")[1]
 
     with pytest.raises(RefusedError) as caught:
@@ -173,7 +175,7 @@ def test_what_would_be_rejected_is_told_with_all_reasons_one_a_line() -> None:
     assert rest
 
 
-def test_a_domain_that_is_not_covered_is_told_with_both_lists() -> None:
+def test_a_domain_that_is_not_covered_is_refused_with_both_lists() -> None:
     with pytest.raises(RefusedError) as caught:
         require_acceptable(PAIR, [HOST, "a.example.com", "b.example.com"])
 
@@ -213,7 +215,9 @@ def test_both_of_them_cannot_be_standard_input() -> None:
         (0, 1, "--bundle: .* is empty"),
     ],
 )
-def test_what_is_larger_than_an_upload_may_be_is_not_read(tmp_path: Path, bundle: int, key: int, message: str) -> None:
+def test_a_file_that_is_too_large_for_an_upload_is_not_read(
+    tmp_path: Path, bundle: int, key: int, message: str
+) -> None:
     (tmp_path / "b.pem").write_bytes(b"x" * bundle)
     (tmp_path / "k.pem").write_bytes(b"x" * key)
 
@@ -221,13 +225,13 @@ def test_what_is_larger_than_an_upload_may_be_is_not_read(tmp_path: Path, bundle
         read_certificate_and_key(tmp_path / "b.pem", tmp_path / "k.pem")
 
 
-def test_a_file_without_end_is_not_waited_for(tmp_path: Path) -> None:
+def test_an_endless_file_is_read_only_up_to_the_limit(tmp_path: Path) -> None:
     (tmp_path / "k.pem").write_bytes(KEY)
 
     with pytest.raises(CommandError, match="too large"):
         read_certificate_and_key(Path("/dev/zero"), tmp_path / "k.pem")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=f"--bundle: {tmp_path}/b.pem cannot be read: {os.strerror(2)}"):
         read_certificate_and_key(tmp_path / "b.pem", tmp_path / "k.pem")

@@ -47,7 +47,7 @@ def test_requests_are_answered_in_their_order_by_their_ids() -> None:
     ]
 
 
-def test_an_answer_tells_of_chain_and_leaf() -> None:
+def test_an_answer_has_chain_and_leaf() -> None:
     (answer,) = answers_to({"id": 1, **GOOD})
 
     assert answer.keys() == SHAPE
@@ -56,7 +56,7 @@ def test_an_answer_tells_of_chain_and_leaf() -> None:
     assert answer["publicly_trusted"] is False
 
 
-def test_the_bytes_of_files_can_be_given() -> None:
+def test_files_can_be_given_in_base64() -> None:
     wrapped = base64.encodebytes(BUNDLE).decode()
 
     (answer,) = answers_to({"bundle_b64": wrapped, "key_b64": base64.b64encode(KEY).decode(), "bundle_pem": None})
@@ -64,7 +64,7 @@ def test_the_bytes_of_files_can_be_given() -> None:
     assert answer["verdict"] == "accept"
 
 
-def test_domain_root_and_time_are_heeded() -> None:
+def test_domain_root_and_time_are_applied() -> None:
     stranger = Authority.create("another root")
     requests = [
         {**GOOD, "domain": "shop.example.com", "trust_pem": AUTHORITY.pem.decode()},
@@ -76,7 +76,7 @@ def test_domain_root_and_time_are_heeded() -> None:
     assert [answer["verdict"] for answer in answers_to(*requests)] == ["accept", "reject", "reject", "reject"]
 
 
-def test_fields_that_are_not_known_change_nothing() -> None:
+def test_unknown_fields_are_ignored() -> None:
     assert answers_to({**GOOD, "expect": "reject", "why": ["?"]})[0]["verdict"] == "accept"
 
 
@@ -102,11 +102,11 @@ def test_fields_that_are_not_known_change_nothing() -> None:
         ({"bundle_pem": "x", "key_b64": "\u00e9"}, "base64_invalid", "key"),
     ],
 )
-def test_what_cannot_be_judged_is_rejected_with_a_code(request_: Any, code: str, where: str) -> None:
+def test_an_invalid_request_is_rejected_with_a_code(request_: Any, code: str, where: str) -> None:
     assert code_of(request_) == (code, where)
 
 
-def test_the_batch_goes_on_after_what_cannot_be_judged() -> None:
+def test_the_batch_continues_after_an_invalid_request() -> None:
     answers = answers_to(b"{", {"id": 2}, b"", b"  \t", {"id": 3, **GOOD})
 
     assert [(answer["id"], answer["verdict"]) for answer in answers] == [
@@ -123,7 +123,7 @@ def test_every_answer_has_the_same_shape() -> None:
 
 
 @pytest.mark.parametrize(("head", "request_id"), [(b'{"id": "big",', "big"), (b'{"id":7,', 7), (b'{"id":"\\x",', None)])
-def test_a_line_that_is_too_long_is_answered_and_passed_over(head: bytes, request_id: Any) -> None:
+def test_a_line_that_is_too_long_is_answered_and_skipped(head: bytes, request_id: Any) -> None:
     long = head + b'"bundle_pem": "' + b"x" * (3 * MAX_BYTES) + b'"}'
 
     answers = answers_to(long, {"id": "next", **GOOD})
@@ -143,11 +143,11 @@ def test_a_line_that_is_too_long_is_answered_and_passed_over(head: bytes, reques
         GOOD,
     ],
 )
-def test_nothing_of_the_key_is_in_an_answer(request_: Any) -> None:
+def test_no_answer_contains_the_key(request_: Any) -> None:
     assert SECRET not in json.dumps(answers_to(request_))
 
 
-def test_text_that_no_encoding_has_is_judged_all_the_same() -> None:
+def test_text_with_a_lone_surrogate_is_judged_too() -> None:
     (answer,) = answers_to(b'{"id": "\\ud800", "bundle_pem": "\\ud800", "key_pem": "\\udfff"}')
 
     assert (answer["id"], answer["verdict"]) == ("\ud800", "reject")

@@ -23,12 +23,12 @@ from dev.certificates import Authority
         ("2026-11-20T12:30:15+02:00", datetime(2026, 11, 20, 10, 30, 15, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_in_utc_unless_it_says_otherwise(text: str, instant: datetime) -> None:
+def test_a_time_without_a_zone_is_in_utc(text: str, instant: datetime) -> None:
     assert instant_of(text, where="at") == instant
 
 
 @pytest.mark.parametrize("text", ["", "today", "2026-02-30", "1763640000", "0001-01-01T00:00+23:00"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_an_invalid_time_is_refused(text: str) -> None:
     with pytest.raises(RequestError, match="is not a time in ISO 8601") as caught:
         instant_of(text, where="at")
 
@@ -59,32 +59,32 @@ def test_a_key_in_the_wrong_field_is_not_shown(read: Callable[..., object]) -> N
         ("[::1]", "::1"),
     ],
 )
-def test_a_certificate_can_be_wanted_for_what_is_not_hosted_here(text: str, identity: str) -> None:
+def test_a_certificate_can_be_required_for_a_name_that_cannot_be_hosted(text: str, identity: str) -> None:
     assert identity_of(text, where="domain") == identity
 
 
 @pytest.mark.parametrize(
     "text", ["", " ", "a b.example.com", "a..example.com", "*.*.example.com", "a*.example.com", "x" * 64, "a.b" * 100]
 )
-def test_what_can_be_no_name_is_refused(text: str) -> None:
+def test_an_invalid_name_is_refused(text: str) -> None:
     with pytest.raises(RequestError) as caught:
         identity_of(text, where="domain")
 
     assert (caught.value.code, caught.value.where) == ("domain_invalid", "domain")
 
 
-def test_trusted_roots_may_be_many() -> None:
+def test_several_trusted_roots_can_be_given() -> None:
     first, second = Authority.create("one"), Authority.create("two")
 
     assert roots_of(first.pem + second.pem, where="trust_pem") == (first.certificate, second.certificate)
 
 
-def test_the_roots_of_browsers_can_be_given_without_a_word() -> None:
+def test_the_roots_of_browsers_can_be_given_without_warnings() -> None:
     assert len(roots_of(Path(certifi.where()).read_bytes(), where="trust_pem")) > 100
 
 
 @pytest.mark.parametrize("pem", [b"", b"a root", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
-def test_what_has_no_root_is_refused(pem: bytes) -> None:
+def test_a_trust_file_without_a_certificate_is_refused(pem: bytes) -> None:
     with pytest.raises(RequestError) as caught:
         roots_of(pem, where="trust_pem")
 

@@ -57,7 +57,7 @@ def test_an_issuer_that_is_not_in_the_bundle_is_named(capsys: pytest.CaptureFixt
     )
 
 
-def test_numbers_show_a_wrong_order(capsys: pytest.CaptureFixture[str]) -> None:
+def test_numbers_reveal_a_wrong_order(capsys: pytest.CaptureFixture[str]) -> None:
     swapped = a_judgement(LEAF, a_link(2, "CN=root", "CN=root"), a_link(3, "CN=ca", "CN=root"))
 
     assert drawn(swapped, capsys) == [
@@ -67,7 +67,7 @@ def test_numbers_show_a_wrong_order(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_strangers_stand_apart(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unrelated_certificate_has_a_tree_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     assert drawn(a_judgement(LEAF, ISSUER, a_link(3, "CN=x", "CN=y")), capsys) == [
         "CN=root  not in the bundle",
         "└── certificate 2  CN=ca",
@@ -85,7 +85,7 @@ def test_certificates_that_signed_each_other_are_each_shown_once(capsys: pytest.
     assert [sum(f"certificate {number}" in line for line in lines) for number in (1, 2, 3)] == [1, 1, 1]
 
 
-def test_what_is_wrong_stands_under_the_certificate_that_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finding_is_shown_under_its_certificate(capsys: pytest.CaptureFixture[str]) -> None:
     judgement = a_judgement(
         LEAF,
         ISSUER,
@@ -109,7 +109,7 @@ def test_what_is_wrong_stands_under_the_certificate_that_it_is_about(capsys: pyt
     ]
 
 
-def test_what_is_wrong_with_a_certificate_that_is_not_shown_is_shown_all_the_same(
+def test_a_finding_about_a_certificate_outside_the_trees_is_shown_too(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     judgement = a_judgement(reasons=(WRONG.found("it is torn", where="certificate 1 (line 1)"),))
@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_certificate_that_is_not_shown_is_shown_all_the_sam
     assert shown(judgement, capsys)[:2] == ["certificate 1", "  error[something_wrong]: it is torn"]
 
 
-def test_what_is_wrong_with_bundle_and_key_stands_under_them(capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_about_bundle_and_key_are_shown_under_these(capsys: pytest.CaptureFixture[str]) -> None:
     places = ("block 3 (line 7)", "key, block 1 (line 1)", "line 9", "key", "bundle")
     judgement = a_judgement(reasons=tuple(WRONG.found(place, where=place) for place in places))
 
@@ -132,7 +132,7 @@ def test_what_is_wrong_with_bundle_and_key_stands_under_them(capsys: pytest.Capt
     ]
 
 
-def test_what_is_wrong_with_a_root_that_was_given_stands_under_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finding_about_a_given_root_is_shown_under_it(capsys: pytest.CaptureFixture[str]) -> None:
     old = WRONG.found("it is old", where="root (CN=ca)")
 
     lines = shown(a_judgement(LEAF, trust_anchor="CN=ca", reasons=(old,)), capsys)
@@ -144,7 +144,7 @@ def test_what_is_wrong_with_a_root_that_was_given_stands_under_it(capsys: pytest
     ]
 
 
-def test_of_what_cannot_be_read_no_trust_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_bundle_is_shown_without_trust(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(a_judgement(reasons=(WRONG.found("?", where="bundle"),)), capsys)[-2:] == ["", "refused: 1 error"]
 
 
@@ -174,7 +174,7 @@ def test_the_leaf_is_shown_with_its_names(capsys: pytest.CaptureFixture[str]) ->
         (-1, 1, "2026-11-19 to 2026-11-21, 1 day left"),
     ],
 )
-def test_the_period_is_told_as_of_the_time_of_the_judgement(
+def test_the_validity_is_shown_as_of_the_time_of_the_judgement(
     capsys: pytest.CaptureFixture[str], first: int, last: int, said: str
 ) -> None:
     link = a_link(1, "CN=leaf", "CN=ca", not_before=NOW + timedelta(first), not_after=NOW + timedelta(last))
@@ -182,13 +182,13 @@ def test_the_period_is_told_as_of_the_time_of_the_judgement(
     assert f"    ECDSA P-256, {said}" in shown(a_judgement(link), capsys)
 
 
-def test_what_is_trusted_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_public_trust_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     trusted = a_judgement(LEAF, publicly_trusted=True, trust_anchor="CN=root", warnings=(ODD.found("", where="key"),))
 
     assert shown(trusted, capsys)[-2:] == ["publicly trusted: yes, leads to CN=root", "accepted, with 1 warning"]
 
 
-def test_a_name_cannot_give_orders_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     hostile = "CN=\x1b[2Jaccepted\n\u202e[red]"
 
     lines = shown(a_judgement(a_link(1, hostile, hostile)), capsys)

@@ -30,7 +30,7 @@ async def wraps(owner: Connection) -> set[str]:
     return {row["key_id"] for row in await owner.fetch("SELECT key_id FROM registry.key_wraps")}
 
 
-async def test_a_stored_certificate_is_read_whole_and_its_key_opens(pool: Pool, database_url: str) -> None:
+async def test_a_stored_certificate_is_read_completely_and_its_key_opens(pool: Pool, database_url: str) -> None:
     made = stored_rows.make(NAME, tenant="acme")
     async with pool.transaction() as connection:
         certificate_id = await stored_rows.store(connection, made, tenant="acme")
@@ -77,7 +77,7 @@ async def test_certificates_of_one_issuer_share_its_chain(pool: Pool, owner: Con
     assert await owner.fetchval("SELECT count(*) FROM registry.chains") == 1
 
 
-async def test_a_certificate_that_is_stored_twice_is_there_once(pool: Pool) -> None:
+async def test_a_certificate_that_is_inserted_twice_is_stored_once(pool: Pool) -> None:
     made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
         first = await stored_rows.store(connection, made)
@@ -113,7 +113,7 @@ async def test_a_certificate_without_issuers_is_stored(pool: Pool) -> None:
     assert found.chain == ()
 
 
-async def test_nobody_can_put_another_chain_under_the_id_of_one(pool: Pool) -> None:
+async def test_no_other_chain_can_be_stored_under_the_id_of_a_chain(pool: Pool) -> None:
     async with pool.acquire() as connection:
         with pytest.raises(asyncpg.CheckViolationError):
             await connection.execute(
@@ -139,7 +139,7 @@ async def test_a_key_of_another_tenant_cannot_be_used_for_a_certificate(pool: Po
             )
 
 
-async def test_a_certificate_of_another_tenant_cannot_be_a_domains(pool: Pool) -> None:
+async def test_a_domain_cannot_have_the_certificate_of_another_tenant(pool: Pool) -> None:
     async with pool.transaction() as connection:
         certificate_id = await stored_rows.store(connection, stored_rows.make(NAME, tenant="victim"), tenant="victim")
         domain_id = await register(connection, tenant="thief")

@@ -40,7 +40,7 @@ async def delete(connection: Connection, minute: int, *, tenant: str = "") -> Ap
     return await domains.delete(connection, tenant=tenant, name=NAME, requested_at=at(minute))
 
 
-async def test_a_registered_domain_can_be_read_as_it_was_asked_for(pool: Pool) -> None:
+async def test_a_registered_domain_is_read_as_it_was_requested(pool: Pool) -> None:
     configuration = Configuration(
         upstream="tcp://127.0.0.1:80",
         policy=CertificateManagementPolicy(private_key_type="rsa"),
@@ -118,7 +118,7 @@ async def test_a_request_that_changes_nothing_still_outdates_older_ones(pool: Po
     assert (same.effect, older.effect) == (Effect.UNCHANGED, Effect.STALE)
 
 
-async def test_a_request_from_the_future_does_not_outdo_what_comes_after_it(pool: Pool) -> None:
+async def test_a_request_dated_in_the_future_does_not_win_over_later_ones(pool: Pool) -> None:
     async with pool.transaction() as connection:
         await register(connection, minute=60 * 24 * 365 * 100, upstream="tcp://10.0.0.1:80")
     async with pool.transaction() as connection:
@@ -127,7 +127,7 @@ async def test_a_request_from_the_future_does_not_outdo_what_comes_after_it(pool
     assert after.effect is Effect.DELETED
 
 
-async def test_requests_from_the_future_keep_the_order_in_which_they_came(pool: Pool) -> None:
+async def test_requests_dated_in_the_future_keep_their_order_of_arrival(pool: Pool) -> None:
     far, farther = at(10**8), at(10**9)
     async with pool.transaction() as connection:
         await domains.register(connection, tenant="", name=NAME, requested_at=farther, configuration=Configuration())
@@ -147,7 +147,7 @@ async def test_an_update_changes_the_named_fields_only(pool: Pool) -> None:
     assert after.domain.version > before.domain.version
 
 
-async def test_a_field_can_be_taken_away(pool: Pool) -> None:
+async def test_a_field_can_be_set_to_null(pool: Pool) -> None:
     async with pool.transaction() as connection:
         await domains.register(
             connection,
@@ -163,7 +163,7 @@ async def test_a_field_can_be_taken_away(pool: Pool) -> None:
     assert found.policy is None
 
 
-async def test_what_is_not_registered_cannot_be_updated(pool: Pool) -> None:
+async def test_an_unregistered_domain_cannot_be_updated(pool: Pool) -> None:
     async with pool.transaction() as connection:
         never = await domains.update(connection, tenant="", name=NAME, requested_at=at(0), description="a shop")
         await register(connection, 1)
@@ -228,7 +228,7 @@ async def test_deletion_wins_over_an_older_registration_that_comes_later(pool: P
     assert late.domain.is_deleted
 
 
-async def test_a_name_that_is_free_again_goes_to_who_registers_next(pool: Pool) -> None:
+async def test_a_free_name_goes_to_the_next_registration(pool: Pool) -> None:
     async with pool.transaction() as connection:
         first = await register(connection, tenant="first")
         second = await register(connection, tenant="second")
@@ -239,7 +239,7 @@ async def test_a_name_that_is_free_again_goes_to_who_registers_next(pool: Pool) 
     assert again.effect is Effect.CHANGED
 
 
-async def test_a_name_that_is_free_again_goes_to_nobody_by_itself(pool: Pool) -> None:
+async def test_a_free_name_goes_to_no_existing_registration_by_itself(pool: Pool) -> None:
     async with pool.transaction() as connection:
         await register(connection, tenant="first")
         await register(connection, tenant="second")
@@ -296,7 +296,7 @@ async def test_transfers_registrations_and_deletions_at_once_leave_one_holder_at
     assert [claim.holds_name for claim in claims].count(True) <= 1
 
 
-async def test_a_locked_row_waits_for_nobody_who_registers(pool: Pool) -> None:
+async def test_registering_and_locking_a_row_do_not_deadlock(pool: Pool) -> None:
     """Finishing an order locks the row and then the order; registering locks the name and then the row."""
     async with pool.transaction() as connection:
         domain = (await register(connection)).domain
@@ -314,7 +314,7 @@ async def test_a_locked_row_waits_for_nobody_who_registers(pool: Pool) -> None:
     await asyncio.gather(*(finish() for _ in range(10)), *(change(minute) for minute in range(10)))
 
 
-async def test_an_id_that_nobody_has_is_named(pool: Pool) -> None:
+async def test_an_unknown_id_is_named(pool: Pool) -> None:
     unknown = new_domain_id()
     async with pool.acquire() as connection:
         with pytest.raises(domains.UnknownDomainError, match=unknown):
@@ -338,7 +338,7 @@ async def test_fields_of_a_newer_release_do_not_disturb(pool: Pool, owner: Conne
     assert found.policy == CertificateManagementPolicy(private_key_type="rsa")
 
 
-async def test_a_free_name_that_found_a_holder_meanwhile_stays_with_it(pool: Pool) -> None:
+async def test_a_transfer_without_from_holder_leaves_the_name_with_its_holder(pool: Pool) -> None:
     async with pool.transaction() as connection:
         first = await register(connection, tenant="first")
         second = await register(connection, tenant="second")

@@ -22,7 +22,7 @@ from tests.builders.attachments import (
 )
 
 
-async def test_uploads_that_attach_to_the_same_names_at_once_wait_for_each_other_and_not_for_ever(
+async def test_concurrent_uploads_for_the_same_names_do_not_deadlock(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     names = [Name(f"s{number}.example.com") for number in range(12)]
@@ -61,7 +61,7 @@ async def test_a_certificate_is_attached_or_deleted_but_never_both(
             assert users == (NAME,)
 
 
-async def test_an_upload_and_the_registration_of_its_domain_meet_whoever_is_first(
+async def test_an_upload_is_attached_whether_it_or_its_domains_registration_is_first(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     for number in range(30):
@@ -76,7 +76,7 @@ async def test_an_upload_and_the_registration_of_its_domain_meet_whoever_is_firs
         assert await awaited(owner, tenant=tenant) == []
 
 
-async def test_what_is_awaited_is_found_or_deleted_but_never_both(
+async def test_an_awaited_certificate_is_attached_or_deleted_but_never_both(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     for number in range(30):
@@ -92,7 +92,7 @@ async def test_what_is_awaited_is_found_or_deleted_but_never_both(
         assert (served, users) in [(certificate_id, (NAME,)), (None, ())]
 
 
-async def test_whatever_meets_nobody_waits_for_ever_and_no_living_domain_waits_for_its_certificate(
+async def test_concurrent_requests_never_deadlock_and_leave_no_registered_domain_awaiting(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     names = [Name(f"s{number}.example.com") for number in range(4)]

@@ -50,7 +50,7 @@ async def test_an_upload_attaches_though_its_domain_was_registered_after_it_was_
     assert await attached_to(pool) == certificate_id
 
 
-async def test_an_upload_that_comes_before_its_domain_is_attached_when_that_is_registered(
+async def test_an_upload_before_its_domain_is_attached_when_the_domain_is_registered(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     certificate_id = await uploaded(owner, NAME)
@@ -64,7 +64,7 @@ async def test_an_upload_that_comes_before_its_domain_is_attached_when_that_is_r
     assert await awaited(owner) == []
 
 
-async def test_of_uploads_that_come_before_their_domain_the_newest_is_attached(
+async def test_of_several_uploads_before_their_domain_the_newest_is_attached(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     old, new = await uploaded(owner, NAME), await uploaded(owner, NAME)
@@ -114,9 +114,7 @@ async def test_the_newest_of_all_requests_is_attached_in_whatever_order_they_com
         assert await awaited(owner, tenant=tenant) == ([ids[waiting]] if waiting else [])
 
 
-async def test_registering_again_leaves_an_attached_certificate_where_it_is(
-    pool: Pool, validator: Pool, owner: Connection
-) -> None:
+async def test_registering_again_keeps_the_attached_certificate(pool: Pool, validator: Pool, owner: Connection) -> None:
     certificate_id = await uploaded(owner, NAME)
     await register(pool)
     await attach(validator, certificate_id, 1)
@@ -167,7 +165,7 @@ async def test_a_newer_detachment_detaches(pool: Pool, validator: Pool, owner: C
     assert applied.domain.configuration.attached_certificate_id is None
 
 
-async def test_what_an_earlier_release_attached_stays_when_the_domain_is_registered_again(
+async def test_an_attachment_by_an_earlier_release_stays_when_the_domain_is_registered_again(
     pool: Pool, owner: Connection
 ) -> None:
     certificate_id = await uploaded(owner, NAME)
@@ -203,7 +201,7 @@ async def test_a_certificate_of_another_tenant_cannot_be_attached(
         await attach(validator, certificate_id, 1, tenant="second")
 
 
-async def test_a_certificate_for_other_names_is_refused_with_these_and_the_domain(
+async def test_a_certificate_for_other_names_is_refused_with_those_names_and_the_domain(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     certificate_id = await uploaded(owner, "a.example.com", "b.example.com")
@@ -220,7 +218,7 @@ async def test_a_certificate_for_other_names_is_refused_with_these_and_the_domai
         await register(pool, 1, terminate_tls=TerminateTls(server_certificate_id=certificate_id))
 
 
-async def test_of_a_certificate_for_hundreds_of_names_twenty_are_shown(pool: Pool, owner: Connection) -> None:
+async def test_a_refusal_shows_twenty_of_hundreds_of_names(pool: Pool, owner: Connection) -> None:
     certificate_id = await uploaded(owner, *(f"s{number}.example.com" for number in range(90)))
 
     with pytest.raises(domains.UnfitCertificateError, match=r"s19\.example\.com and 70 more, not for"):
@@ -234,14 +232,12 @@ async def test_an_automatic_certificate_cannot_be_attached(pool: Pool, owner: Co
         await register(pool, certificate_id=certificate_id)
 
 
-async def test_a_certificate_that_the_tls_policy_names_must_be_there(pool: Pool) -> None:
+async def test_a_certificate_that_terminate_tls_names_must_exist(pool: Pool) -> None:
     with pytest.raises(domains.UnfitCertificateError, match="there is no certificate 'cert_gone'"):
         await register(pool, terminate_tls=TerminateTls(server_certificate_id="cert_gone"))
 
 
-async def test_an_awaited_certificate_that_is_deleted_is_awaited_no_more(
-    pool: Pool, validator: Pool, owner: Connection
-) -> None:
+async def test_a_deleted_certificate_is_not_awaited(pool: Pool, validator: Pool, owner: Connection) -> None:
     certificate_id = await uploaded(owner, NAME)
     await attach(validator, certificate_id, 1)
     await forget(validator, certificate_id)

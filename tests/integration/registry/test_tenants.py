@@ -4,7 +4,7 @@ from shared.registry import tenants
 from shared.store import open_connection
 
 
-async def test_what_is_decided_for_a_tenant_holds_for_it_alone(database_url: str) -> None:
+async def test_a_rule_for_a_tenant_holds_for_it_alone(database_url: str) -> None:
     async with (
         open_connection(database_url, role="operator") as operator,
         open_connection(database_url, role="validator") as validator,
@@ -18,7 +18,7 @@ async def test_what_is_decided_for_a_tenant_holds_for_it_alone(database_url: str
         assert not await tenants.uploads_allowed(validator, "other", default=False)
 
 
-async def test_a_decision_can_be_changed_and_forgotten(database_url: str) -> None:
+async def test_a_rule_can_be_changed_and_deleted(database_url: str) -> None:
     async with open_connection(database_url, role="operator") as operator:
         await tenants.set_uploads_allowed(operator, "acme", allowed=False)
         await tenants.set_uploads_allowed(operator, "acme", allowed=True)

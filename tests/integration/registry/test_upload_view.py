@@ -24,7 +24,7 @@ async def receive(owner: Connection) -> None:
     )
 
 
-async def test_an_operator_sees_an_upload_that_waits(owner: Connection, database_url: str) -> None:
+async def test_an_operator_sees_a_pending_upload(owner: Connection, database_url: str) -> None:
     await receive(owner)
 
     async with open_connection(database_url, role="operator") as connection:
@@ -62,7 +62,7 @@ async def test_an_operator_sees_why_an_upload_was_rejected(owner: Connection, da
     assert found.judged_at is not None
 
 
-async def test_an_operator_sees_what_was_stored_of_an_upload(owner: Connection, database_url: str) -> None:
+async def test_an_operator_sees_the_certificate_stored_from_an_upload(owner: Connection, database_url: str) -> None:
     await receive(owner)
     made = make("a.example.com", tenant="acme")
     await certificates.insert_key(owner, made.sealed, tenant="acme")

@@ -22,7 +22,9 @@ async def register(pool: Pool, name: Name, configuration: Configuration) -> doma
     return applied.domain
 
 
-async def test_a_certificate_is_shown_with_all_that_have_it(pool: Pool, owner: Connection, database_url: str) -> None:
+async def test_a_certificate_is_shown_with_all_domains_that_use_it(
+    pool: Pool, owner: Connection, database_url: str
+) -> None:
     certificate_id = await stored_rows.store(owner, stored_rows.make("*.example.com"), source="uploaded")
     await register(pool, SHOP, Configuration(attached_certificate_id=certificate_id))
     await register(pool, BLOG, Configuration(terminate_tls=TerminateTls(server_certificate_id=certificate_id)))
