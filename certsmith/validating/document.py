@@ -5,7 +5,7 @@ from typing import Final
 
 from certsmith.validating.request import RequestError
 from shared.certificates import CertificateFacts
-from shared.judging import Finding, Judgement, Link
+from shared.judging import CertificateSummary, Finding, Judgement
 
 Document = dict[str, object]
 RequestId = str | int | None
@@ -23,7 +23,7 @@ def document_of(judgement: Judgement, *, request_id: RequestId = None) -> Docume
         "warnings": [_of_finding(finding) for finding in judgement.warnings],
         "publicly_trusted": judgement.publicly_trusted,
         "trust_anchor": judgement.trust_anchor,
-        "chain": [_of_link(link) for link in judgement.links],
+        "chain": [_of_certificate(certificate) for certificate in judgement.certificates],
         "facts": None if judgement.facts is None else _of_facts(judgement.facts),
     }
 
@@ -39,15 +39,15 @@ def _of_finding(finding: Finding) -> Document:
     return {"code": finding.code, "message": finding.message, "where": finding.where}
 
 
-def _of_link(link: Link) -> Document:
+def _of_certificate(certificate: CertificateSummary) -> Document:
     return {
-        "number": link.number,
-        "subject": link.subject,
-        "issuer": link.issuer,
-        "not_before": _time(link.not_before),
-        "not_after": _time(link.not_after),
-        "key": link.key,
-        "is_self_signed": link.is_self_signed,
+        "number": certificate.number,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "not_before": _time(certificate.not_before),
+        "not_after": _time(certificate.not_after),
+        "key": certificate.key,
+        "is_self_signed": certificate.is_self_signed,
     }
 
 

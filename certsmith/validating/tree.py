@@ -14,7 +14,7 @@ from rich.tree import Tree
 
 from certsmith.terminal import printable
 from shared.certificates import CertificateFacts
-from shared.judging import Finding, Judgement, Link
+from shared.judging import CertificateSummary, Finding, Judgement
 from shared.sentences import some_of
 
 _PLACE: Final = re.compile(
@@ -32,7 +32,7 @@ def lines_of(judgement: Judgement, *, at: datetime) -> Iterator[RenderableType]:
     for place, findings in places.items():  # the findings that are in no tree
         yield Text("\n").join([Text(place, "bold"), *(Text("  ") + _finding(each) for each in findings)])
     yield ""
-    if judgement.links:
+    if judgement.certificates:
         yield _trust(judgement)
     yield _verdict(judgement)
 
@@ -51,27 +51,30 @@ def _trees(judgement: Judgement, places: _Places, *, at: datetime) -> Iterator[T
 
     The findings that the trees show are removed from *places*.
     """
-    links = judgement.links
-    nodes = [_node(link, judgement, places.pop(f"certificate {link.number}", ()), at=at) for link in links]
+    certificates = judgement.certificates
+    nodes = [
+        _node(certificate, judgement, places.pop(f"certificate {certificate.number}", ()), at=at)
+        for certificate in certificates
+    ]
     tops = []
-    for link, node, parent in zip(links, nodes, _parents(links), strict=True):
+    for certificate, node, parent in zip(certificates, nodes, _parents(certificates), strict=True):
         if parent is not None:
             nodes[parent].add(node)
-        elif link.is_self_signed:
+        elif certificate.is_self_signed:
             tops.append(node)
         else:
-            tops.append(_absent_issuer(link, judgement, places))
+            tops.append(_absent_issuer(certificate, judgement, places))
             tops[-1].add(node)
     yield from tops
 
 
-def _parents(links: Sequence[Link]) -> list[int | None]:
-    """Return for each of *links* the index of its issuer, found by name: the next link if possible, else any other."""
-    parents: list[int | None] = [None] * len(links)
-    for child, link in enumerate(links):
-        later_first = [*range(child + 1, len(links)), *range(child)]
-        fitting = (each for each in later_first if links[each].subject == link.issuer)
-        if not link.is_self_signed:
+def _parents(certificates: Sequence[CertificateSummary]) -> list[int | None]:
+    """Return for each of *certificates* the index of its issuer by name: the next one if possible, else any other."""
+    parents: list[int | None] = [None] * len(certificates)
+    for child, certificate in enumerate(certificates):
+        later_first = [*range(child + 1, len(certificates)), *range(child)]
+        fitting = (each for each in later_first if certificates[each].subject == certificate.issuer)
+        if not certificate.is_self_signed:
             parents[child] = next((each for each in fitting if child not in _line_of(each, parents)), None)
     return parents
 
@@ -83,21 +86,21 @@ def _line_of(index: int | None, parents: Sequence[int | None]) -> Iterator[int]:
         index = parents[index]
 
 
-def _absent_issuer(link: Link, judgement: Judgement, places: _Places) -> Tree:
-    if judgement.trust_anchor != link.issuer:
-        return Tree(Text.assemble(printable(link.issuer), ("  not in the bundle", "dim")))
-    anchor = Text.assemble((printable(link.issuer), "bold"), ("  a trusted root, not in the bundle", "dim"))
+def _absent_issuer(certificate: CertificateSummary, judgement: Judgement, places: _Places) -> Tree:
+    if judgement.trust_anchor != certificate.issuer:
+        return Tree(Text.assemble(printable(certificate.issuer), ("  not in the bundle", "dim")))
+    anchor = Text.assemble((printable(certificate.issuer), "bold"), ("  a trusted root, not in the bundle", "dim"))
     return Tree(Text("\n").join([anchor, *(_finding(each) for each in places.pop("root", ()))]))
 
 
-def _node(link: Link, judgement: Judgement, findings: Sequence[Finding], *, at: datetime) -> Tree:
-    """Return the tree node of *link*: up to four lines about it, then its findings."""
-    root = ("  root", "dim") if link.is_self_signed else ""
+def _node(certificate: CertificateSummary, judgement: Judgement, findings: Sequence[Finding], *, at: datetime) -> Tree:
+    """Return the tree node of *certificate*: up to four lines about it, then its findings."""
+    root = ("  root", "dim") if certificate.is_self_signed else ""
     lines = [
-        Text.assemble((f"certificate {link.number}", "bold"), f"  {printable(link.subject)}", root),
-        Text(f"{link.key}, {_validity(link, at)}", "dim"),
+        Text.assemble((f"certificate {certificate.number}", "bold"), f"  {printable(certificate.subject)}", root),
+        Text(f"{certificate.key}, {_validity(certificate, at)}", "dim"),
     ]
-    if link.number == 1 and judgement.facts is not None:
+    if certificate.number == 1 and judgement.facts is not None:
         lines += _leaf(judgement.facts)
     return Tree(Text("\n").join([*lines, *(_finding(each) for each in findings)]))
 
@@ -107,13 +110,13 @@ def _leaf(facts: CertificateFacts) -> Iterator[Text]:
     yield Text(f"serial number {facts.serial_number}, SHA-256 {facts.fingerprint.hex()}", "dim")
 
 
-def _validity(link: Link, at: datetime) -> str:
-    period = f"{link.not_before:%Y-%m-%d} to {link.not_after:%Y-%m-%d}"
-    if at < link.not_before:
+def _validity(certificate: CertificateSummary, at: datetime) -> str:
+    period = f"{certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}"
+    if at < certificate.not_before:
         return f"{period}, not yet valid"
-    if at > link.not_after:
-        return f"{period}, expired {_days((at - link.not_after).days)} ago"
-    return f"{period}, {_days((link.not_after - at).days)} left"
+    if at > certificate.not_after:
+        return f"{period}, expired {_days((at - certificate.not_after).days)} ago"
+    return f"{period}, {_days((certificate.not_after - at).days)} left"
 
 
 def _days(number: int) -> str:

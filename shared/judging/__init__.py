@@ -25,6 +25,6 @@ In the order in which an upload passes through::
 from shared.judging.chain.bundle import read_trust
 from shared.judging.judge import judge
 from shared.judging.key.weakness import warm_up
-from shared.judging.model import Finding, Judgement, Link, Rule
+from shared.judging.model import CertificateSummary, Finding, Judgement, Rule
 
-__all__ = ["Finding", "Judgement", "Link", "Rule", "judge", "read_trust", "warm_up"]
+__all__ = ["CertificateSummary", "Finding", "Judgement", "Rule", "judge", "read_trust", "warm_up"]

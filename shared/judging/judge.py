@@ -24,7 +24,7 @@ from shared.judging.key.loading import load_failure, oversize
 from shared.judging.key.matching import mismatch
 from shared.judging.key.private_key import Key, read_key
 from shared.judging.key.weakness import private_weaknesses, weaknesses
-from shared.judging.model import Finding, Judgement, Link, Rule
+from shared.judging.model import CertificateSummary, Finding, Judgement, Rule
 from shared.judging.phrases import shown
 from shared.names import Name
 
@@ -84,7 +84,7 @@ class _Examination:
         return Judgement(
             reasons=reasons,
             warnings=tuple(finding for finding in self._findings if finding.rule.is_warning),
-            links=tuple(_link(entry) for entry in bundle.entries),
+            certificates=tuple(_summary(entry) for entry in bundle.entries),
             publicly_trusted=chain_result is not None and chain_result.publicly_trusted,
             trust_anchor=chain_result.trust_anchor if chain_result else None,
             chain=chain,
@@ -156,10 +156,10 @@ class _Examination:
         return encoded
 
 
-def _link(entry: Entry) -> Link:
+def _summary(entry: Entry) -> CertificateSummary:
     certificate = entry.certificate
     subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-    return Link(
+    return CertificateSummary(
         number=entry.number,
         subject=subject,
         issuer=issuer,

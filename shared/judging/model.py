@@ -43,7 +43,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class CertificateSummary:
     """One certificate of the bundle, as shown to people; the leaf is number 1."""
 
     number: int
@@ -61,7 +61,7 @@ class Judgement:
 
     reasons: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
-    links: tuple[Link, ...] = ()  # the readable certificates
+    certificates: tuple[CertificateSummary, ...] = ()  # the readable certificates
     publicly_trusted: bool = False
     """Whether the chain leads to a root that browsers trust, without a flaw."""
     trust_anchor: str | None = None

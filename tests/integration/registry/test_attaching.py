@@ -39,7 +39,7 @@ async def test_the_same_request_attaches_once(pool: Pool, validator: Pool, owner
     assert second.domain == first.domain
 
 
-async def test_an_upload_attaches_though_its_domain_was_registered_after_it_was_sent(
+async def test_an_upload_attaches_to_a_domain_registered_after_the_upload_was_sent(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     certificate_id = await uploaded(owner, NAME)
@@ -93,7 +93,7 @@ async def test_of_several_uploads_before_their_domain_the_newest_is_attached(
         (["delete", "attach first", "register"], "first", None),
     ],
 )
-async def test_the_newest_of_all_requests_is_attached_in_whatever_order_they_come(
+async def test_the_newest_attachment_wins_in_any_order_of_arrival(
     pool: Pool, validator: Pool, owner: Connection, history: list[str], served: str | None, waiting: str | None
 ) -> None:
     for order in permutations(enumerate(history)):
@@ -139,7 +139,7 @@ async def test_an_upload_that_is_older_than_a_detachment_changes_nothing(
     assert await attached_to(pool) is None
 
 
-async def test_a_detachment_that_is_older_than_an_upload_changes_nothing_else_either(
+async def test_a_detachment_that_is_older_than_an_upload_changes_nothing(
     pool: Pool, validator: Pool, owner: Connection
 ) -> None:
     certificate_id = await uploaded(owner, NAME)

@@ -1,4 +1,4 @@
-"""What an operator reads of stored certificates and of domains that have several."""
+"""The operator's view of stored certificates, and of domains with several."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -50,9 +50,7 @@ async def test_a_certificate_is_shown_with_all_domains_that_use_it(
     assert nothing is None
 
 
-async def test_certificates_are_listed_by_their_end_page_by_page(
-    pool: Pool, owner: Connection, database_url: str
-) -> None:
+async def test_certificates_are_listed_by_expiry_page_by_page(pool: Pool, owner: Connection, database_url: str) -> None:
     ids = [await stored_rows.store(owner, stored_rows.make(SHOP), source="uploaded") for _ in range(3)]
     for certificate_id, days in zip(ids, (30, 20, 10), strict=True):
         await owner.execute(
@@ -74,7 +72,7 @@ async def test_certificates_are_listed_by_their_end_page_by_page(
     assert [each.id for each in unused] == [ids[0], ids[2]]
 
 
-async def test_a_domain_is_shown_with_the_certificates_that_it_would_fall_back_to(
+async def test_a_domain_is_shown_with_the_certificates_served_next(
     pool: Pool, owner: Connection, database_url: str
 ) -> None:
     attached = await stored_rows.store(owner, stored_rows.make(SHOP), source="uploaded")

@@ -174,7 +174,7 @@ async def test_deleting_a_domain_erases_the_keys_made_for_it(pool: Pool, databas
         assert await certificates.sealed_key(connection, made.sealed.key_id) is None
 
 
-async def test_the_keys_of_a_living_domain_are_not_erased(pool: Pool, owner: Connection) -> None:
+async def test_the_keys_of_a_registered_domain_are_not_erased(pool: Pool, owner: Connection) -> None:
     made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
         domain_id = await register(connection)
@@ -194,7 +194,7 @@ async def test_the_keys_of_a_living_domain_are_not_erased(pool: Pool, owner: Con
         "terminate_tls = jsonb_build_object('server_certificate_id', $2::text)",
     ],
 )
-async def test_a_key_that_a_living_domain_uses_is_not_erased_with_another(pool: Pool, use: str) -> None:
+async def test_a_key_that_another_domain_uses_is_not_erased(pool: Pool, use: str) -> None:
     made = stored_rows.make(NAME)
     async with pool.transaction() as connection:
         domain_id = await register(connection)

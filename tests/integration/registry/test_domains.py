@@ -63,7 +63,7 @@ async def test_a_registered_domain_is_read_as_it_was_requested(pool: Pool) -> No
     assert (found.holds_name, found.is_deleted, found.requested_at) == (True, False, EARLY)
 
 
-async def test_five_equal_requests_at_once_make_one_domain(pool: Pool) -> None:
+async def test_five_equal_concurrent_requests_create_one_domain(pool: Pool) -> None:
     async def request() -> Applied:
         async with pool.transaction() as connection:
             return await register(connection)
@@ -74,7 +74,7 @@ async def test_five_equal_requests_at_once_make_one_domain(pool: Pool) -> None:
     assert len({each.domain.id for each in applied}) == 1
 
 
-async def test_tenants_at_once_share_a_name_and_one_holds_it(pool: Pool) -> None:
+async def test_of_concurrent_tenants_with_one_name_exactly_one_holds_it(pool: Pool) -> None:
     async def request(tenant: str) -> Applied:
         async with pool.transaction() as connection:
             return await register(connection, tenant=tenant)
@@ -85,7 +85,7 @@ async def test_tenants_at_once_share_a_name_and_one_holds_it(pool: Pool) -> None
     assert [each.domain.holds_name for each in applied].count(True) == 1
 
 
-async def test_registering_again_changes_what_differs(pool: Pool) -> None:
+async def test_registering_again_changes_the_fields_that_differ(pool: Pool) -> None:
     async with pool.transaction() as connection:
         first = await register(connection, 0, upstream="tcp://10.0.0.1:80")
         second = await register(connection, 1, upstream="tcp://10.0.0.2:80")
@@ -174,7 +174,7 @@ async def test_an_unregistered_domain_cannot_be_updated(pool: Pool) -> None:
     assert (never, of_another, no_more) == (None, None, None)
 
 
-async def test_a_deleted_domain_holds_nothing_and_comes_back_with_its_id(pool: Pool, owner: Connection) -> None:
+async def test_a_deleted_domain_holds_no_name_and_is_revived_with_its_id(pool: Pool, owner: Connection) -> None:
     certificate_id = await stored_rows.store(owner, stored_rows.make(NAME))
     async with pool.transaction() as connection:
         created = await register(connection, 0)
@@ -194,7 +194,7 @@ async def test_a_deleted_domain_holds_nothing_and_comes_back_with_its_id(pool: P
     assert revived.domain.holds_name
 
 
-async def test_the_newest_of_all_requests_wins_in_whatever_order_they_come(pool: Pool) -> None:
+async def test_the_newest_request_wins_in_any_order_of_arrival(pool: Pool) -> None:
     async def update(connection: Connection, tenant: str) -> Applied | None:
         return await domains.update(
             connection, tenant=tenant, name=NAME, requested_at=at(2), upstream="tcp://10.0.0.2:80"
@@ -219,7 +219,7 @@ async def test_the_newest_of_all_requests_wins_in_whatever_order_they_come(pool:
     assert {claim.configuration.upstream for claim in claims} == {"tcp://10.0.0.4:80"}
 
 
-async def test_deletion_wins_over_an_older_registration_that_comes_later(pool: Pool) -> None:
+async def test_a_deletion_wins_over_an_older_registration_that_arrives_later(pool: Pool) -> None:
     async with pool.transaction() as connection:
         deleted = await delete(connection, 1)
         late = await register(connection, 0)
@@ -270,7 +270,7 @@ async def test_a_transfer_to_the_holder_or_to_a_deleted_domain_changes_nothing(p
         assert await domains.transfer_name(connection, gone.domain.id) == ()
 
 
-async def test_transfers_registrations_and_deletions_at_once_leave_one_holder_at_most(pool: Pool) -> None:
+async def test_concurrent_transfers_registrations_and_deletions_leave_at_most_one_holder(pool: Pool) -> None:
     tenants = [f"tenant {number}" for number in range(6)]
     async with pool.transaction() as connection:
         ids = [(await register(connection, tenant=tenant)).domain.id for tenant in tenants]
@@ -314,7 +314,7 @@ async def test_registering_and_locking_a_row_do_not_deadlock(pool: Pool) -> None
     await asyncio.gather(*(finish() for _ in range(10)), *(change(minute) for minute in range(10)))
 
 
-async def test_an_unknown_id_is_named(pool: Pool) -> None:
+async def test_the_error_for_an_unknown_id_names_it(pool: Pool) -> None:
     unknown = new_domain_id()
     async with pool.acquire() as connection:
         with pytest.raises(domains.UnknownDomainError, match=unknown):
@@ -327,7 +327,7 @@ async def test_an_unknown_id_is_named(pool: Pool) -> None:
             await domains.set_automatic_certificate(connection, unknown, CertificateId("cert_x"))
 
 
-async def test_fields_of_a_newer_release_do_not_disturb(pool: Pool, owner: Connection) -> None:
+async def test_unknown_fields_of_a_newer_release_are_ignored(pool: Pool, owner: Connection) -> None:
     async with pool.transaction() as connection:
         domain = (await register(connection)).domain
     await owner.execute('UPDATE registry.domains SET policy = \'{"private_key_type": "rsa", "new": 1}\'')

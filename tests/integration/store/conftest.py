@@ -1,4 +1,4 @@
-"""Shared by the tests of the store: a pool and a connection of each role on a database of the test's own."""
+"""Shared by the tests of the store: a pool, a connection of the tables' owner, and a server for one module."""
 
 from collections.abc import AsyncIterator
 
@@ -30,11 +30,4 @@ async def owner(database_url: str) -> AsyncIterator[Connection]:
 async def pool(database_url: str) -> AsyncIterator[Pool]:
     """Yield a pool with the provisioner's rights."""
     async with open_pool(database_url, role="provisioner", max_size=8) as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture
-async def validator(database_url: str) -> AsyncIterator[Pool]:
-    """Yield a pool with the validator's rights."""
-    async with open_pool(database_url, role="validator", max_size=8) as opened:
         yield opened

@@ -9,7 +9,7 @@ import pytest
 
 from certsmith.exits import ExitCode
 from certsmith.validating.document import document_of
-from shared.judging import Judgement, Link
+from shared.judging import CertificateSummary, Judgement
 from shared.messaging.dead_letters import DeadLetter
 from shared.registry.tenants import TenantRule
 from shared.registry.views.backlog import OrderCounts
@@ -57,11 +57,13 @@ def test_the_page_names_every_field_of_every_document(shape: type) -> None:
 
 
 def test_the_page_names_every_field_of_a_judgement() -> None:
-    link = Link(number=1, subject="", issuer="", not_before=NOW, not_after=NOW, key="", is_self_signed=True)
-    document = document_of(Judgement(reasons=(), warnings=(), links=(link,)))
-    (shown_link,) = cast("list[dict[str, object]]", document["chain"])
+    certificate = CertificateSummary(
+        number=1, subject="", issuer="", not_before=NOW, not_after=NOW, key="", is_self_signed=True
+    )
+    document = document_of(Judgement(reasons=(), warnings=(), certificates=(certificate,)))
+    (shown_certificate,) = cast("list[dict[str, object]]", document["chain"])
 
-    assert [name for name in (*document, *shown_link) if f"`{name}`" not in PAGE] == []
+    assert [name for name in (*document, *shown_certificate) if f"`{name}`" not in PAGE] == []
 
 
 PAGES = sorted(str(page.relative_to(ROOT)) for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))

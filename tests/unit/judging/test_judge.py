@@ -46,9 +46,9 @@ def test_a_good_upload_is_returned_encoded_again() -> None:
 
 
 def test_links_are_in_the_order_of_the_bundle() -> None:
-    links = judged(_CHAIN).links
+    certificates = judged(_CHAIN).certificates
 
-    assert [(link.number, link.subject, link.issuer, link.key, link.is_self_signed) for link in links] == [
+    assert [(each.number, each.subject, each.issuer, each.key, each.is_self_signed) for each in certificates] == [
         (1, "CN=shop.example.com", "CN=issuing", "ECDSA P-256", False),
         (2, "CN=issuing", "CN=root", "ECDSA P-256", False),
     ]

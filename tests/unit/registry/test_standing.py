@@ -31,7 +31,7 @@ ENDED = {"not_after": NOW - timedelta(days=1)}
         (a_domain(certificate=a_certificate(), holds_name=False), Standing.STUCK),
     ],
 )
-def test_the_standing_says_whether_it_is_served_and_whether_somebody_must_act(
+def test_the_standing_shows_whether_a_domain_is_served_or_somebody_must_act(
     domain: HostedDomain, standing: Standing
 ) -> None:
     assert standing_of(domain, now=NOW) is standing
@@ -130,5 +130,5 @@ def test_an_issuer_without_common_name_is_shown_whole() -> None:
     assert a_certificate(issuer="O=Somebody,C=DE").issuer_name == "O=Somebody,C=DE"
 
 
-def test_a_state_of_a_later_release_is_shown_as_it_is() -> None:
+def test_an_unknown_state_of_a_later_release_is_shown_unchanged() -> None:
     assert sentence_of(a_domain(order=an_order(state="renewing")), now=NOW) == "its order is renewing"

@@ -51,7 +51,7 @@ def test_an_answer_has_chain_and_leaf() -> None:
     (answer,) = answers_to({"id": 1, **GOOD})
 
     assert answer.keys() == SHAPE
-    assert [link["subject"] for link in answer["chain"]] == ["CN=shop.example.com"]
+    assert [certificate["subject"] for certificate in answer["chain"]] == ["CN=shop.example.com"]
     assert answer["facts"]["names"] == ["shop.example.com"]
     assert answer["publicly_trusted"] is False
 

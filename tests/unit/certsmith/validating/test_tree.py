@@ -8,25 +8,25 @@ import pytest
 from certsmith.terminal import Terminal
 from certsmith.validating.tree import lines_of
 from shared.certificates import CertificateFacts
-from shared.judging import Judgement, Link, Rule
+from shared.judging import CertificateSummary, Judgement, Rule
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 WRONG = Rule(code="something_wrong", source="product rule", summary="")
 ODD = Rule(code="something_odd", source="product rule", summary="", is_warning=True)
 
 
-def a_link(number: int, subject: str, issuer: str, **more: Any) -> Link:
+def a_certificate(number: int, subject: str, issuer: str, **more: Any) -> CertificateSummary:
     values: dict[str, Any] = {
         "not_before": NOW - timedelta(days=10),
         "not_after": NOW + timedelta(days=80),
         "key": "ECDSA P-256",
         "is_self_signed": subject == issuer,
     }
-    return Link(number=number, subject=subject, issuer=issuer, **{**values, **more})
+    return CertificateSummary(number=number, subject=subject, issuer=issuer, **{**values, **more})
 
 
-def a_judgement(*links: Link, **more: Any) -> Judgement:
-    return Judgement(**{"reasons": (), "warnings": (), "links": links, **more})
+def a_judgement(*certificates: CertificateSummary, **more: Any) -> Judgement:
+    return Judgement(**{"reasons": (), "warnings": (), "certificates": certificates, **more})
 
 
 def shown(judgement: Judgement, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -39,7 +39,11 @@ def drawn(judgement: Judgement, capsys: pytest.CaptureFixture[str]) -> list[str]
     return [line for line in shown(judgement, capsys) if "CN=" in line and "leads to" not in line]
 
 
-LEAF, ISSUER, ROOT = a_link(1, "CN=leaf", "CN=ca"), a_link(2, "CN=ca", "CN=root"), a_link(3, "CN=root", "CN=root")
+LEAF, ISSUER, ROOT = (
+    a_certificate(1, "CN=leaf", "CN=ca"),
+    a_certificate(2, "CN=ca", "CN=root"),
+    a_certificate(3, "CN=root", "CN=root"),
+)
 
 
 def test_the_root_is_at_the_top_and_the_leaf_at_the_bottom(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +62,7 @@ def test_an_issuer_that_is_not_in_the_bundle_is_named(capsys: pytest.CaptureFixt
 
 
 def test_numbers_reveal_a_wrong_order(capsys: pytest.CaptureFixture[str]) -> None:
-    swapped = a_judgement(LEAF, a_link(2, "CN=root", "CN=root"), a_link(3, "CN=ca", "CN=root"))
+    swapped = a_judgement(LEAF, a_certificate(2, "CN=root", "CN=root"), a_certificate(3, "CN=ca", "CN=root"))
 
     assert drawn(swapped, capsys) == [
         "certificate 2  CN=root  root",
@@ -68,7 +72,7 @@ def test_numbers_reveal_a_wrong_order(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_an_unrelated_certificate_has_a_tree_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    assert drawn(a_judgement(LEAF, ISSUER, a_link(3, "CN=x", "CN=y")), capsys) == [
+    assert drawn(a_judgement(LEAF, ISSUER, a_certificate(3, "CN=x", "CN=y")), capsys) == [
         "CN=root  not in the bundle",
         "└── certificate 2  CN=ca",
         "    └── certificate 1  CN=leaf",
@@ -78,7 +82,9 @@ def test_an_unrelated_certificate_has_a_tree_of_its_own(capsys: pytest.CaptureFi
 
 
 def test_certificates_that_signed_each_other_are_each_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
-    circle = a_judgement(a_link(1, "CN=a", "CN=b"), a_link(2, "CN=b", "CN=c"), a_link(3, "CN=c", "CN=a"))
+    circle = a_judgement(
+        a_certificate(1, "CN=a", "CN=b"), a_certificate(2, "CN=b", "CN=c"), a_certificate(3, "CN=c", "CN=a")
+    )
 
     lines = drawn(circle, capsys)
 
@@ -177,9 +183,11 @@ def test_the_leaf_is_shown_with_its_names(capsys: pytest.CaptureFixture[str]) ->
 def test_the_validity_is_shown_as_of_the_time_of_the_judgement(
     capsys: pytest.CaptureFixture[str], first: int, last: int, said: str
 ) -> None:
-    link = a_link(1, "CN=leaf", "CN=ca", not_before=NOW + timedelta(first), not_after=NOW + timedelta(last))
+    certificate = a_certificate(
+        1, "CN=leaf", "CN=ca", not_before=NOW + timedelta(first), not_after=NOW + timedelta(last)
+    )
 
-    assert f"    ECDSA P-256, {said}" in shown(a_judgement(link), capsys)
+    assert f"    ECDSA P-256, {said}" in shown(a_judgement(certificate), capsys)
 
 
 def test_the_public_trust_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,6 +199,6 @@ def test_the_public_trust_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_name_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     hostile = "CN=\x1b[2Jaccepted\n\u202e[red]"
 
-    lines = shown(a_judgement(a_link(1, hostile, hostile)), capsys)
+    lines = shown(a_judgement(a_certificate(1, hostile, hostile)), capsys)
 
     assert lines[0] == "certificate 1  CN=\ufffd[2Jaccepted\ufffd\ufffd[red]  root"
