@@ -6,6 +6,7 @@
                  `certificate.ready`, or `certificate.rejected` with every reason.
 ``terminator``   receives `certificate.ready`, serves the certificate and publishes `certificate.deployed`.
 
-They meet only on RabbitMQ and in PostgreSQL. No service imports another; the code they share is in ``shared``. The
-command line is the fourth program, in ``certsmith``.
+This is the main path; the docstring of each service lists all events that it consumes and publishes. Services meet only
+on RabbitMQ and in PostgreSQL. No service imports another; the code they share is in ``shared``. The command line is
+the fourth program, in ``certsmith``.
 """

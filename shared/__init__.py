@@ -1,5 +1,16 @@
-"""Libraries that at least two programs use: events, the registry, RabbitMQ, PostgreSQL, the vault, processes.
+"""Libraries that at least two programs use. Nothing here imports a program.
 
-Nothing here imports a program. `judging` has the rules for uploads because `certsmith validate` applies them too
-(`docs/decisions/0006`).
+::
+
+    events     what is published and consumed, with the public lists of codes and states
+    registry   hosted domains, certificates and tenants: rules and SQL
+    messaging  RabbitMQ: consumer, publisher, outbox, inbox, dead letters
+    store      PostgreSQL: pools, roles, migrations, leases
+    vault      sealed keys and key rings
+    judging    the rules for uploaded bundles and keys
+    process    the parts of every process: start and stop, health, leased work, confinement
+
+Single modules: settings, logs, errors, identifiers, names, upstreams, certificates, tls and
+sentences. The rules of a single service stay with it. `judging` is here because `certsmith validate` applies the
+validator's rules too (`docs/decisions/0006`).
 """

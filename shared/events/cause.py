@@ -1,4 +1,4 @@
-"""What an event was caused by, carried from the request to every fact that follows from it."""
+"""The cause of an event: passed on from a request to every fact that follows from it."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,4 +17,4 @@ class Cause:
 
 
 NO_CAUSE: Final = Cause()
-"""For events that no request caused, such as a warning that a certificate ends."""
+"""The cause of events that no request caused, such as the warning that a certificate expires."""

@@ -25,12 +25,12 @@ class Event:
 
     @property
     def subject(self) -> str:
-        """What the event is about."""
+        """The subject of the event: a domain, or a certificate's id."""
         return self.data.key
 
     @property
     def payload(self) -> JsonObject:
-        """The data as JSON. A request carries only what was said, so that an update changes nothing else."""
+        """The data as JSON; of a request only the fields that were set, so that an update changes no other field."""
         return self.data.model_dump(mode="json", exclude_unset=isinstance(self.data, Request))
 
 
@@ -57,5 +57,5 @@ class Incoming:
 
     @property
     def occurred_at(self) -> datetime:
-        """When the publisher says it happened; never later than it arrived, whatever a publisher's clock says."""
+        """The publisher's time of the event, or the time of its arrival if that is earlier: a clock may be fast."""
         return min(self.time or self.received_at, self.received_at)

@@ -1,4 +1,4 @@
-"""The facts: what has happened. Only the services publish them.
+"""The facts, which report what has happened. Only the services publish them.
 
 A fact ignores fields that it does not know, so that an old reader understands a newer service.
 """
@@ -12,7 +12,7 @@ from shared.events.words import ErrorCode, ReasonCode
 
 
 class EventReason(BaseModel):
-    """Why something was refused, and in which object when that helps."""
+    """Why a request was refused, and the part of it that is at fault (*where*) if that helps."""
 
     model_config = ConfigDict(frozen=True)
     code: str = Field(
@@ -62,7 +62,9 @@ class CertificateReady(Data):
     source: Literal["automatic", "uploaded"]
     publicly_trusted: bool | None = None
     warnings: tuple[EventReason, ...] = ()
-    uploaded_as: str | None = Field(None, description="the id of an upload of a certificate that was there already")
+    uploaded_as: str | None = Field(
+        None, description="the id of an upload whose certificate was already stored under another id"
+    )
 
     @property
     def key(self) -> str:
@@ -80,7 +82,7 @@ class CertificateRejected(Data):
 
 
 class CertificateFailed(Data):
-    """A try to obtain a certificate failed; without *retries_at*, a human must act."""
+    """An attempt to obtain a certificate failed; without *retries_at*, a human must act."""
 
     type: ClassVar[str] = "certificate.failed"
     domain: str
@@ -93,7 +95,7 @@ class CertificateFailed(Data):
 
 
 class CertificateExpiring(Data):
-    """A certificate in use ends soon and was not renewed."""
+    """A certificate in use expires soon, or has expired, and was not renewed."""
 
     type: ClassVar[str] = "certificate.expiring"
     domain: str
@@ -127,7 +129,7 @@ class CertificateRevoked(Data):
 
 
 class CertificateDeleted(Data):
-    """An uploaded certificate is forgotten, its key erased."""
+    """An uploaded certificate was deleted, and its key erased."""
 
     type: ClassVar[str] = "certificate.deleted"
     certificate_id: str

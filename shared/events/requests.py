@@ -1,4 +1,4 @@
-"""The public types: requests that others may make.
+"""The public types: requests that others may publish.
 
 A request refuses fields that it does not know, so that a misspelt one is not silently ignored.
 """
@@ -40,7 +40,7 @@ class DomainCreated(Request):
         default_factory=CertificateManagementPolicy, description="null: no automatic certificate"
     )
     attached_certificate_id: Text255 | None = Field(
-        None, description="an uploaded certificate; null detaches; not given: what is attached stays"
+        None, description="an uploaded certificate; null detaches; without the field, the attached one stays"
     )
     terminate_tls: TerminateTls | None = None
     description: Text255 = ""
@@ -48,12 +48,12 @@ class DomainCreated(Request):
 
     @property
     def detaches(self) -> bool:
-        """Whether it says itself that no certificate is to be attached."""
+        """Whether the request names `attached_certificate_id` as null: no certificate may stay attached."""
         return self.attached_certificate_id is None and "attached_certificate_id" in self.model_fields_set
 
 
 class DomainUpdated(Request):
-    """Change the named fields of a domain; what is not named stays."""
+    """Change the named fields of a domain; the others stay unchanged."""
 
     type: ClassVar[str] = "domain.updated"
     domain: DomainText
@@ -91,7 +91,7 @@ class CertificateUploaded(Request):
 
 
 class CertificateRenewalRequested(Request):
-    """Renew now; for a domain whose order waits or failed, try again now."""
+    """Renew the certificate now; for a domain whose order waits or failed, try again now."""
 
     type: ClassVar[str] = "certificate.renewal_requested"
     domain: DomainText | None = None
@@ -109,7 +109,7 @@ class CertificateRevocationRequested(Request):
 
 
 class CertificateDeletionRequested(Request):
-    """Forget an uploaded certificate and erase its key; refused while a domain uses it."""
+    """Delete an uploaded certificate and erase its key; refused while a domain uses it."""
 
     type: ClassVar[str] = "certificate.deletion_requested"
     certificate_id: Annotated[str, Field(pattern=r"^cert_[0-9A-Za-z_-]{1,100}$")]

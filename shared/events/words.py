@@ -1,8 +1,8 @@
-"""The public word lists: every code and state that events, the command line and the database show.
+"""The public word lists: every code and state in events, on the command line and in the database.
 
-A word is a string, so it goes into JSON and SQL as it is; its *meaning* and *remedy* are what docs/events.md says of
-it, held to this file by a test. A release may add words: readers must accept words that they do not know,
-and show the message that comes with a code. A word is never given another meaning.
+A word is a string, so JSON and SQL contain it unchanged. The tables of docs/events.md show its *meaning* and *remedy*
+and are generated from this file; a test compares them. A release may add words: readers must accept words that they do
+not know, and show the message that comes with a code. A word never gets another meaning.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Publishing facts about the registry, in the transaction that changes it."""
+"""Publishes facts about the registry, in the transaction that changes it."""
 
 from shared.events import Cause, Data, DomainChanged, Event
 from shared.messaging import outbox

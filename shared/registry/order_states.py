@@ -1,8 +1,8 @@
-"""Which states of an order are final.
+"""The final states of an order, as a set and as SQL conditions.
 
-The provisioner's table of transitions is `services.provisioner.rules.orders`. This is here because the views of the
-registry need it too. SQL gets them as literals, from the two functions below only: PostgreSQL uses a partial
-index when the query's condition implies the index's, and it cannot see through a parameter.
+The provisioner's table of transitions is in `services.provisioner.rules.orders`. The set is here because the views of
+the registry need it too. SQL contains the states as literals, from the two functions below only: PostgreSQL uses a
+partial index when the query's condition implies the index's, and it cannot know the value of a parameter.
 """
 
 from typing import Final

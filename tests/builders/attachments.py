@@ -16,7 +16,7 @@ _EARLY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def at(minute: int) -> datetime:
-    """Return the instant so many minutes into that day."""
+    """Return the time *minute* minutes into that day."""
     return _EARLY + timedelta(minutes=minute)
 
 

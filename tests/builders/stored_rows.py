@@ -51,7 +51,7 @@ class Made:
 
 
 def make(*names: str, tenant: str = "") -> Made:
-    """Return a certificate for *names*."""
+    """Return a new certificate for *names*."""
     certificate_pem, key_pem = AUTHORITY.issue(*names)
     key = load_pem_private_key(key_pem, None)
     private_key = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -83,7 +83,7 @@ async def store(
 
 
 async def add_order(connection: Connection, domain_id: DomainId, *, key_id: KeyId, tenant: str = "") -> None:
-    """Add an order of the domain that made the key."""
+    """Add an order of the domain, for which the key was made."""
     await connection.execute(
         "INSERT INTO provisioner.orders (id, domain_id, tenant, names, key_type, ca, reason, state, key_id) "
         "VALUES ($1, $2, $3, '{}', 'ecdsa', 'https://ca.example/directory', 'created', 'issued', $4)",

@@ -1,4 +1,4 @@
-"""Counts what waits: orders, and events that have not been told yet (dead letters and the outbox count themselves)."""
+"""Counts orders by what they wait for. `shared.messaging` counts unpublished events and dead letters."""
 
 from dataclasses import dataclass
 from datetime import datetime

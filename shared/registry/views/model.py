@@ -1,4 +1,4 @@
-"""The values of the views."""
+"""The values that the views return."""
 
 from dataclasses import dataclass
 from datetime import datetime

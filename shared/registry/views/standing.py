@@ -1,6 +1,6 @@
-"""How a domain stands, as one word for programs and one sentence that names who must do what. Pure.
+"""The standing of a domain: one word for programs, and one sentence that names who must do what. Pure.
 
-The words are `shared.events.Standing`, with what each means.
+The words, with their meanings, are in `shared.events.Standing`.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from shared.registry.views.model import CertificateView, HostedDomain, OrderView
 
 
 def standing_of(domain: HostedDomain, *, now: datetime) -> Standing:
-    """Return how *domain* stands."""
+    """Return the standing of *domain*."""
     if domain.holds_name and domain.certificate is not None and domain.certificate.is_valid_at(now):
         return Standing.SERVING
     order = domain.order
@@ -21,7 +21,7 @@ def standing_of(domain: HostedDomain, *, now: datetime) -> Standing:
 
 
 def sentence_of(domain: HostedDomain, *, now: datetime) -> str:
-    """Return until when *domain* is served, or what it waits for and who must act."""
+    """Return a sentence that says until when *domain* is served, or what it waits for and who must act."""
     certificate, order = domain.certificate, domain.order
     match standing_of(domain, now=now):
         case Standing.SERVING:
@@ -101,7 +101,7 @@ def _of_order(order: OrderView) -> str:
 
 
 def _passes_by_itself(error_code: str | None) -> bool:
-    """Return whether an order with *error_code* needs nobody to act; codes of a newer release are taken to need it."""
+    """Return whether an order with *error_code* continues without anybody; one with an unknown code does not."""
     if error_code is None:
         return True
     try:

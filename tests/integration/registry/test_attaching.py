@@ -1,4 +1,4 @@
-"""Customers' own certificates are attached by requests that come twice, late and before their domain."""
+"""Customers' own certificates are attached by requests that arrive twice, late and before their domain."""
 
 from dataclasses import replace
 from itertools import permutations

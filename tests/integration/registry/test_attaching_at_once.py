@@ -1,4 +1,4 @@
-"""What attaches, registers and deletes at once: nobody waits for ever, and the outcome is one of those that may be."""
+"""Concurrent attachments, registrations and deletions: none deadlocks, and each combination ends in a valid state."""
 
 import asyncio
 from contextlib import suppress
@@ -27,7 +27,7 @@ async def test_concurrent_uploads_for_the_same_names_do_not_deadlock(
 ) -> None:
     names = [Name(f"s{number}.example.com") for number in range(12)]
     certificate_ids = [await uploaded(owner, "*.example.com") for _ in range(6)]
-    for name in names[::2]:  # the others are awaited
+    for name in names[::2]:  # the other names are awaited
         await register(pool, name=name)
 
     async def upload(number: int) -> None:
@@ -102,7 +102,7 @@ async def test_concurrent_requests_never_deadlock_and_leave_no_registered_domain
     async def work() -> None:
         for _ in range(60):
             name, certificate_id, minute = dice.choice(names), dice.choice(certificate_ids), dice.randrange(20)
-            with suppress(domains.UnfitCertificateError):  # it is deleted by now
+            with suppress(domains.UnfitCertificateError):  # another task has deleted it
                 match dice.randrange(5):
                     case 0:
                         await register(pool, minute, name=name)

@@ -1,4 +1,4 @@
-"""Certificates and their keys in the store."""
+"""Certificates and their keys in the database."""
 
 import asyncpg
 import pytest

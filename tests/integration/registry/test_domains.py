@@ -1,4 +1,4 @@
-"""Requests about domains that come twice, at once, late and out of order."""
+"""Requests about domains that arrive twice, concurrently, late and out of order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

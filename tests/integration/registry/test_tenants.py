@@ -1,4 +1,4 @@
-"""What a tenant may do, decided by operators and read by the validator."""
+"""Rules for single tenants, set by operators and read by the validator."""
 
 from shared.registry import tenants
 from shared.store import open_connection

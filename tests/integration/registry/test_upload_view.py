@@ -1,4 +1,4 @@
-"""What an operator reads of uploads."""
+"""The operator's view of uploads."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""How a domain is, in a word and a sentence."""
+"""The standing of a domain, as a word and as a sentence."""
 
 from datetime import timedelta
 
