@@ -42,11 +42,15 @@ async def test_of_many_events_with_a_stop_in_their_midst_each_is_acted_on_once(
             for host in hosts:
                 await platform.publisher.structured(cloud_event("domain.created", platform.domain(host)))
 
+        registered = 0
+
         async def are_registered(least: int = count) -> bool:
-            return int(await platform.ledger.value("SELECT count(*) FROM registry.domains")) >= least
+            nonlocal registered
+            registered = int(await platform.ledger.value("SELECT count(*) FROM registry.domains"))
+            return registered >= least
 
         publishing = asyncio.create_task(publish())
-        await until(lambda: are_registered(count // 4), "a quarter to be registered")
+        await until(lambda: are_registered(count // 4), lambda: f"a quarter to be registered; {registered} are")
         async with Watch().running() as watch:
             assert await first.stop() == 0
         told_all = not await platform.ledger.value(
@@ -55,7 +59,7 @@ async def test_of_many_events_with_a_stop_in_their_midst_each_is_acted_on_once(
         is_in_the_midst = not await are_registered()
         await publishing
         await second.start()
-        await until(are_registered, "all to be registered")
+        await until(are_registered, lambda: f"all to be registered; {registered} are")
         for host in pointing:
             await platform.served(host)
 
