@@ -5,6 +5,8 @@
 * A session is one connection. When it ends, for whatever reason, no more of its messages are started; those already
   started are finished, and answered if the channel still exists; the broker delivers the rest again. There is no other
   way out: a stop, a lost connection and a lost database take the same path.
+* While a session ends, no message is returned to its queue: the broker could deliver it to this session again and again
+  until it has processed the cancellation, and would count each time. It returns once, with the channel.
 * While the database is away, started messages are held for a while and tried again, which does not count as a delivery.
   If it stays away, the session ends, and the next one begins when the database answers.
 * When a handler raises an error its message goes back to the queue. The broker counts, and after the service's limit
@@ -166,6 +168,8 @@ class Consumer:
 
     async def _work(self, state: _SessionState) -> None:
         while (delivery := await state.inbound.get()) is not None:
+            if state.is_over:
+                continue
             with IN_HAND.labels(self._service).track_inprogress():
                 await self._settle(state, delivery)
 
@@ -180,8 +184,9 @@ class Consumer:
             log.warning("message_given_back", queue=delivery.queue, reason=str(error))
         except Exception:
             log.exception("handler_failed", queue=delivery.queue)
-        if not state.session.is_lost:
-            await state.session.answer(delivery.incoming, accept=outcome is not Outcome.GIVEN_BACK)
+        is_settled = outcome is not Outcome.GIVEN_BACK
+        if not state.session.is_lost and (is_settled or not state.is_over):
+            await state.session.answer(delivery.incoming, accept=is_settled)
         HANDLED.labels(self._service, event_type, outcome.value).inc()
 
     async def _try(self, state: _SessionState, delivery: _Delivery) -> Outcome:

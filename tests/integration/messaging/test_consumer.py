@@ -123,6 +123,24 @@ async def test_a_stop_finishes_started_messages_and_returns_the_others(
 # Crashing ------------------------------------------------------------------------------------------------------------
 
 
+async def test_a_stop_with_many_messages_waiting_returns_each_once(
+    make_consumer: MakeConsumer, publisher: Publisher, effects: Effects, channel: aiormq.Channel
+) -> None:
+    await asyncio.gather(*(publisher.publish(a_request(f"{number}.example")) for number in range(200)))
+
+    async with running(make_consumer().run):
+        await until(effects.any, "the first effect")
+
+    counts = []
+    while (message := await channel.basic_get("provisioner.domain.created")).delivery_tag is not None:
+        counts.append((message.header.properties.headers or {}).get("x-delivery-count"))
+    kept = await channel.queue_declare("provisioner.dead_letters", passive=True)
+    assert counts, "all were handled before the stop"
+    assert set(counts) <= {None, 1}
+    assert len(await effects.domains()) + len(counts) == 200
+    assert kept.message_count == 0
+
+
 async def test_a_handler_that_always_fails_is_given_up_and_the_others_go_on(
     make_consumer: MakeConsumer, publisher: Publisher, operator_pool: Pool, effects: Effects
 ) -> None:

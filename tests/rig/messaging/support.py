@@ -80,6 +80,10 @@ class Effects:
             rows = await connection.fetch("SELECT domain FROM public.effects ORDER BY id")
         return [row["domain"] for row in rows]
 
+    async def any(self) -> bool:
+        """Return whether there is an effect."""
+        return bool(await self.domains())
+
     async def are(self, *domains: str) -> bool:
         """Return whether there is exactly one effect for each of *domains*."""
         return sorted(await self.domains()) == sorted(domains)
