@@ -11,13 +11,13 @@ from certsmith.publishing.progress import Progress, RequestOutcome
 from certsmith.terminal import facts, printable
 from shared.events import ReasonCode
 from shared.registry.views.fates import Fate
-from shared.registry.views.model import HostedDomain, Remark, UploadedCertificate, UploadView
+from shared.registry.views.model import HostedDomain, UploadedCertificate, UploadRemark, UploadView
 
 _UNRECORDED: Final = (
     "there is no record of it: uploads are disabled (VALIDATOR_UPLOADS), or its record was deleted some time after its "
     "verdict"
 )
-_FORBIDDEN: Final = Remark(
+_FORBIDDEN: Final = UploadRemark(
     code=ReasonCode.UPLOADS_OFF,
     message="uploads are disabled for this tenant; `certsmith uploads allow TENANT` enables them",
     where="tenant",
@@ -33,8 +33,8 @@ class UploadProgress(Progress):
     """
 
     certificate: UploadedCertificate | None = None
-    reasons: tuple[Remark, ...] = ()
-    warnings: tuple[Remark, ...] = ()
+    reasons: tuple[UploadRemark, ...] = ()
+    warnings: tuple[UploadRemark, ...] = ()
     domains: Mapping[str, bool | None] = field(default_factory=dict)
 
     @property
@@ -87,7 +87,7 @@ def upload_progress_of(
         return _rejected((_FORBIDDEN,), ())
     if upload is None:
         return UploadProgress(state="unrecorded", sentence=_UNRECORDED, outcome=RequestOutcome.REJECTED)
-    taken = Remark(
+    taken = UploadRemark(
         code=ReasonCode.CERTIFICATE_ID_TAKEN,
         message=f"{upload.certificate_id} is the id of another upload; choose an unused id, or leave it out",
         where="certificate_id",
@@ -106,7 +106,7 @@ def _of_own(upload: UploadView, attached: Mapping[str, HostedDomain | None]) -> 
             return _accepted(upload, attached)
 
 
-def _rejected(reasons: tuple[Remark, ...], warnings: tuple[Remark, ...]) -> UploadProgress:
+def _rejected(reasons: tuple[UploadRemark, ...], warnings: tuple[UploadRemark, ...]) -> UploadProgress:
     count = len(reasons)
     sentence = "there is a reason against it" if count == 1 else f"there are {count} reasons against it"
     return UploadProgress(
@@ -156,6 +156,6 @@ def _of_certificate(certificate: UploadedCertificate) -> Iterator[tuple[str, Ren
         yield "trusted", "publicly: browsers trust its root" if is_public else "only by clients that trust its root"
 
 
-def of_remark(remark: Remark) -> Text:
+def of_remark(remark: UploadRemark) -> Text:
     """Return *remark* for people: its message names the object at fault, so `where` is left out."""
     return Text.assemble(printable(f"{remark.message} "), (f"({remark.code})", "dim"))

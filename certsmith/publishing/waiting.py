@@ -22,7 +22,7 @@ from shared.events import (
     DomainDeleted,
     DomainUpdated,
     Event,
-    Request,
+    PublicRequest,
 )
 from shared.names import Name
 from shared.registry import tenants
@@ -60,12 +60,12 @@ class RequestWatch:
                 return await self._of_deletion(connection, data)
             case DomainUpdated() as data if "attached_certificate_id" in data.changes:
                 return await self._of_changeover(connection, data)
-            case Request() as data:
+            case PublicRequest() as data:
                 return await self._of_domain(connection, data)
             case data:
                 raise TypeError(f"{data.type} is not a request")
 
-    async def _of_domain(self, connection: Connection, data: Request) -> Progress:
+    async def _of_domain(self, connection: Connection, data: PublicRequest) -> Progress:
         fate = await self._fate(connection, "provisioner")
         domain = await _hosted(connection, data.key, data.tenant)
         return progress_of(fate, domain, deletes=isinstance(data, DomainDeleted), now=datetime.now(UTC))

@@ -236,9 +236,9 @@ def _certificate_id(text: str | None) -> CertificateId | None:
     return None if text is None else CertificateId(text)
 
 
-def _changes(data: DomainUpdated) -> domains.Changes:
+def _changes(data: DomainUpdated) -> domains.ConfigurationChanges:
     """Return the named fields; a null upstream, policy, certificate or TLS policy removes it."""
-    changes = domains.Changes()
+    changes = domains.ConfigurationChanges()
     if "upstream" in data.changes:
         changes["upstream"] = data.upstream
     if "certificate_management_policy" in data.changes:

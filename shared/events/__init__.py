@@ -8,7 +8,7 @@ and `Incoming` coming in. `docs/asyncapi.yaml` and `docs/schemas/` are generated
 from typing import Final
 
 from shared.events.cause import NO_CAUSE, Cause
-from shared.events.data import MAX_BODY_BYTES, Data, DomainText, JsonObject, Request, Tenant, Text255, Text4096
+from shared.events.data import MAX_BODY_BYTES, Data, DomainText, JsonObject, PublicRequest, Tenant, Text255, Text4096
 from shared.events.envelope import Event, Incoming
 from shared.events.facts import (
     CertificateDeleted,
@@ -71,8 +71,8 @@ __all__ = [
     "Incoming",
     "JsonObject",
     "OrderState",
+    "PublicRequest",
     "ReasonCode",
-    "Request",
     "Standing",
     "Tenant",
     "TerminateTls",
@@ -82,7 +82,7 @@ __all__ = [
     "Word",
 ]
 
-PUBLIC: Final[dict[str, type[Request]]] = {
+PUBLIC: Final[dict[str, type[PublicRequest]]] = {
     model.type: model
     for model in (
         DomainCreated,

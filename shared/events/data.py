@@ -30,7 +30,7 @@ class Data(BaseModel):
         return self.type
 
 
-class Request(Data):
+class PublicRequest(Data):
     """The data of a public type: a request from outside."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

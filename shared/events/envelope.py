@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shared.events.cause import NO_CAUSE, Cause
-from shared.events.data import Data, JsonObject, Request
+from shared.events.data import Data, JsonObject, PublicRequest
 from shared.identifiers import new_event_id
 
 
@@ -31,7 +31,7 @@ class Event:
     @property
     def payload(self) -> JsonObject:
         """The data as JSON; of a request only the fields that were set, so that an update changes no other field."""
-        return self.data.model_dump(mode="json", exclude_unset=isinstance(self.data, Request))
+        return self.data.model_dump(mode="json", exclude_unset=isinstance(self.data, PublicRequest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

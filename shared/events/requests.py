@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.events.data import DomainText, Request, Text255, Text4096
+from shared.events.data import DomainText, PublicRequest, Text255, Text4096
 
 
 class CertificateManagementPolicy(BaseModel):
@@ -30,7 +30,7 @@ class TerminateTls(BaseModel):
     mutual_tls_verification_strategy: Literal["require-and-verify", "require-any", "request"] = "require-and-verify"
 
 
-class DomainCreated(Request):
+class DomainCreated(PublicRequest):
     """Host this domain: obtain its certificate and serve it."""
 
     type: ClassVar[str] = "domain.created"
@@ -52,7 +52,7 @@ class DomainCreated(Request):
         return self.attached_certificate_id is None and "attached_certificate_id" in self.model_fields_set
 
 
-class DomainUpdated(Request):
+class DomainUpdated(PublicRequest):
     """Change the named fields of a domain; the others stay unchanged."""
 
     type: ClassVar[str] = "domain.updated"
@@ -70,14 +70,14 @@ class DomainUpdated(Request):
         return frozenset(self.model_fields_set - {"domain", "tenant"})
 
 
-class DomainDeleted(Request):
+class DomainDeleted(PublicRequest):
     """Stop hosting this domain: end its orders, its challenge answers and its serving."""
 
     type: ClassVar[str] = "domain.deleted"
     domain: DomainText
 
 
-class CertificateUploaded(Request):
+class CertificateUploaded(PublicRequest):
     """A customer's own certificate, its private key sealed to the intake key."""
 
     type: ClassVar[str] = "certificate.uploaded"
@@ -90,7 +90,7 @@ class CertificateUploaded(Request):
     metadata: Text4096 = ""
 
 
-class CertificateRenewalRequested(Request):
+class CertificateRenewalRequested(PublicRequest):
     """Renew the certificate now; for a domain whose order waits or failed, try again now."""
 
     type: ClassVar[str] = "certificate.renewal_requested"
@@ -99,7 +99,7 @@ class CertificateRenewalRequested(Request):
     reason: Text255 = ""
 
 
-class CertificateRevocationRequested(Request):
+class CertificateRevocationRequested(PublicRequest):
     """Revoke the certificate at the CA and stop serving it."""
 
     type: ClassVar[str] = "certificate.revocation_requested"
@@ -108,7 +108,7 @@ class CertificateRevocationRequested(Request):
     reason: Text255 = ""
 
 
-class CertificateDeletionRequested(Request):
+class CertificateDeletionRequested(PublicRequest):
     """Delete an uploaded certificate and erase its key; refused while a domain uses it."""
 
     type: ClassVar[str] = "certificate.deletion_requested"

@@ -272,7 +272,7 @@ class ReasonCode(Word):
     )
     CERTIFICATE_AUTOMATIC = (
         "certificate_automatic",
-        "an automatic certificate cannot be deleted; it ends with its domain",
+        "an automatic certificate cannot be deleted; its key is erased with its domain",
         "The publisher deletes the domain, or leaves the certificate.",
     )
     CERTIFICATE_NOT_JUDGED = (

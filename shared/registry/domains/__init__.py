@@ -26,8 +26,8 @@ from shared.registry.domains.lifecycle import (
 from shared.registry.domains.model import (
     Applied,
     Attached,
-    Changes,
     Configuration,
+    ConfigurationChanges,
     Domain,
     Effect,
     UnfitCertificateError,
@@ -38,8 +38,8 @@ from shared.registry.domains.rows import claims_on, find, find_locked, get, hold
 __all__ = [
     "Applied",
     "Attached",
-    "Changes",
     "Configuration",
+    "ConfigurationChanges",
     "Domain",
     "Effect",
     "UnfitCertificateError",

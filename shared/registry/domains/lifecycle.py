@@ -10,7 +10,14 @@ from shared.names import Name
 from shared.registry.domains import attaching
 from shared.registry.domains.attaching import Attachment
 from shared.registry.domains.locking import begin, lock_name
-from shared.registry.domains.model import Applied, Changes, Configuration, Domain, Effect, UnknownDomainError
+from shared.registry.domains.model import (
+    Applied,
+    Configuration,
+    ConfigurationChanges,
+    Domain,
+    Effect,
+    UnknownDomainError,
+)
 from shared.registry.domains.rows import find_locked, get, holder_of
 from shared.registry.domains.writing import insert, set_holding, write
 from shared.store.connection import Connection
@@ -70,7 +77,7 @@ async def register(
 
 
 async def update(
-    connection: Connection, *, tenant: str, name: Name, requested_at: datetime, **changes: Unpack[Changes]
+    connection: Connection, *, tenant: str, name: Name, requested_at: datetime, **changes: Unpack[ConfigurationChanges]
 ) -> Applied | None:
     """Change the named fields of a registered domain; return None when the tenant has no such domain.
 

@@ -46,7 +46,7 @@ class Configuration:
     metadata: str = ""
 
 
-class Changes(TypedDict, total=False):
+class ConfigurationChanges(TypedDict, total=False):
     """The fields of a `Configuration` to change."""
 
     upstream: str | None

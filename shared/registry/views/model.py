@@ -142,7 +142,7 @@ class StoredCertificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class UploadRemark:
     """A reason against an upload, or a warning: a stable *code*, a sentence, and the object at fault."""
 
     code: str
@@ -183,8 +183,8 @@ class UploadView:
     next_attempt_at: datetime
     is_in_hand: bool
     """Whether a worker holds its lease now."""
-    reasons: tuple[Remark, ...]
-    warnings: tuple[Remark, ...]
+    reasons: tuple[UploadRemark, ...]
+    warnings: tuple[UploadRemark, ...]
     received_at: datetime
     judged_at: datetime | None
     certificate: UploadedCertificate | None

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from shared.registry.views.model import Remark, UploadedCertificate, UploadView
+from shared.registry.views.model import UploadedCertificate, UploadRemark, UploadView
 from shared.store.connection import Connection, Row
 
 _SELECT: Final = """
@@ -78,5 +78,5 @@ def _certificate(row: Row) -> UploadedCertificate:
     )
 
 
-def _remarks(found: list[dict[str, Any]]) -> tuple[Remark, ...]:
-    return tuple(Remark(code=each["code"], message=each["message"], where=each.get("where")) for each in found)
+def _remarks(found: list[dict[str, Any]]) -> tuple[UploadRemark, ...]:
+    return tuple(UploadRemark(code=each["code"], message=each["message"], where=each.get("where")) for each in found)

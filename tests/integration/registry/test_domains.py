@@ -17,7 +17,7 @@ from tests.builders import stored_rows
 
 NAME = Name("shop.example.com")
 EARLY = datetime(2026, 1, 1, tzinfo=UTC)
-Request = Callable[[Connection, str], Awaitable[Applied | None]]
+DomainRequest = Callable[[Connection, str], Awaitable[Applied | None]]
 
 
 def at(minute: int) -> datetime:
@@ -200,7 +200,7 @@ async def test_the_newest_request_wins_in_any_order_of_arrival(pool: Pool) -> No
             connection, tenant=tenant, name=NAME, requested_at=at(2), upstream="tcp://10.0.0.2:80"
         )
 
-    requests: tuple[Request, ...] = (
+    requests: tuple[DomainRequest, ...] = (
         lambda connection, tenant: register(connection, 1, tenant=tenant, upstream="tcp://10.0.0.1:80"),
         update,
         lambda connection, tenant: delete(connection, 3, tenant=tenant),

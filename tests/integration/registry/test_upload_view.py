@@ -7,7 +7,7 @@ from shared.certificates import parse
 from shared.identifiers import CertificateId
 from shared.registry import certificates
 from shared.registry.views import uploads
-from shared.registry.views.model import Remark
+from shared.registry.views.model import UploadRemark
 from shared.store import Connection, open_connection
 from tests.builders.stored_rows import make
 
@@ -56,8 +56,8 @@ async def test_an_operator_sees_why_an_upload_was_rejected(owner: Connection, da
 
     assert found is not None
     assert found.reasons == (
-        Remark(code="key_mismatch", message="another key", where="key"),
-        Remark(code="x", message="y", where=None),
+        UploadRemark(code="key_mismatch", message="another key", where="key"),
+        UploadRemark(code="x", message="y", where=None),
     )
     assert found.judged_at is not None
 

@@ -18,9 +18,9 @@ from shared.registry.views.model import (
     DeploymentView,
     HostedDomain,
     OrderView,
-    Remark,
     StoredCertificate,
     UploadedCertificate,
+    UploadRemark,
     UploadView,
     UseView,
 )
@@ -47,7 +47,7 @@ def test_the_page_names_every_exit_code(code: ExitCode) -> None:
     "shape",
     [
         *(HostedDomain, CertificateView, OrderView, DeploymentView, StoredCertificate, UseView),
-        *(UploadView, Remark, UploadedCertificate, TenantRule, OrderCounts, DeadLetter),
+        *(UploadView, UploadRemark, UploadedCertificate, TenantRule, OrderCounts, DeadLetter),
     ],
 )
 def test_the_page_names_every_field_of_every_document(shape: type) -> None:

@@ -14,7 +14,16 @@ from shared.judging.catalogue import RULES
 ROOT: Final = Path(__file__).parents[3]
 # The first argument of these, or their argument `code`, is a reason's code.
 CONSTRUCTORS: Final = frozenset(
-    {"Reason", "EventReason", "Remark", "SealedUploadError", "NameRefusedError", "UpstreamRefusedError", "_refusal"}
+    {
+        "Reason",
+        "EventReason",
+        "Remark",
+        "UploadRemark",
+        "SealedUploadError",
+        "NameRefusedError",
+        "UpstreamRefusedError",
+        "_refusal",
+    }
 )
 
 

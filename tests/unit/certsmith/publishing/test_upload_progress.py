@@ -6,11 +6,13 @@ from rich.console import Console
 from certsmith.publishing.progress import RequestOutcome
 from certsmith.publishing.upload_progress import UploadProgress, upload_progress_of
 from shared.registry.views.fates import Fate
-from shared.registry.views.model import HostedDomain, Remark, UploadView
+from shared.registry.views.model import HostedDomain, UploadRemark, UploadView
 from tests.builders.views import NOW, a_certificate, a_domain, a_fate, an_upload, an_uploaded_certificate
 
-REASON = Remark(code="key_mismatch", message="the key is another", where="key")
-WARNING = Remark(code="expires_soon", message="certificate 1 (CN=shop) ends in 3 days", where="certificate 1 (line 1)")
+REASON = UploadRemark(code="key_mismatch", message="the key is another", where="key")
+WARNING = UploadRemark(
+    code="expires_soon", message="certificate 1 (CN=shop) ends in 3 days", where="certificate 1 (line 1)"
+)
 ACCEPTED = an_upload(state="accepted", judged_at=NOW, certificate=an_uploaded_certificate(), warnings=(WARNING,))
 REJECTED = an_upload(state="rejected", judged_at=NOW, reasons=(REASON, REASON), warnings=(WARNING,))
 
@@ -88,7 +90,7 @@ def test_the_stored_certificate_is_shown_with_names_end_and_trust() -> None:
 
 
 def test_untrusted_text_is_shown_without_control_characters() -> None:
-    hostile = Remark(code="x", message="a\x1b[2Jb", where="c\rd")
+    hostile = UploadRemark(code="x", message="a\x1b[2Jb", where="c\rd")
     stored = an_uploaded_certificate(issuer="CN=\x1b]0;title\x07")
 
     shown = told(progress(a_fate(), an_upload(state="accepted", certificate=stored, warnings=(hostile,))))
