@@ -1,4 +1,4 @@
-"""How errors are shown: a message that says what to do, a code for programs, and an exit code; never a traceback.
+"""Shows errors: as a message that says what to do, a code for programs, and an exit code; never as a traceback.
 
 Passwords are removed from every address in a message, also when the message comes from a library.
 """

@@ -1,1 +1,1 @@
-"""What each command does: one file for each file in `certsmith.commands`, except those with a folder of their own."""
+"""The work of each command: one file for each file in `certsmith.commands`, except those with a folder of their own."""

@@ -71,7 +71,7 @@ def show_status(host: str, *, tenant: str | None, terminal: Terminal) -> ExitCod
 
 
 def document_of(domain: HostedDomain, *, now: datetime) -> dict[str, object]:
-    """Return the JSON that tells of *domain*: all that the store has, the word and the sentence."""
+    """Return *domain* as JSON: all fields of its view, its standing and the sentence."""
     return {"standing": standing_of(domain, now=now), "message": sentence_of(domain, now=now), **asdict(domain)}
 
 

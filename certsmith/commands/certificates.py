@@ -18,7 +18,7 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the resul
 
 
 class Source(StrEnum):
-    """Where a certificate comes from."""
+    """The origin of a certificate."""
 
     AUTOMATIC = "automatic"
     UPLOADED = "uploaded"

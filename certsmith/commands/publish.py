@@ -44,6 +44,28 @@ CorrelationId = Annotated[
         metavar="ID", help="Appears in all events and log lines that this request leads to.", show_default=False
     ),
 ]
+# Of an upload:
+Bundle = Annotated[
+    Path, typer.Option(metavar="FILE", help="The certificates, PEM, the leaf first. `-`: standard input.")
+]
+Key = Annotated[
+    Path, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted. `-`: standard input.")
+]
+AttachTo = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST", help="A domain to serve it for; may be repeated.", show_default=False),
+]
+NewCertificateId = Annotated[
+    str | None,
+    typer.Option(
+        "--id", metavar="CERT_ID", help="Its id; it must never have been used before.", show_default="a new one"
+    ),
+]
+ExpiresIn = Annotated[
+    float, typer.Option(min=0.1, max=MAX_HOURS, metavar="HOURS", help="How long the sealed key can be opened.")
+]
+Check = Annotated[bool, typer.Option(help="Judge it here first, and send nothing that would be rejected.")]
+WaitForVerdict = Annotated[bool, typer.Option("--wait", help="Wait until the database shows the verdict.")]
 
 
 class KeyType(StrEnum):
@@ -168,32 +190,18 @@ def renewal_requested(
 
 def certificate_uploaded(  # noqa: PLR0913 - one for each option
     *,
-    bundle: Annotated[
-        Path, typer.Option(metavar="FILE", help="The certificates, PEM, the leaf first. `-`: standard input.")
-    ],
-    key: Annotated[
-        Path, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted. `-`: standard input.")
-    ],
-    attach: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOST", help="A domain to serve it for; may be repeated.", show_default=False),
-    ] = None,
+    bundle: Bundle,
+    key: Key,
+    attach: AttachTo = None,
     tenant: Tenant = "",
-    certificate_id: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="CERT_ID", help="Its id; it must never have been used before.", show_default="a new one"
-        ),
-    ] = None,
+    certificate_id: NewCertificateId = None,
     description: Description = None,
     metadata: Metadata = None,
-    expires_in: Annotated[
-        float, typer.Option(min=0.1, max=MAX_HOURS, metavar="HOURS", help="How long the sealed key can be opened.")
-    ] = HOURS,
-    check: Annotated[bool, typer.Option(help="Judge it here first, and send nothing that would be rejected.")] = True,
+    expires_in: ExpiresIn = HOURS,
+    check: Check = True,
     event_id: EventId = None,
     correlation_id: CorrelationId = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the database shows the verdict.")] = False,
+    wait: WaitForVerdict = False,
     timeout: Timeout = WAIT_SECONDS,
     as_json: Json = False,
 ) -> int:

@@ -6,39 +6,44 @@ import typer
 
 from certsmith.commands.options import Json
 
+Bundle = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="The certificates, PEM, the leaf first. `-`: standard input.", show_default=False
+    ),
+]
+Key = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted.", show_default=False)
+]
+Domain = Annotated[
+    str | None,
+    typer.Option(metavar="HOST", help="Require that the certificate covers this name.", show_default=False),
+]
+Trust = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Require that the chain leads to one of these roots, PEM.", show_default=False),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Judge for this time: 2026-11-20, 2026-11-20T12:00:00Z. Default: now.",
+        show_default=False,
+    ),
+]
+Batch = Annotated[
+    bool, typer.Option("--batch", help="Read requests from standard input, and answer each with a line of JSON.")
+]
+
 
 def validate(
     *,
-    bundle: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="The certificates, PEM, the leaf first. `-`: standard input.", show_default=False
-        ),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The leaf's private key, PEM, not encrypted.", show_default=False)
-    ] = None,
-    domain: Annotated[
-        str | None,
-        typer.Option(metavar="HOST", help="Require that the certificate covers this name.", show_default=False),
-    ] = None,
-    trust: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE", help="Require that the chain leads to one of these roots, PEM.", show_default=False
-        ),
-    ] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME",
-            help="Judge for this time: 2026-11-20, 2026-11-20T12:00:00Z. Default: now.",
-            show_default=False,
-        ),
-    ] = None,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="Read requests from standard input, and answer each with a line of JSON.")
-    ] = False,
+    bundle: Bundle = None,
+    key: Key = None,
+    domain: Domain = None,
+    trust: Trust = None,
+    at: At = None,
+    batch: Batch = False,
     as_json: Json = False,
 ) -> int:
     """Judge a certificate and its key like an upload, on this machine; nothing is sent anywhere.

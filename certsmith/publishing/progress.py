@@ -14,7 +14,7 @@ from shared.registry.views.standing import sentence_of, standing_of
 
 
 class RequestOutcome(StrEnum):
-    """How a request ended."""
+    """The outcome of a request."""
 
     SERVED = "served"
     REGISTERED = "registered"

@@ -1,4 +1,4 @@
-"""Key rings by the command line."""
+"""`certsmith keys` makes key rings and shows their status."""
 
 from datetime import timedelta
 from pathlib import Path

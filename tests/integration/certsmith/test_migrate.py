@@ -1,4 +1,4 @@
-"""`certsmith migrate` makes all that must stand, and lets each in by his own address."""
+"""`certsmith migrate` creates everything that services need, and a login for each address."""
 
 import secrets
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""`certsmith validate` as a process of its own, with nothing around it."""
+"""`certsmith validate` as a process, without settings or servers."""
 
 import asyncio
 import json

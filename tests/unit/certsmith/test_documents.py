@@ -1,4 +1,4 @@
-"""The pages that tell of the command line are about the one that there is."""
+"""The pages about the command line match its commands, exit codes and JSON."""
 
 import re
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""What is said of errors."""
+"""How errors are shown."""
 
 from urllib.parse import quote
 
@@ -63,17 +63,17 @@ def test_an_unexpected_error_is_one_line_that_names_the_debug_setting() -> None:
 def test_no_text_shows_the_password_of_an_address(user: str, password: str, host: str, path: str) -> None:
     text = f"it is amqp://{user}:{quote(password, safe='')}@{host}.example:5672/{path} which failed"
 
-    told = without_passwords(text)
+    shown_text = without_passwords(text)
 
-    assert told == f"it is amqp://{user}:***@{host}.example:5672/{path} which failed"
+    assert shown_text == f"it is amqp://{user}:***@{host}.example:5672/{path} which failed"
 
 
 @given(user=words, password=passwords, host=words)
 def test_a_password_that_is_not_percent_encoded_is_not_shown_either(user: str, password: str, host: str) -> None:
-    told = without_passwords(f"postgresql://{user}:{password}@{host}/db")
+    shown_text = without_passwords(f"postgresql://{user}:{password}@{host}/db")
 
-    assert told.endswith(f"***@{host}/db")
-    assert f":{password}@" not in told.replace("***", "")
+    assert shown_text.endswith(f"***@{host}/db")
+    assert f":{password}@" not in shown_text.replace("***", "")
 
 
 @given(user=words, password=passwords, host=words)

@@ -1,4 +1,4 @@
-"""The words of the command line."""
+"""The help texts of all commands."""
 
 import subprocess
 import sys

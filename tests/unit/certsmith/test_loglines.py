@@ -1,4 +1,4 @@
-"""What services write, as people read it."""
+"""Log lines of services, made readable."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where a request stands to attach, detach or delete a certificate, and whether that is its end."""
+"""The progress of a request to attach, detach or delete a certificate, and its outcome."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Where a request stands, and whether that is its end."""
+"""The progress of a request, and its outcome."""
 
 import pytest
 

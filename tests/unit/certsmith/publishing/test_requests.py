@@ -1,4 +1,4 @@
-"""Requests as people type them."""
+"""Requests built from what people typed."""
 
 import pytest
 from pydantic import JsonValue

@@ -1,4 +1,4 @@
-"""Where an upload stands, and what people and programs are told of its verdict."""
+"""The progress of an upload, and its verdict as people and programs get it."""
 
 import pytest
 from rich.console import Console
@@ -23,8 +23,8 @@ def progress(
     return upload_progress_of(fate, upload, correlation_id="ours", attached=attached, may_upload=may_upload)
 
 
-def told(progress: UploadProgress) -> str:
-    """Return what people read beside the sentence."""
+def details(progress: UploadProgress) -> str:
+    """Return the lines that people get in addition to the sentence."""
     console = Console(width=200, markup=False, highlight=False)
     with console.capture() as captured:
         console.print(*progress.details, sep="\n")
@@ -72,8 +72,8 @@ def test_all_reasons_and_warnings_are_shown_one_a_line() -> None:
     found = progress(a_fate(), REJECTED)
 
     assert found.sentence == "there are 2 reasons against it"
-    assert told(found).splitlines()[:2] == ["reason   the key is another (key_mismatch)"] * 2
-    assert "warning  certificate 1 (CN=shop) ends in 3 days (expires_soon)" in told(found)
+    assert details(found).splitlines()[:2] == ["reason   the key is another (key_mismatch)"] * 2
+    assert "warning  certificate 1 (CN=shop) ends in 3 days (expires_soon)" in details(found)
     assert found.document["reasons"] == [{"code": "key_mismatch", "message": "the key is another", "where": "key"}] * 2
 
 
@@ -81,7 +81,7 @@ def test_the_stored_certificate_is_shown_with_names_end_and_trust() -> None:
     found = progress(a_fate(), ACCEPTED)
 
     assert found.sentence == "it is stored as cert_1"
-    lines = told(found)
+    lines = details(found)
     assert "shop.example.com" in lines
     assert "until        2026-05-29 12:00 UTC" in lines
     assert "only by clients that trust its root" in lines
@@ -93,7 +93,7 @@ def test_untrusted_text_is_shown_without_control_characters() -> None:
     hostile = UploadRemark(code="x", message="a\x1b[2Jb", where="c\rd")
     stored = an_uploaded_certificate(issuer="CN=\x1b]0;title\x07")
 
-    shown = told(progress(a_fate(), an_upload(state="accepted", certificate=stored, warnings=(hostile,))))
+    shown = details(progress(a_fate(), an_upload(state="accepted", certificate=stored, warnings=(hostile,))))
 
     assert not {"\x1b", "\r", "\x07"} & {*shown}
 
@@ -117,7 +117,7 @@ def test_domains_that_serve_it_are_distinguished_from_those_that_do_not() -> Non
     )
 
     assert found.document["domains"] == ["shows"]
-    assert "attached to  bare, which does not serve it yet: see `certsmith status bare`" in told(found)
-    assert "attached to  shows" in told(found).splitlines()
-    assert "attached to  unregistered, as soon as its tenant registers it" in told(found)
-    assert "attached to  deleted, as soon as its tenant registers it" in told(found)
+    assert "attached to  bare, which does not serve it yet: see `certsmith status bare`" in details(found)
+    assert "attached to  shows" in details(found).splitlines()
+    assert "attached to  unregistered, as soon as its tenant registers it" in details(found)
+    assert "attached to  deleted, as soon as its tenant registers it" in details(found)

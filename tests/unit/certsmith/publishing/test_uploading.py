@@ -1,4 +1,4 @@
-"""Uploads from the command line: what is sent, what is not, and that the key never shows."""
+"""Uploads from the command line: which are sent, which are not, and that the key is never shown."""
 
 import base64
 import io
@@ -64,7 +64,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyFiles:
 def standard_input() -> Iterator[io.BytesIO]:
     """Yield what is standard input for as long as the test runs."""
     before, stream = sys.stdin, io.BytesIO()
-    sys.stdin = SimpleNamespace(buffer=stream)  # all that is used of it
+    sys.stdin = SimpleNamespace(buffer=stream)  # the only attribute that is used
     yield stream
     sys.stdin = before
 
@@ -140,7 +140,7 @@ def test_a_request_that_a_service_would_refuse_is_not_sent(
         upload_event(pair, wanted(**more))
 
     assert [reason.code for reason in caught.value.reasons] == [code]
-    assert "compromised" not in str(caught.value)  # nobody else has seen it
+    assert "compromised" not in str(caught.value)  # the key has not left the machine
     assert KEY_LINE not in str(caught.value)
 
 

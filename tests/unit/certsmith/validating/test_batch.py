@@ -1,4 +1,4 @@
-"""Every line of a batch is answered by one line, whatever it holds."""
+"""Every line of a batch is answered by one line, also an invalid one."""
 
 import base64
 import io

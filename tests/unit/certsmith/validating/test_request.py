@@ -1,4 +1,4 @@
-"""What can be asked of `certsmith validate`."""
+"""Requests to `certsmith validate`."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

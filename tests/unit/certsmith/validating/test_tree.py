@@ -1,4 +1,4 @@
-"""A judgement as people see it."""
+"""A judgement as it is shown to people."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
