@@ -213,5 +213,5 @@ async def test_the_coming_end_of_a_certificate_is_published_once(platform: Platf
     await until(lambda: expiry_facts(platform, next_id), "certificate.expiring to be published for the next one")
 
     assert fact["domain"] == host
-    assert "within 7 days; after that the domain's automatic certificate is shown instead" in fact["message"]
+    assert "within 7 days; after that the domain's automatic certificate is served instead" in fact["message"]
     assert await expiry_facts(platform, certificate_id) == [fact]
