@@ -136,7 +136,7 @@ async def test_a_stop_with_many_messages_waiting_returns_each_once(
         counts.append((message.header.properties.headers or {}).get("x-delivery-count"))
     kept = await channel.queue_declare("provisioner.dead_letters", passive=True)
     assert counts, "all were handled before the stop"
-    assert set(counts) <= {None, 1}
+    assert set(counts) <= {None, 0, 1}
     assert len(await effects.domains()) + len(counts) == 200
     assert kept.message_count == 0
 
