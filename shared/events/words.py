@@ -30,14 +30,17 @@ class ErrorCode(Word):
     DNS_ERROR = (
         "DNS_ERROR",
         "the name does not lead here: a record is missing or wrong, or its zone cannot be resolved",
-        "The domain's owner creates the record that the message names, or repairs the zone; nothing else is needed.",
+        (
+            "The domain's owner does what the message says: creates the record, repairs the zone, or opens port 80. "
+            "Nothing else is needed."
+        ),
     )
     CAA_ERROR = (
         "CAA_ERROR",
         "the domain's CAA records do not let this CA issue",
         (
-            "The domain's owner adds a CAA record that allows the CA named in the message, or removes the one that "
-            "forbids it; nothing else is needed."
+            "The domain's owner adds a CAA record that allows the platform's CA, or removes the one that forbids it. "
+            "The order is retried by itself within a day; `certificate.renewal_requested` retries it at once."
         ),
     )
     VALIDATION_ERROR = (
@@ -61,13 +64,16 @@ class ErrorCode(Word):
     RATE_LIMITED = (
         "RATE_LIMITED",
         "a limit of the CA, or our own share of it, is reached",
-        "Nobody needs to act: the order goes on at `retries_at`.",
+        (
+            "Nobody needs to act: the order goes on by itself. If the message says that the CA has paused the name, "
+            "the platform's operator unpauses it at the address in the message."
+        ),
     )
     ACCOUNT_ERROR = (
         "ACCOUNT_ERROR",
         "the CA refuses our ACME account, its contact, its terms or its external account binding",
         (
-            "The platform's operator follows the message: agrees to terms, unpauses the account, or corrects "
+            "The platform's operator follows the message: agrees to the CA's terms, or corrects "
             "AUTOCERT_EMAIL or the AUTOCERT_EAB settings."
         ),
     )

@@ -96,7 +96,7 @@ class KeyWriter:
 
 
 class KeyReader:
-    """Opens sealed private keys; only the terminator's control process can make one."""
+    """Opens sealed keys with the vault's secret; of the services, only the terminator's control process has it."""
 
     __slots__ = ("_vault", "_verify")
 

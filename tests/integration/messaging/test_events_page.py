@@ -24,7 +24,7 @@ from dev.certificates import Authority
 from dev.folders import run_folder
 from dev.servers.rabbitmq import RabbitMQ
 from dev.waiting import finished
-from shared.events import FACTS, PUBLIC, CertificateUploaded, DomainChanged, DomainCreated, Event, Incoming
+from shared.events import FACTS, PUBLIC, CertificateUploaded, DomainChanged, DomainCreated, Event, Incoming, ReasonCode
 from shared.messaging.broker import topology
 from shared.messaging.codec.cloudevents import decode
 from shared.messaging.message import message_of
@@ -204,7 +204,7 @@ def test_every_type_is_in_the_tables_with_all_its_fields(name: str) -> None:
 
 def test_every_code_of_the_codec_is_explained() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "shared" / "messaging").rglob("*.py"))
-    codes = set(re.findall(r'(?:_refusal|Reason)\(\s*"(\w+)"', sources)) | {"key_in_the_clear"}
+    codes = {ReasonCode[name] for name in re.findall(r"ReasonCode\.([A-Z0-9_]+)", sources)}
 
     assert {code for code in codes if f"`{code}`" not in PAGE} == set()
     assert len(codes) > 8
@@ -214,8 +214,7 @@ def test_every_code_of_an_upload_itself_is_explained() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "services" / "validator").rglob("*.py"))
     intake = (ROOT / "shared" / "vault" / "intake.py").read_text()
     codes = {
-        *re.findall(r'code="(\w+)"', sources),
-        *re.findall(r'\bReason\("(\w+)"', sources),
+        *(ReasonCode[name] for name in re.findall(r"ReasonCode\.([A-Z0-9_]+)", sources)),
         *re.findall(r'SealedUploadError\(\s*"(\w+)"', intake),
     }
 

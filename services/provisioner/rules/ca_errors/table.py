@@ -78,7 +78,8 @@ UNKNOWN: Final = Row(
 _CAA: Final = Row(
     remedy=Remedy.AFTER_USER,
     error_code=ErrorCode.CAA_ERROR,
-    text=f"CAA records forbid {_CA} to certify {{name}} ({{detail}}); the owner of its DNS must allow it there",
+    text=f"CAA records forbid {_CA} to certify {{name}} ({{detail}}); the owner of its DNS must add a CAA record that "
+    "allows this authority",
 )
 
 # In an authorization: RFC 8555 section 8 makes it dead with the first failed challenge, so each needs a new order.

@@ -48,7 +48,10 @@ class Change(StrEnum):
 
 
 class Pace(StrEnum):
-    """How fast waits grow; a wait is never shorter than the CA's Retry-After."""
+    """How fast waits grow after a failed try; a wait is never shorter than the CA's Retry-After.
+
+    A try that is not a failed one (`Verdict.is_failed_try`) waits 1 second growing to 1 hour, whatever its pace.
+    """
 
     QUICK = "quick"
     """For the network: 1 second to 5 minutes."""

@@ -1,9 +1,9 @@
 """HTTP-01 (RFC 8555 section 8.3): how the terminator answers a CA that asks for a challenge on port 80.
 
 A CA requests `/.well-known/acme-challenge/<token>` of the host that it validates. The answer is the key authorization:
-the token and the thumbprint of the ACME account's key (section 8.1). The thumbprint comes from the row of the host's
-open order; the token is echoed. So nothing needs to be stored for each challenge, and a host without an open order gets
-no answer. The provisioner writes that row, and removes it with its order.
+the token and the thumbprint of the ACME account's key (section 8.1). The thumbprint comes from the host's row in
+`registry.challenges`, which the provisioner writes and removes with its order; the token is echoed. So nothing needs to
+be stored for each token. `port80` calls these functions, and redirects a request for a host without such a row.
 """
 
 import re
