@@ -61,7 +61,10 @@ async def translated(address: str, *, seconds: float) -> AsyncIterator[None]:
         if task.cancelling() > cancellations:
             raise
         raise BrokerUnavailableError(f"the connection to RabbitMQ at {address} was lost") from None
-    except _FAILURES as error:
+    except Exception as error:
+        # A peer that closed the connection without an error makes aiormq fail every pending call with a bare Exception.
+        if not isinstance(error, _FAILURES) and type(error) is not Exception:
+            raise
         raise BrokerUnavailableError(_sentence(error, address)) from error
 
 
@@ -75,6 +78,7 @@ def _sentence(error: BaseException, address: str) -> str:
 def _text(error: BaseException) -> str:
     if isinstance(error, exceptions.PublishError):  # its text holds the whole message
         return "no queue accepts messages of this type"
-    if isinstance(error, exceptions.ChannelInvalidStateError):  # its text is the repr of an object
+    # The text of the first is the repr of an object, the second has none.
+    if isinstance(error, exceptions.ChannelInvalidStateError) or type(error) is Exception:
         return "the connection was lost"
     return str(error) or type(error).__name__
