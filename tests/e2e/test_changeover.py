@@ -16,7 +16,7 @@ from dev.platform.platform import Platform
 from dev.platform.service import Node
 from dev.platform.uploading import UPLOADED
 from dev.platform.visiting import Visit, Visitor
-from tests.rig.fact_recorder import Fact, Hearing, hearing
+from tests.rig.fact_recorder import Fact, FactRecorder, recording_facts
 from tests.rig.load.visitors import Handshake, Report, load_on
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,8 +43,8 @@ async def nodes(platform: Platform) -> Nodes:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def heard(platform: Platform) -> AsyncIterator[Hearing]:
-    async with hearing(platform.logins.administrator_amqp_url) as facts:
+async def recorder(platform: Platform) -> AsyncIterator[FactRecorder]:
+    async with recording_facts(platform.logins.administrator_amqp_url) as facts:
         yield facts
 
 
@@ -92,9 +92,9 @@ class Changed:
 class Shop:
     """A domain with an automatic certificate, whose customer attaches certificates of their own now and then."""
 
-    def __init__(self, platform: Platform, heard: Hearing, nodes: Nodes) -> None:
+    def __init__(self, platform: Platform, recorder: FactRecorder, nodes: Nodes) -> None:
         self.platform: Final = platform
-        self.heard: Final = heard
+        self.recorder: Final = recorder
         self.nodes: Final = nodes
         self.host: Final = a_host()
 
@@ -102,7 +102,7 @@ class Shop:
         """Register the domain, and return what it serves."""
         await self.platform.point_here(self.host)
         await self.platform.publisher.bare("domain.created", self.platform.domain(self.host))
-        ready = await self.heard.heard("certificate.ready", lambda data: self._version_in(data) > 0)
+        ready = await self.recorder.fact("certificate.ready", lambda data: self._version_in(data) > 0)
         await self.platform.served(self.host)
         return Served(serial_number=ready.data["serial_number"], version=self._version_in(ready.data))
 
@@ -126,7 +126,7 @@ class Shop:
         """Have the automatic certificate replaced, which is not served now; return the new one's serial number."""
         known = self._version_of_newest()
         await self.platform.publisher.bare("certificate.renewal_requested", {"domain": self.host})
-        ready = await self.heard.heard(
+        ready = await self.recorder.fact(
             "certificate.ready", lambda data: data["source"] == "automatic" and self._version_in(data) > known
         )
         return str(ready.data["serial_number"])
@@ -140,19 +140,19 @@ class Shop:
         await self.platform.publisher.bare(
             "domain.updated", {"domain": self.host, "attached_certificate_id": certificate_id}
         )
-        changed = await self.heard.heard(
+        changed = await self.recorder.fact(
             "domain.changed", lambda data: data["domain"] == self.host and data["version"] > known
         )
         return await self._deployed(serial, changed.data["version"])
 
     async def _deployed(self, serial: str, version: int) -> Served:
         for node in self.nodes:
-            await self.heard.deployed(self.host, node.name, after=version - 1)
+            await self.recorder.deployment(self.host, node.name, after=version - 1)
         await asyncio.sleep(STAY_SECONDS)
         return Served(serial_number=serial, version=version)
 
     async def _ready(self, certificate_id: str) -> Fact:
-        return await self.heard.heard("certificate.ready", lambda data: data["certificate_id"] == certificate_id)
+        return await self.recorder.fact("certificate.ready", lambda data: data["certificate_id"] == certificate_id)
 
     def _version_in(self, ready: dict[str, object]) -> int:
         items = ready["domains"]
@@ -160,23 +160,23 @@ class Shop:
         return max((int(item["version"]) for item in items if item["domain"] == self.host), default=0)
 
     def _version_of_newest(self) -> int:
-        ready = [self._version_in(fact.data) for fact in self.heard.all_of("certificate.ready")]
+        ready = [self._version_in(fact.data) for fact in self.recorder.all_of("certificate.ready")]
         changed: list[int] = [
-            fact.data["version"] for fact in self.heard.all_of("domain.changed") if fact.data["domain"] == self.host
+            fact.data["version"] for fact in self.recorder.all_of("domain.changed") if fact.data["domain"] == self.host
         ]
         return max(ready + changed)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=[SHORT, LONG], ids="{} rounds".format)
-async def changed(request: pytest.FixtureRequest, platform: Platform, nodes: Nodes, heard: Hearing) -> Changed:
-    shop = Shop(platform, heard, nodes)
+async def changed(request: pytest.FixtureRequest, platform: Platform, nodes: Nodes, recorder: FactRecorder) -> Changed:
+    shop = Shop(platform, recorder, nodes)
     history = [await shop.open()]
     async with load_on(platform, shop.host, nodes, staying=STAYING, rate=RATE, trusting=OURS.roots_pem) as load:
         for number in range(request.param):
             history.append(await (shop.attach_later() if number % 2 else shop.attach_with_upload()))
             history.append(await shop.detach(await shop.renew()))
         report = await load.stop()
-    told = [fact for fact in heard.all_of("certificate.deployed") if fact.data["domain"] == shop.host]
+    told = [fact for fact in recorder.all_of("certificate.deployed") if fact.data["domain"] == shop.host]
     return Changed(
         report=report,
         history=history,
@@ -210,9 +210,9 @@ async def test_after_a_node_has_published_a_change_no_handshake_shows_an_earlier
 
 
 async def test_the_automatic_certificate_takes_over_at_the_instant_that_the_attached_one_ends(
-    platform: Platform, nodes: Nodes, heard: Hearing
+    platform: Platform, nodes: Nodes, recorder: FactRecorder
 ) -> None:
-    shop = Shop(platform, heard, nodes)
+    shop = Shop(platform, recorder, nodes)
     automatic = await shop.open()
     issued = OURS.issue(shop.host, days=15 / DAY_SECONDS)
     data = platform.uploader.upload(issued, attach=[shop.host])
@@ -221,7 +221,7 @@ async def test_the_automatic_certificate_takes_over_at_the_instant_that_the_atta
     ends_at = issued.leaf.not_valid_after_utc
     seen: list[tuple[datetime, str]] = []
 
-    await heard.deployed(shop.host, nodes[0].name, after=automatic.version)
+    await recorder.deployment(shop.host, nodes[0].name, after=automatic.version)
     while (began_at := datetime.now(UTC)) < ends_at + timedelta(seconds=2):
         if ends_at - timedelta(seconds=0.5) < began_at < ends_at:  # may be verified when it has ended
             await asyncio.sleep(0.01)

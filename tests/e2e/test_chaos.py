@@ -6,23 +6,23 @@
 import pytest
 
 from tests.rig.chaos.domain_invariants import harm_done
-from tests.rig.chaos.domains import Blow, Campaign, Chaos
+from tests.rig.chaos.domains import Campaign, Chaos, ServerFault
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
-SHORT = Campaign(seed=7, blows=(Blow.BROKER_KILL, Blow.DATABASE_STOP), kills=8, in_flight=20)
+SHORT = Campaign(seed=7, faults=(ServerFault.BROKER_KILL, ServerFault.DATABASE_STOP), kills=8, in_flight=20)
 LONG = (
-    Campaign(seed=1, blows=(Blow.BROKER_RESTART,)),
-    Campaign(seed=2, blows=(Blow.BROKER_KILL,)),
-    Campaign(seed=3, blows=(Blow.DATABASE_STOP,)),
+    Campaign(seed=1, faults=(ServerFault.BROKER_RESTART,)),
+    Campaign(seed=2, faults=(ServerFault.BROKER_KILL,)),
+    Campaign(seed=3, faults=(ServerFault.DATABASE_STOP,)),
 )
 CAMPAIGNS = (SHORT, *(pytest.param(campaign, marks=pytest.mark.soak) for campaign in LONG))
 
 
 @pytest.mark.parametrize("chaos", CAMPAIGNS, indirect=True, ids=str)
 async def test_whatever_is_killed_every_domain_gets_one_certificate_and_nothing_is_left_undone(chaos: Chaos) -> None:
-    await chaos.rage()
-    await chaos.calm()
+    await chaos.run()
+    await chaos.settle()
 
     known = [kill.in_flight for kill in chaos.kills if kill.in_flight is not None]
     assert len(chaos.kills) == chaos.campaign.kills

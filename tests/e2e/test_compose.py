@@ -110,7 +110,7 @@ def here(management_url: str) -> dict[str, dict[str, str]]:
 
 
 def make_secrets(folder: Path, *, pebble: str) -> None:
-    """Do what whoever deploys does first."""
+    """Make the secrets of the deployment, as its operator does first."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),

@@ -25,7 +25,7 @@ from dev.waiting import until
 from shared.identifiers import KeyId
 from shared.registry import certificates
 from shared.vault import KeyFiles, SealedKey, key_files
-from tests.rig.background_traffic import Life, living
+from tests.rig.background_traffic import Traffic, traffic_on
 from tests.rig.command_line import certsmith
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -81,24 +81,26 @@ def rotate_under_load(
     """Return a function that rotates while the platform lives, before and after, and fails if anything there fails."""
 
     async def rotated(*words: str) -> list[Document]:
-        life, rings = await rotate_in_life(platform, request.param, *words)
+        traffic, rings = await rotate_under_traffic(platform, request.param, *words)
         with capsys.disabled():
-            sys.stdout.write(f"{words[0]} rotated, {sum(ring['renewed'] for ring in rings)} renewed, during {life}\n")
+            sys.stdout.write(
+                f"{words[0]} rotated, {sum(ring['renewed'] for ring in rings)} renewed, during {traffic}\n"
+            )
         return rings
 
     return rotated
 
 
-async def rotate_in_life(platform: Platform, much: int, *words: str) -> tuple[Life, list[Document]]:
-    async with living(platform) as life:
-        await life.goes_on(much, 1, 30 * much)
+async def rotate_under_traffic(platform: Platform, much: int, *words: str) -> tuple[Traffic, list[Document]]:
+    async with traffic_on(platform) as traffic:
+        await traffic.continues(much, 1, 30 * much)
         rings = await rotate(platform, *words)
-        await life.goes_on(2 * much, 1 + much // 2, 100 * much)
+        await traffic.continues(2 * much, 1 + much // 2, 100 * much)
     await platform.settled()
-    assert life.failures == []
+    assert traffic.failures == []
     assert [(fact.kind, fact.data) for fact in await platform.ledger.all_facts() if fact.kind in TROUBLE] == []
     assert refused_keys(platform) == []
-    return life, rings
+    return traffic, rings
 
 
 def refused_keys(platform: Platform) -> list[Document]:

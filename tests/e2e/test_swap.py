@@ -15,7 +15,7 @@ from cryptography import x509
 from dev.platform.platform import Platform
 from dev.platform.service import Node
 from dev.waiting import until
-from tests.rig.fact_recorder import Fact, Hearing, hearing
+from tests.rig.fact_recorder import Fact, FactRecorder, recording_facts
 from tests.rig.load.visitors import RATE, STAYING, Handshake, Report, load_on
 from tests.rig.strangers import shown
 
@@ -38,8 +38,8 @@ async def nodes(platform: Platform) -> Nodes:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def heard(platform: Platform) -> AsyncIterator[Hearing]:
-    async with hearing(platform.logins.administrator_amqp_url) as facts:
+async def recorder(platform: Platform) -> AsyncIterator[FactRecorder]:
+    async with recording_facts(platform.logins.administrator_amqp_url) as facts:
         yield facts
 
 
@@ -83,24 +83,26 @@ def a_host() -> str:
     return f"shop-{secrets.token_hex(6)}.example.com"
 
 
-def versions_of(host: str, heard: Hearing) -> dict[str, int]:
+def versions_of(host: str, recorder: FactRecorder) -> dict[str, int]:
     """Return at which version each certificate of *host* came, by serial number."""
-    ready = [fact.data for fact in heard.all_of("certificate.ready")]
+    ready = [fact.data for fact in recorder.all_of("certificate.ready")]
     return {
         data["serial_number"]: item["version"] for data in ready for item in data["domains"] if item["domain"] == host
     }
 
 
-async def replace(platform: Platform, heard: Hearing, host: str, nodes: Sequence[Node]) -> None:
+async def replace(platform: Platform, recorder: FactRecorder, host: str, nodes: Sequence[Node]) -> None:
     """Replace the certificate of *host*; return when all *nodes* have published that they serve the new one."""
-    before = max(versions_of(host, heard).values())
+    before = max(versions_of(host, recorder).values())
     await platform.publisher.bare("certificate.renewal_requested", {"domain": host})
     for node in nodes:
-        await heard.deployed(host, node.name, after=before)
+        await recorder.deployment(host, node.name, after=before)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=[SHORT, LONG], ids="{} times".format)
-async def replaced(request: pytest.FixtureRequest, platform: Platform, nodes: Nodes, heard: Hearing) -> Replaced:
+async def replaced(
+    request: pytest.FixtureRequest, platform: Platform, nodes: Nodes, recorder: FactRecorder
+) -> Replaced:
     times: int = request.param
     host = a_host()
     await platform.point_here(host)
@@ -108,13 +110,13 @@ async def replaced(request: pytest.FixtureRequest, platform: Platform, nodes: No
     await platform.served(host)
     async with load_on(platform, host, nodes) as load:
         for _ in range(times):
-            await replace(platform, heard, host, nodes)
+            await replace(platform, recorder, host, nodes)
         report = await load.stop()
-    told = [fact for fact in heard.all_of("certificate.deployed") if fact.data["domain"] == host]
+    told = [fact for fact in recorder.all_of("certificate.deployed") if fact.data["domain"] == host]
     return Replaced(
         times=times,
         report=report,
-        versions=versions_of(host, heard),
+        versions=versions_of(host, recorder),
         deployed={node.name: [fact for fact in told if fact.data["node"] == node.name] for node in nodes},
     )
 
@@ -151,7 +153,7 @@ async def test_each_node_publishes_each_version_once_and_in_order(replaced: Repl
 
 
 async def test_a_name_asked_for_before_it_is_registered_is_served_by_each_node_that_says_so(
-    platform: Platform, nodes: Nodes, heard: Hearing
+    platform: Platform, nodes: Nodes, recorder: FactRecorder
 ) -> None:
     host = a_host()
     await platform.point_here(host)
@@ -167,7 +169,7 @@ async def test_a_name_asked_for_before_it_is_registered_is_served_by_each_node_t
     asking = [asyncio.create_task(ask(node)) for node in nodes for _ in range(2)]
     await until(lambda: all_have(20, seen, nodes, since=0.0), "strangers to have asked")
     await platform.publisher.bare("domain.created", platform.domain(host))
-    deployed = {node.name: (await heard.deployed(host, node.name)).at for node in nodes}
+    deployed = {node.name: (await recorder.deployment(host, node.name)).at for node in nodes}
     await until(lambda: all_have(20, seen, nodes, since=max(deployed.values())), "strangers to have asked again")
     for task in asking:
         task.cancel()

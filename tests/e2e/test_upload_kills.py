@@ -40,8 +40,8 @@ async def chaos(
 
 @pytest.mark.parametrize("chaos", CAMPAIGNS, indirect=True, ids=str)
 async def test_whatever_is_killed_every_upload_is_judged_and_published_once(chaos: UploadChaos) -> None:
-    await chaos.rage()
-    await chaos.calm()
+    await chaos.run()
+    await chaos.settle()
 
     again = await chaos.platform.ledger.value("SELECT count(*) FROM validator.uploads WHERE lease_token > 1")
     campaign = chaos.campaign

@@ -19,7 +19,7 @@ SHOPS: Final = 3  # that open at the same time
 PAUSE_SECONDS: Final = 0.01  # from one visit to the next: other tests want the machine too
 
 
-class Life:
+class Traffic:
     """Traffic until `end`; every host in *hosts* is visited at every node by clients that trust its roots."""
 
     def __init__(self, platform: Platform) -> None:
@@ -41,7 +41,7 @@ class Life:
         """How many shops were opened, certificates uploaded, visits made."""
         return self.opened, self.uploaded, self.visits
 
-    async def goes_on(self, shops: int, uploads: int, visits: int) -> None:
+    async def continues(self, shops: int, uploads: int, visits: int) -> None:
         """Return when so many more of each were done."""
         goal = [had + more for had, more in zip(self.done, (shops, uploads, visits), strict=True)]
 
@@ -106,13 +106,13 @@ class Life:
 
 
 @asynccontextmanager
-async def living(platform: Platform) -> AsyncIterator[Life]:
-    """Yield the life on *platform*, which ends in good order with the block."""
-    life = Life(platform)
-    running = asyncio.create_task(life.run())
+async def traffic_on(platform: Platform) -> AsyncIterator[Traffic]:
+    """Yield the traffic on *platform*, which ends in good order with the block."""
+    traffic = Traffic(platform)
+    running = asyncio.create_task(traffic.run())
     try:
-        yield life
-        life.end()
+        yield traffic
+        traffic.end()
         await running
     finally:
         running.cancel()

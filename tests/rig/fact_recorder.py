@@ -26,8 +26,8 @@ class Fact:
 
 
 @dataclass(slots=True)
-class Hearing:
-    """All facts since the beginning, in the order in which they came."""
+class FactRecorder:
+    """All facts since the recorder began, in the order in which they came."""
 
     facts: list[Fact] = field(default_factory=list)
 
@@ -35,7 +35,7 @@ class Hearing:
         """Return the facts of type *kind*."""
         return [fact for fact in self.facts if fact.type == kind]
 
-    async def heard(self, kind: str, holds: Callable[[dict[str, Any]], bool]) -> Fact:
+    async def fact(self, kind: str, holds: Callable[[dict[str, Any]], bool]) -> Fact:
         """Return the first fact of type *kind* for whose data *holds* returns true, as soon as it is published."""
 
         async def look() -> Fact | None:
@@ -45,29 +45,29 @@ class Hearing:
         assert found is not None
         return found
 
-    async def deployed(self, host: str, node: str, *, after: int = 0) -> Fact:
+    async def deployment(self, host: str, node: str, *, after: int = 0) -> Fact:
         """Return the fact that *node* serves *host* at a version above *after*, as soon as it is published."""
-        return await self.heard(
+        return await self.fact(
             "certificate.deployed",
             lambda data: data["domain"] == host and data["node"] == node and data["version"] > after,
         )
 
 
 @asynccontextmanager
-async def hearing(amqp_url: str) -> AsyncIterator[Hearing]:
-    """Yield what hears all facts from now on, for the length of the block and of the broker's patience."""
-    heard = Hearing()
+async def recording_facts(amqp_url: str) -> AsyncIterator[FactRecorder]:
+    """Yield a recorder of all facts from now on, for the length of the block."""
+    recorder = FactRecorder()
 
-    async def hear(message: AbstractIncomingMessage) -> None:
+    async def record(message: AbstractIncomingMessage) -> None:
         at = time.monotonic()
-        heard.facts.append(Fact(type=message.routing_key or "", data=json.loads(message.body), at=at))
+        recorder.facts.append(Fact(type=message.routing_key or "", data=json.loads(message.body), at=at))
 
     connection = await aio_pika.connect(amqp_url)
     try:
         channel = await connection.channel()
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(FACTS, "#")
-        await queue.consume(hear, no_ack=True)
-        yield heard
+        await queue.consume(record, no_ack=True)
+        yield recorder
     finally:
         await asyncio.shield(connection.close())

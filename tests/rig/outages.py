@@ -68,8 +68,8 @@ class Alone:
         self._platform: Final = platform
         self._nodes: Final = nodes
         self._away: Final = away
-        self._known, self._unseen, self._nobodys = (
-            f"{name}-{secrets.token_hex(4)}.example.com" for name in ("known", "unseen", "nobodys")
+        self._known, self._unseen, self._unknown = (
+            f"{name}-{secrets.token_hex(4)}.example.com" for name in ("known", "unseen", "unknown")
         )
 
     async def happen(self) -> Story:
@@ -126,7 +126,7 @@ class Alone:
 
     async def _look(self) -> Look:
         visits = [self._platform.visit(self._known, node) for node in self._nodes for _ in range(VISITS)]
-        asked = ((self._unseen, self._nodes[1]), *((self._nobodys, node) for node in self._nodes))
+        asked = ((self._unseen, self._nodes[1]), *((self._unknown, node) for node in self._nodes))
         refusals = await asyncio.gather(*(first_words(host, node) for host, node in asked))
         return Look(
             shown=frozenset(visit.certificate.serial_number for visit in await asyncio.gather(*visits)),

@@ -30,7 +30,7 @@ from shared.messaging.broker import topology
 from shared.messaging.publisher import Publisher
 from shared.registry import certificates
 from tests.fakes.terminator_store import TENANT, Issuer, careless_context, trusting_context
-from tests.rig.fact_recorder import hearing
+from tests.rig.fact_recorder import recording_facts
 from tests.rig.messaging.support import manager_url
 from tests.rig.terminator.node import upstream, web
 
@@ -196,13 +196,13 @@ async def accepts(site: Site) -> bool:
 
 async def test_a_hint_swaps_the_certificate_and_the_deployment_is_published(running: Site) -> None:
     name = "swapped.example.com"
-    async with hearing(running.broker.amqp_url) as heard:
+    async with recording_facts(running.broker.amqp_url) as recorder:
         before = await running.host(name)
         assert await running.shown(name) == before
         after = await running.host(name)
 
         await running.hint(name)
-        fact = await heard.deployed(name, "node-1")
+        fact = await recorder.deployment(name, "node-1")
 
     assert await running.shown(name) == after
     assert fact.data["latency_seconds"] > 0
@@ -274,10 +274,10 @@ async def test_without_the_broker_changes_are_found_by_polling_and_published_lat
         await running.is_shown(name, leaf)
     finally:
         await running.broker.resume()
-    async with hearing(running.broker.amqp_url) as heard:
+    async with recording_facts(running.broker.amqp_url) as recorder:
         after = await running.host(name)
         await running.is_shown(name, after)
-        await heard.deployed(name, "node-1")
+        await recorder.deployment(name, "node-1")
     await running.node.ready()
 
 

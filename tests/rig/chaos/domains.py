@@ -41,7 +41,7 @@ _SLOW: Final = (
 _ANSWERS: Final = 5_000  # as slow as that; then it is quick
 
 
-class Prey(StrEnum):
+class Target(StrEnum):
     """What may be killed."""
 
     PROVISIONER = "provisioner"
@@ -50,10 +50,10 @@ class Prey(StrEnum):
     RELAY = "relay"
 
 
-_SHARES: Final = {Prey.PROVISIONER: 7, Prey.CONTROL: 5, Prey.WORKER: 5, Prey.RELAY: 3}
+_SHARES: Final = {Target.PROVISIONER: 7, Target.CONTROL: 5, Target.WORKER: 5, Target.RELAY: 3}
 
 
-class Blow(StrEnum):
+class ServerFault(StrEnum):
     """What happens to a server during the campaign."""
 
     BROKER_RESTART = "broker restart"
@@ -66,26 +66,26 @@ class Campaign:
     """How much chaos."""
 
     seed: int
-    blows: tuple[Blow, ...]
+    faults: tuple[ServerFault, ...]
     kills: int = 20
     in_flight: int = 60
     """How many domains have been asked for and have no certificate; new ones are asked for as others are served."""
 
     def __str__(self) -> str:
-        return f"seed {self.seed}, {' and '.join(self.blows)}"
+        return f"seed {self.seed}, {' and '.join(self.faults)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
     """One `kill -9`."""
 
-    prey: Prey
+    target: Target
     victim: str
     in_flight: int | None
     """How many domains had been asked for and had no certificate; None when the database was away."""
 
     def __str__(self) -> str:
-        return f"{self.prey} ({self.victim}), {'?' if self.in_flight is None else self.in_flight} in flight"
+        return f"{self.target} ({self.victim}), {'?' if self.in_flight is None else self.in_flight} in flight"
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class Chaos:
     _random: random.Random = field(init=False)
     _provisioners: list[Service] = field(init=False)
     _nodes: list[Node] = field(init=False)
-    _blow: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _one_fault: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     """Held while a server is down: one at a time."""
 
     def __post_init__(self) -> None:
@@ -108,24 +108,24 @@ class Chaos:
         self._provisioners = [self.platform.provisioner(f"provisioner-{number}") for number in range(PROVISIONERS)]
         self._nodes = [self.platform.terminator(f"terminator-{number}", node=number) for number in range(NODES)]
 
-    async def rage(self) -> None:
+    async def run(self) -> None:
         """Ask for domains and kill, until all kills are done."""
         await self.platform.run(*self._provisioners, *self._nodes)
         for endpoint in _SLOW:
             self.platform.gate.inject(endpoint, *(Delay(self._random.uniform(*_CA_SECONDS)) for _ in range(_ANSWERS)))
-        deck, blows = self._deck(), self._blows()
+        deck, faults = self._deck(), self._faults()
         async with asyncio.TaskGroup() as tasks:
             while len(self.kills) < self.campaign.kills:
                 self._check_alive()
                 tasks.create_task(self._ask(await self._new_hosts()))
                 await asyncio.sleep(self._random.uniform(*_PAUSE_SECONDS))
-                prey = deck.popleft()
-                if not await self._kill(prey):
-                    deck.append(prey)  # there is none at the moment
-                elif blow := blows.pop(len(self.kills), None):
-                    tasks.create_task(self._strike(blow))
+                target = deck.popleft()
+                if not await self._kill(target):
+                    deck.append(target)  # there is none at the moment
+                elif fault := faults.pop(len(self.kills), None):
+                    tasks.create_task(self._strike(fault))
 
-    async def calm(self) -> None:
+    async def settle(self) -> None:
         """Return when every domain is served by every node and nothing is left to do."""
         self.platform.gate.clear()
         started = time.monotonic()
@@ -169,35 +169,35 @@ class Chaos:
         for number, event in enumerate((*events, *self._random.sample(events, len(events)))):
             await patiently(partial((publisher.structured, publisher.binary)[number % 2], event))
 
-    def _deck(self) -> deque[Prey]:
-        cards = [prey for prey, share in _SHARES.items() for _ in range(share)]
+    def _deck(self) -> deque[Target]:
+        cards = [target for target, share in _SHARES.items() for _ in range(share)]
         times = -(-self.campaign.kills // len(cards))
         return deque(self._random.sample(cards * times, self.campaign.kills))
 
-    def _blows(self) -> dict[int, Blow]:
-        """Return after which kill each blow falls: not so late that nothing is killed afterwards."""
-        moments = self._random.sample(range(1, self.campaign.kills // 2), len(self.campaign.blows))
-        return dict(zip(moments, self.campaign.blows, strict=True))
+    def _faults(self) -> dict[int, ServerFault]:
+        """Return after which kill each fault happens, early enough that some kills follow."""
+        moments = self._random.sample(range(1, self.campaign.kills // 2), len(self.campaign.faults))
+        return dict(zip(moments, self.campaign.faults, strict=True))
 
-    async def _kill(self, prey: Prey) -> bool:
+    async def _kill(self, target: Target) -> bool:
         """Kill one of these and start it again; return False when there is none to kill."""
         in_flight = await self._in_flight()
-        victim = await self._kill_one(prey)
+        victim = await self._kill_one(target)
         if victim is None:
             return False
-        self.kills.append(Kill(prey, victim, in_flight))
+        self.kills.append(Kill(target, victim, in_flight))
         self.say(f"seed {self.campaign.seed}: kill -9 {len(self.kills)}/{self.campaign.kills} of {self.kills[-1]}")
         return True
 
-    async def _kill_one(self, prey: Prey) -> str | None:
-        match prey:
-            case Prey.WORKER:
+    async def _kill_one(self, target: Target) -> str | None:
+        match target:
+            case Target.WORKER:
                 return self._kill_worker()
-            case Prey.PROVISIONER:
+            case Target.PROVISIONER:
                 return await self._kill_service(self._provisioners)
-            case Prey.CONTROL:
+            case Target.CONTROL:
                 return await self._kill_service(self._nodes)
-            case Prey.RELAY:
+            case Target.RELAY:
                 return await self._kill_service(await self._unless_away(self.platform.relay_holders()) or [])
 
     async def _kill_service(self, services: Sequence[Service]) -> str | None:
@@ -217,22 +217,22 @@ class Chaos:
         node.kill_worker(pid)
         return f"{node.name}, pid {pid}"
 
-    async def _strike(self, blow: Blow) -> None:
-        """Stop or kill the server that *blow* names and start it again; the services get no notice."""
+    async def _strike(self, fault: ServerFault) -> None:
+        """Stop or kill the server that *fault* names and start it again; the services get no notice."""
         broker, database = self.platform.broker, self.platform.database
-        async with self._blow:
-            self.say(f"seed {self.campaign.seed}: {blow}")
-            match blow:
-                case Blow.BROKER_RESTART:
+        async with self._one_fault:
+            self.say(f"seed {self.campaign.seed}: {fault}")
+            match fault:
+                case ServerFault.BROKER_RESTART:
                     await broker.restart()
-                case Blow.BROKER_KILL:
+                case ServerFault.BROKER_KILL:
                     await broker.kill()
                     await broker.resume()
-                case Blow.DATABASE_STOP:
+                case ServerFault.DATABASE_STOP:
                     await database.stop(StopMode.IMMEDIATE)
                     await asyncio.sleep(self._random.uniform(*_DATABASE_AWAY_SECONDS))
                     await database.resume()
-            self.say(f"seed {self.campaign.seed}: the server is back after its {blow}")
+            self.say(f"seed {self.campaign.seed}: the server is back after its {fault}")
 
     async def _unless_away(self, asking: Awaitable[T]) -> T | None:
         try:

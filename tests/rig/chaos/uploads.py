@@ -41,7 +41,7 @@ _DATABASE_AWAY_SECONDS: Final = (0.5, 1.5)
 _BLANK_LINES: Final = 230_000  # they are slow to read, and may precede a certificate
 
 
-class Prey(StrEnum):
+class Target(StrEnum):
     """What is killed at a random moment."""
 
     VALIDATOR = "validator"
@@ -49,7 +49,7 @@ class Prey(StrEnum):
     RELAY = "relay"
 
 
-class Blow(StrEnum):
+class ServerFault(StrEnum):
     """What happens to a server during the campaign."""
 
     BROKER_RESTART = "broker restart"
@@ -66,13 +66,13 @@ class UploadCampaign:
     seed: int
     at_points: Mapping[CrashPoint, int]
     """How often a validator dies at each point of its work."""
-    at_random: Mapping[Prey, int]
+    at_random: Mapping[Target, int]
     """How often something is killed at a random moment."""
 
     @classmethod
     def short(cls, seed: int) -> Self:
         """Return a campaign that comes by every point once."""
-        at_random = {Prey.VALIDATOR: 1, Prey.JUDGE: 2, Prey.RELAY: 1}
+        at_random = {Target.VALIDATOR: 1, Target.JUDGE: 2, Target.RELAY: 1}
         return cls(seed=seed, at_points=dict.fromkeys(CrashPoint, 1), at_random=at_random)
 
     @classmethod
@@ -85,7 +85,7 @@ class UploadCampaign:
             CrashPoint.BEFORE_PUBLISH: 1,
             CrashPoint.AFTER_PUBLISH: 2,
         }
-        return cls(seed=seed, at_points=at_points, at_random={Prey.VALIDATOR: 3, Prey.JUDGE: 4, Prey.RELAY: 1})
+        return cls(seed=seed, at_points=at_points, at_random={Target.VALIDATOR: 3, Target.JUDGE: 4, Target.RELAY: 1})
 
     @property
     def kills(self) -> int:
@@ -128,7 +128,7 @@ class Sent:
 class Kill:
     """One `kill -9`."""
 
-    what: Prey | CrashPoint
+    what: Target | CrashPoint
     victim: str
 
 
@@ -164,7 +164,7 @@ class UploadChaos:
         for number, point in enumerate(point for point in cards if point in _PUBLISHING):
             self._tokens.add(point, number)
 
-    async def rage(self) -> None:
+    async def run(self) -> None:
         """Upload and kill, until all kills are done."""
         keys = [new_key(kind) for kind in KeyKind for _ in range(2)]
         began = time.monotonic()
@@ -183,7 +183,7 @@ class UploadChaos:
             f"{self.campaign}: {len(self.sent)} uploads and {len(self.kills)} kills in {time.monotonic() - began:.1f} s"
         )
 
-    async def calm(self) -> None:
+    async def settle(self) -> None:
         """Return when every upload has its verdict and nothing is left to do."""
         began = time.monotonic()
         for validator in self._validators:
@@ -235,34 +235,34 @@ class UploadChaos:
         await validator.start()
 
     async def _attack(self) -> None:
-        """Kill at random moments, and let each blow fall once."""
-        cards = [prey for prey, count in self.campaign.at_random.items() for _ in range(count)]
+        """Kill at random moments, and cause each server fault once."""
+        cards = [target for target, count in self.campaign.at_random.items() for _ in range(count)]
         deck = self._random.sample(cards, len(cards))
-        blows = dict(zip(self._random.sample(range(1, len(deck) - 1), len(Blow)), Blow, strict=True))
+        faults = dict(zip(self._random.sample(range(1, len(deck) - 1), len(ServerFault)), ServerFault, strict=True))
         done = 0
         while deck:
             await asyncio.sleep(self._random.uniform(*_PAUSE_SECONDS))
-            prey = deck.pop(0)
-            victim = await self._kill(prey)
+            target = deck.pop(0)
+            victim = await self._kill(target)
             if victim is None:
-                deck.append(prey)  # there is none at the moment
+                deck.append(target)  # there is none at the moment
                 continue
-            self._note(Kill(prey, victim))
+            self._note(Kill(target, victim))
             done += 1
-            if blow := blows.pop(done, None):
-                await self._strike(blow)
+            if fault := faults.pop(done, None):
+                await self._strike(fault)
 
     def _note(self, kill: Kill) -> None:
         self.kills.append(kill)
         so_far = f"{len(self.kills)}/{self.campaign.kills}"
         self.say(f"{self.campaign}: kill -9 {so_far}, {kill.what} ({kill.victim}), {len(self.sent)} uploads sent")
 
-    async def _kill(self, prey: Prey) -> str | None:
+    async def _kill(self, target: Target) -> str | None:
         """Kill one of these; return its name, None when there is none."""
-        if prey is Prey.JUDGE:
+        if target is Target.JUDGE:
             return self._kill_judge()
         victims = [each for each in self._validators if each.is_running]
-        if prey is Prey.RELAY:
+        if target is Target.RELAY:
             victims = await self._unless_away(self.platform.relay_holders()) or []
         if not victims:
             return None
@@ -285,16 +285,16 @@ class UploadChaos:
             return f"of {validator.name}, pid {pid}"
         return None
 
-    async def _strike(self, blow: Blow) -> None:
-        self.say(f"{self.campaign}: {blow}")
-        match blow:
-            case Blow.BROKER_RESTART:
+    async def _strike(self, fault: ServerFault) -> None:
+        self.say(f"{self.campaign}: {fault}")
+        match fault:
+            case ServerFault.BROKER_RESTART:
                 await self.platform.broker.restart()
-            case Blow.DATABASE_STOP:
+            case ServerFault.DATABASE_STOP:
                 await self.platform.database.stop(StopMode.IMMEDIATE)
                 await asyncio.sleep(self._random.uniform(*_DATABASE_AWAY_SECONDS))
                 await self.platform.database.resume()
-        self.say(f"{self.campaign}: the server is back after its {blow}")
+        self.say(f"{self.campaign}: the server is back after its {fault}")
 
     def _upload(self, keys: list[PrivateKey]) -> dict[str, Any]:
         """Return the data of an upload of some sort."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from dev.waiting import within
 from shared.errors import LostLeaseError, StoreUnavailableError
 from shared.process.leased_work import LeasedWork, write_while_leased
 
@@ -91,7 +92,7 @@ async def working(loop: LeasedWork[str]) -> AsyncIterator[asyncio.Task[None]]:
 
 
 async def until(work: _MemoryWork, condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with within("this step"):
         while not condition():
             work.changed.clear()
             await work.changed.wait()

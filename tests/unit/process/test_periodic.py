@@ -2,6 +2,7 @@
 
 import asyncio
 
+from dev.waiting import within
 from shared.errors import StoreUnavailableError
 from shared.process.periodic import every
 
@@ -15,7 +16,7 @@ async def test_a_chore_is_done_at_once_and_again_until_the_stop() -> None:
         if times == 3:
             stop.set()
 
-    async with asyncio.timeout(10):
+    async with within("this step"):
         await every(0.01, chore, stop, name="test")
 
     assert times == 3
@@ -31,7 +32,7 @@ async def test_a_chore_without_the_database_is_left_out_once() -> None:
             raise StoreUnavailableError("away")
         stop.set()
 
-    async with asyncio.timeout(10):
+    async with within("this step"):
         await every(0.01, chore, stop, name="test")
 
     assert times == 2
@@ -43,5 +44,5 @@ async def test_a_stop_ends_the_wait_for_the_next_time() -> None:
     async def chore() -> None:
         asyncio.get_running_loop().call_soon(stop.set)
 
-    async with asyncio.timeout(10):
+    async with within("this step"):
         await every(3600, chore, stop, name="test")

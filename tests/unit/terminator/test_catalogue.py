@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dev.waiting import within
 from services.terminator.control.catalogue import Catalogue
 from services.terminator.rules.selection import Domain
 from shared.errors import StoreUnavailableError
@@ -44,7 +45,7 @@ async def knowing(*, size: int = 100, unknown_seconds: float = 60.0) -> AsyncIte
 
 
 async def settle(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with within("this step"):
         while not holds():
             await asyncio.sleep(0)
 
@@ -267,7 +268,7 @@ async def test_no_caller_gets_a_row_older_than_its_last_hint_in_any_interleaving
         store.gate.set()
         store.gate = None
 
-        async with asyncio.timeout(10):
+        async with within("this step"):
             await asyncio.gather(*finding)
 
 

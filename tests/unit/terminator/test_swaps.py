@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.waiting import within
 from services.terminator.control.catalogue import Catalogue
 from services.terminator.control.deployments import Deployments
 from services.terminator.control.offers import Offers
@@ -88,7 +89,7 @@ async def all_hints_acted_on(here: Swapping, issuer: Issuer) -> None:
 
 
 async def settle(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with within("this step"):
         while not holds():
             await asyncio.sleep(0.001)
 
