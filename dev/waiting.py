@@ -98,10 +98,12 @@ async def until(
     *seen* returns a value that changes as long as something happens; so does *what*, if it is a function.
     """
     left, pause = Patience(patience), _FIRST_PAUSE_SECONDS
-    while not (found := await _watched(look(), what, left=left, seen=seen)):
-        _check(what, left, seen)
-        await asyncio.sleep(pause)
-        pause = min(1.5 * pause, _PAUSE_SECONDS)
+    async with _limited(what, left=left, seen=seen):
+        while not (found := await look()):
+            if not left.is_left((_text(what), seen())):
+                raise _impatience(what, left)
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, _PAUSE_SECONDS)
     return found
 
 
@@ -113,7 +115,8 @@ async def finished(
     seen: Callable[[], object] = lambda: None,
 ) -> T:
     """Return the result of *work*; cancel it and fail, as `until` does, once *patience* is over."""
-    return await _watched(work, what, left=Patience(patience), seen=seen)
+    async with within(what, patience=patience, seen=seen):
+        return await work
 
 
 @asynccontextmanager
@@ -121,43 +124,34 @@ async def within(
     what: What, *, patience: float = PATIENCE_SECONDS, seen: Callable[[], object] = lambda: None
 ) -> AsyncIterator[None]:
     """Run the block, which waits for *what*; cancel it and fail, as `until` does, once *patience* is over."""
-    left, limit = Patience(patience), asyncio.timeout(None)
+    async with _limited(what, left=Patience(patience), seen=seen):
+        yield
+
+
+@asynccontextmanager
+async def _limited(what: What, *, left: Patience, seen: Callable[[], object]) -> AsyncIterator[None]:
+    limit = asyncio.timeout(None)
+
+    async def watch() -> None:
+        while left.is_left((_text(what), seen())):
+            await asyncio.sleep(_PAUSE_SECONDS)
+        limit.reschedule(asyncio.get_running_loop().time())
+
     try:
         async with limit:
-            watching = asyncio.create_task(_limit(limit, what, left=left, seen=seen))
+            watching = asyncio.create_task(watch())
             try:
                 yield
             finally:
                 watching.cancel()
     except TimeoutError:
         if limit.expired():
-            _check(what, left, seen)
+            raise _impatience(what, left) from None
         raise
 
 
-async def _limit(limit: asyncio.Timeout, what: What, *, left: Patience, seen: Callable[[], object]) -> None:
-    while left.is_left((_text(what), seen())):
-        await asyncio.sleep(_PAUSE_SECONDS)
-    limit.reschedule(asyncio.get_running_loop().time())
-
-
-async def _watched(work: Awaitable[T], what: What, *, left: Patience, seen: Callable[[], object]) -> T:
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait([task], timeout=_PAUSE_SECONDS))[0]:
-            _check(what, left, seen)
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])
-    return task.result()
-
-
-def _check(what: What, left: Patience, seen: Callable[[], object]) -> None:
-    """Raise AssertionError when no patience is left."""
-    text = _text(what)
-    if not left.is_left((text, seen())):
-        raise AssertionError(f"nothing happened for {left.seconds:g} s while waiting for {text}")
+def _impatience(what: What, left: Patience) -> AssertionError:
+    return AssertionError(f"nothing happened for {left.seconds:g} s while waiting for {_text(what)}")
 
 
 def _text(what: What) -> str:
