@@ -81,7 +81,7 @@ async def _consumed(platform: Platform, names: list[str], count: int) -> None:
         rows = await _inbox_rows(platform)
         return rows >= handled + count
 
-    await until(all_handled, lambda: f"{count} messages to be handled; {rows - handled} are")
+    await until(all_handled, lambda: f"{count} messages to be handled; {rows - handled} have been")
 
 
 async def _inbox_rows(platform: Platform) -> int:

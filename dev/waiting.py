@@ -37,14 +37,14 @@ def share_of_machine() -> float:
 
 
 class Watch:
-    """Counts seconds by our share of the machine, from its beginning on."""
+    """Counts seconds since it was made; on a busy machine they count less, by the share of a core that we get."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._last = time.monotonic()
 
     def look(self) -> float:
-        """Return the seconds until now; it must be called often, for the share is that of this moment."""
+        """Return the seconds until now; call it often, because it uses the share at the time of the call."""
         now = time.monotonic()
         self.seconds += min(now - self._last, _LONGEST_STEP_SECONDS) * share_of_machine()
         self._last = now
@@ -70,7 +70,7 @@ class Watch:
 
 
 class Patience:
-    """What is left of the *seconds* in which nothing may happen."""
+    """The remaining part of the *seconds* in which nothing may happen."""
 
     def __init__(self, seconds: float = PATIENCE_SECONDS) -> None:
         self.seconds: Final = seconds

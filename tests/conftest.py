@@ -41,7 +41,7 @@ TEMPLATE: Final = "certsmith_template"
 MEMORY: Final = Path("/dev/shm")
 MEMORY_BYTES: Final = 4 << 30  # a run needs less than one
 
-# What tests start is to hear Ctrl-C and to write as wide as it likes, also where we are a shell's background job, which
+# Programs that tests start must react to Ctrl-C and write lines of any width, also in a shell's background job, which
 # has SIGINT ignored, or run under a program that tells its width.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("COLUMNS", None)

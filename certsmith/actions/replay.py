@@ -48,7 +48,7 @@ def _message_of(letter_id: int, letter: DeadLetter) -> Message:
     # Only requests become dead letters. Replaying a fact would be a way to forge one.
     if letter.exchange != PUBLIC_EXCHANGE or letter.routing_key not in PUBLIC:
         raise PermanentError(
-            f"dead letter {letter_id} is of type {letter.routing_key!r}, which is no request: publish it again "
+            f"dead letter {letter_id} is of type {letter.routing_key!r}, which is not a request: publish it again "
             f"as one of {', '.join(sorted(PUBLIC))}"
         )
     return Message(

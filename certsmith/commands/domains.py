@@ -35,7 +35,7 @@ def status(
     tenant: EveryTenant = None,
     as_json: Json = False,
 ) -> int:
-    """Show one domain: its certificate, its order, the nodes that serve it, and what must be done by whom.
+    """Show one domain: its certificate, its order, the nodes that serve it, and what to do if it is not served.
 
     Exit code 0: serving, 3: stuck, 4: progressing, 5: there is no such domain.
 

@@ -25,7 +25,7 @@ class RequestOutcome(StrEnum):
     ACCEPTED = "accepted"
     """An upload was judged and stored."""
     REJECTED = "rejected"
-    """An upload was judged, with reasons against it."""
+    """An upload was judged, and there are reasons to reject it."""
     REFUSED = "refused"
     FAILED = "failed"
 

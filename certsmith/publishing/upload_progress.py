@@ -49,7 +49,7 @@ class UploadProgress(Progress):
 
     @property
     def details(self) -> tuple[RenderableType, ...]:
-        """The reasons against it, one a line; or the stored certificate and the domains that serve it."""
+        """The reasons why it was rejected, one a line; or the stored certificate and the domains that serve it."""
         pairs = tuple(self._facts())
         return (facts(pairs),) if pairs else ()
 
@@ -108,7 +108,7 @@ def _of_own(upload: UploadView, attached: Mapping[str, HostedDomain | None]) -> 
 
 def _rejected(reasons: tuple[UploadRemark, ...], warnings: tuple[UploadRemark, ...]) -> UploadProgress:
     count = len(reasons)
-    sentence = "there is a reason against it" if count == 1 else f"there are {count} reasons against it"
+    sentence = "there is a reason to reject it" if count == 1 else f"there are {count} reasons to reject it"
     return UploadProgress(
         state="rejected", sentence=sentence, outcome=RequestOutcome.REJECTED, reasons=reasons, warnings=warnings
     )

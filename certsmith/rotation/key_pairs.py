@@ -41,5 +41,5 @@ def key_of(secret: bytes, *, prefix: str, public_of: Callable[[bytes], bytes], m
 
 
 def public_half(key: RingKey, *, public_of: Callable[[bytes], bytes], writer: str | None = None) -> RingKey:
-    """Return the public half of *key*, with the *writer* whose signatures it verifies, if it is a signing key."""
+    """Return the public half of *key*. For a signing key, *writer* is the service that signs with it."""
     return replace(key, material=public_of(key.material), writer=writer)

@@ -43,7 +43,8 @@ class SigningRotation:
             raise RotationBlockedError(
                 f"the {ring.pair.writer} has signed {work.late} keys with an older key, although {ring.newest.id} is "
                 f"current since {ring.newest.begins_at:%H:%M:%S} UTC: its {ring.pair.secret.name} is old, or its clock "
-                "is slow. They were signed again, and the older key is kept: fix that, then run this command again"
+                "is slow. The keys were signed again, and the older signing key was not deleted: update the file or "
+                "correct the clock, then run this command again"
             )
         older = tuple(key.id for key in (*ring.older, *ring.retired, *ring.orphans))
         if older:

@@ -49,7 +49,7 @@ FROM same WHERE key.id = same.id
 
 
 async def wraps(connection: Connection, *, not_to: str, after: str, limit: int) -> list[StoredWrap]:
-    """Return up to *limit* wraps that are not sealed to the vault key *not_to*, by key id, after the key id *after*."""
+    """Return up to *limit* wraps that another vault key than *not_to* opens, with key ids above *after*, in order."""
     return [
         StoredWrap(
             key_id=KeyId(row["id"]),

@@ -55,7 +55,7 @@ def _request(options: FileOptions) -> ValidationRequest:
 
 
 def _content(file: str, option: str) -> bytes:
-    """Return the content of *file*, at most `MAX_BYTES` of it: the rules reject so much as too large."""
+    """Return at most the first `MAX_BYTES` of *file*, which is enough for the rules to reject it as too large."""
     try:
         if file == STDIN:
             return sys.stdin.buffer.read(MAX_BYTES)

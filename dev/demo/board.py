@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(slots=True, kw_only=True)
 class Board:
-    """All names; *on_change* is called for each change of an entry."""
+    """The progress of all names; *on_change* is called whenever an entry changes, *on_note* for each note."""
 
     entries: Sequence[Entry]
     on_change: Callable[[Entry], None]

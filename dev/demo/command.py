@@ -9,7 +9,7 @@ from typing import Final
 
 from certsmith.silence import silence_logs
 from dev.demo.show import Show
-from dev.demo.story import DemoError, Ending, Places, tell
+from dev.demo.story import DemoError, Ending, Places, run_demo
 from dev.folders import run_folder
 from dev.program import ProgramError
 
@@ -38,7 +38,7 @@ def run() -> int:
 
 async def _run(show: Show, places: Places, *, keep: bool) -> int:
     ending = Ending(begun=asyncio.Event())
-    story = asyncio.ensure_future(tell(show, places, ending, keep=keep))
+    story = asyncio.ensure_future(run_demo(show, places, ending, keep=keep))
 
     def on_signal() -> None:
         if ending.begun.is_set():

@@ -30,7 +30,7 @@ class Customer:
 
     @property
     def request(self) -> Mapping[str, None]:
-        """Further fields of the customer's `domain.created`: no certificate is to be obtained."""
+        """Additional fields of the customer's `domain.created`: do not obtain a certificate."""
         return {"certificate_management_policy": None}
 
 

@@ -105,7 +105,7 @@ def _queues(figures: Backlog | None) -> Text:
     letters = sum(figures.store.dead_letters.values())
     return Text.assemble(
         ("queues    ", "dim"),
-        f"{ready} ready, {unacked} in hand, {letters} dead letters, {waiting} in the outbox\n",
+        f"{ready} ready, {unacked} in progress, {letters} dead letters, {waiting} in the outbox\n",
         ("orders    ", "dim"),
-        f"{orders.due} due, {orders.in_hand} in hand, {orders.waiting} waiting",
+        f"{orders.due} due, {orders.in_hand} in progress, {orders.waiting} waiting",
     )

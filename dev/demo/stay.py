@@ -15,7 +15,7 @@ _OWN: Final = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -no
 
 @contextmanager
 def write_environment(world: World, run: Path) -> Iterator[Path]:
-    """Write a file for the length of the block that tells a shell the demo's servers: `. .run/demo.env`."""
+    """For the length of the block, keep a file that sets the demo's addresses in a shell: `. .run/demo.env`."""
     path = run / "demo.env"
     binaries = Path(sys.executable).parent
     lines = [f"export {name}={shlex.quote(value)}" for name, value in sorted(world.settings.items())]

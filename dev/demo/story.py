@@ -48,12 +48,12 @@ class Ending:
     is_awaited: bool = False
 
 
-async def tell(show: Show, places: Places, ending: Ending, *, keep: bool) -> int:
+async def run_demo(show: Show, places: Places, ending: Ending, *, keep: bool) -> int:
     """Run the whole demo; return its exit code."""
     stack = AsyncExitStack()
     show.say("Certsmith, from an event to a served certificate, on this machine alone", "")
     try:
-        return await _tell(show, places, ending if keep else None, stack)
+        return await _run_demo(show, places, ending if keep else None, stack)
     except WorldError as error:
         raise DemoError(str(error)) from error
     finally:
@@ -62,7 +62,7 @@ async def tell(show: Show, places: Places, ending: Ending, *, keep: bool) -> int
             await stack.aclose()
 
 
-async def _tell(show: Show, places: Places, awaited: Ending | None, stack: AsyncExitStack) -> int:
+async def _run_demo(show: Show, places: Places, awaited: Ending | None, stack: AsyncExitStack) -> int:
     """Run the demo, and go on running until the end that is *awaited*; what it opens is closed by *stack*."""
     with show.step(_starting(), "started " + _starting().removeprefix("starting ")):
         world = await stack.enter_async_context(open_world(places.data, places.shown, os.environ))

@@ -97,12 +97,12 @@ class Platform:
                     await logins.remove()
 
     async def migrate(self) -> None:
-        """Create all that `certsmith migrate` creates, and collect all facts from then on."""
+        """Run `certsmith migrate`, then start to record every published fact."""
         await self.logins.migrate()
         await self.ledger.listen()
 
     def provisioner(self, name: str = "provisioner", *, module: str = "services.provisioner", **more: str) -> Service:
-        """Return a provisioner that can be started; *more* are settings, or variables that another *module* reads."""
+        """Return a provisioner that is not started; *more* are additional environment variables."""
         port = free_port()
         environment = {
             **self._common("provisioner", port),
@@ -118,13 +118,13 @@ class Platform:
         return self._add(Service(name, module, environment=environment, folder=self.folder, ready_port=port))
 
     def validator(self, name: str = "validator", *, module: str = "services.validator", **more: str) -> Service:
-        """Return a validator that can be started; *more* are settings, or variables that another *module* reads."""
+        """Return a validator that is not started; *more* are additional environment variables."""
         port = free_port()
         environment = {**self._common("validator", port), **more}
         return self._add(Service(name, module, environment=environment, folder=self.folder, ready_port=port))
 
     def terminator(self, name: str = "terminator", *, node: int = 0, **more: str) -> Node:
-        """Return a terminator at the address of *node* that can be started; *more* are settings."""
+        """Return a terminator at the address of *node*, not started; *more* are additional environment variables."""
         port, https_port, address = free_port(), free_port(), self.addresses[node]
         environment = {
             **self._common("terminator", port),

@@ -19,7 +19,7 @@ OUTLIVING: Final = ROOT / "tests" / "rig" / "chaos" / "launchers" / "outliving.p
 KILLED: Final = 128 + signal.SIGKILL
 STOP_SECONDS: Final = 40.0
 START_SECONDS: Final = 60.0  # one to two on a quiet machine
-HANGING_SECONDS: Final = 60.0  # by the wall clock: it will not answer any more
+HANGING_SECONDS: Final = 60.0  # by the wall clock: after it, no answer is expected
 PAGE_SECONDS: Final = 4.0  # a health check waits no longer (`shared.process.health_check`)
 
 

@@ -11,7 +11,7 @@ _ALL: Final = ".*"
 
 
 class Broker:
-    """A broker with an administrator's login, and the operations that tests need besides AMQP."""
+    """A broker with an administrator's login, and the operations that tests need in addition to AMQP."""
 
     def __init__(self, *, user: str, password: str, host: str, port: int, management_url: str) -> None:
         self.user: Final = user

@@ -1,11 +1,11 @@
 """A gate in front of Pebble, for tests and benchmarks.
 
 It keeps stock Pebble alive under load. Pebble deadlocks for good when newOrder and fetches of authorizations overlap
-with a write to its memory: one holds an authorization's lock and wants the store's, the other the reverse, and the
-waiting writer closes the ring. Seen in 4 of 4 runs at 128 orders in flight; rare at 16. So no authorization is
+with a write to its memory: one holds an authorization's lock and waits for the store's, the other the reverse, and
+the waiting writer blocks both. Seen in 4 of 4 runs at 128 orders in flight; rare at 16. So no authorization is
 fetched while newOrder runs.
 
-It also injects faults of networks and real authorities into chosen requests (`dev.servers.faults`).
+It also makes chosen requests fail as they do on real networks and at real CAs (`dev.servers.faults`).
 
 Requests keep their Host header, from which Pebble makes all URLs: so clients come back to the gate, and the signed
 `url` is right.
@@ -106,7 +106,7 @@ class CaGate:
         fault = waiting.popleft() if waiting else None
         try:
             response = await self._answer(request, endpoint, fault)
-        except aiohttp.ClientConnectionError:  # Pebble itself is away
+        except aiohttp.ClientConnectionError:  # Pebble itself is down
             response = None
         self.seen.append(Seen(endpoint, request.method, None if response is None else response.status))
         return _reset(request) if response is None else response

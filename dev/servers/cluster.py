@@ -37,7 +37,7 @@ def copy_to(folder: Path) -> str:
 
 
 def _kept() -> Path:
-    """Return the folder with the files; create them if this version of PostgreSQL has not yet done so."""
+    """Return the cached cluster of this version of PostgreSQL; run initdb if there is none yet."""
     binaries = programs.postgresql_bin()
     kept = KEPT / str(binaries).strip("/").replace("/", "-")
     KEPT.mkdir(parents=True, exist_ok=True)

@@ -84,7 +84,7 @@ class Names(Server):
         return Command(argv=[programs.challtestsrv(), *words], log=self.log)
 
     async def _is_ready(self) -> bool:
-        """Whether its management API answers; it answers queries before that."""
+        """Return whether its management API answers; DNS queries are answered earlier than that."""
         try:
             await self._set("clear-a", host="ready.invalid")
         except aiohttp.ClientConnectionError:

@@ -1,4 +1,4 @@
-"""The common part of all private servers: a folder, a program, a start that waits until it serves, an end."""
+"""The base class of all private servers: it has a folder, runs a program, waits until it is ready, and stops it."""
 
 import asyncio
 import os

@@ -73,7 +73,7 @@ async def serve(
     *,
     outside: Outside = OUTSIDE,
 ) -> None:
-    """Provision until *stop* is set; then finish the work in hand."""
+    """Provision until *stop* is set; then finish the work in progress."""
     sealing = _Sealing(keys.key_writer("provisioner"), keys.account_key_box())
     database_url = settings.database_url.get_secret_value()
     amqp_url = settings.amqp_url.get_secret_value()

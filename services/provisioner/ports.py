@@ -95,7 +95,7 @@ class Registrations(Protocol):
     """The registered domains."""
 
     async def holding(self, domain_id: DomainId) -> Holding:
-        """Return whether the domain holds its name, as of now.
+        """Return whether this domain, another one or none holds the name now. Only the domain that holds it is served.
 
         Raises:
             UnknownDomainError: no domain has this id.

@@ -69,7 +69,7 @@ class Lease:
     margin_seconds: float
 
     def deadline(self, started: float) -> float:
-        """Return when the CA must have answered, for a lease that was asked for at *started* of the loop's clock."""
+        """Return the time by which the CA must have answered, if the lease was requested at *started* (loop time)."""
         return started + self.length.total_seconds() - self.margin_seconds
 
 

@@ -1,6 +1,6 @@
 """The composition root: the sockets and the node come first, the database and the broker as soon as they answer.
 
-A terminator serves before they answer, and while they are away. `Node` runs in parallel, and waits for the database
+A terminator serves before they answer, and while they are down. `Node` runs in parallel, and waits for the database
 only to look up a name that it does not know yet.
 """
 

@@ -13,7 +13,7 @@ HINTS: Final = (CertificateReady.type, CertificateRevoked.type, DomainChanged.ty
 
 
 class Hinted(Protocol):
-    """What acts on hints: the node."""
+    """The object that acts on hints: the node."""
 
     def hint(self, domain: str, *, cause: Cause = NO_CAUSE) -> None:
         """Read the row of *domain* again: it may have changed."""
@@ -44,7 +44,7 @@ class Handlers:
                 raise AssertionError(event.type)
 
     async def on_connected(self) -> None:
-        """Catch up: events that were published while RabbitMQ was away did not reach this node."""
+        """Catch up: events that were published while RabbitMQ was unavailable did not reach this node."""
         self.node.catch_up()
 
     def on_certificate_ready(self, ready: CertificateReady, cause: Cause) -> None:

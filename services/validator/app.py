@@ -58,7 +58,7 @@ OUTSIDE: Final = Outside(
 async def serve(
     settings: ValidatorSettings, keys: KeyFiles, stop: asyncio.Event, *, outside: Outside = OUTSIDE
 ) -> None:
-    """Judge uploads until *stop* is set; then finish the work in hand."""
+    """Judge uploads until *stop* is set; then finish the work in progress."""
     rings = _Rings(keys.upload_reader(), keys.key_writer("validator"))
     database_url = settings.database_url.get_secret_value()
     amqp_url = settings.amqp_url.get_secret_value()

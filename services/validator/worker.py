@@ -48,7 +48,7 @@ class _Uploads:
     verdicts: Verdicts
     lease: timedelta
     wake_slow: asyncio.Event
-    _slow: int = field(default=0, init=False)  # uploads in hand that turned out to be slow
+    _slow: int = field(default=0, init=False)  # uploads being judged that turned out to be slow
 
     async def step(self, upload: ClaimedUpload) -> bool:
         """Have *upload* judged, which is its only step."""
@@ -147,7 +147,7 @@ class SlowUploads(_Uploads):
     sandbox: SandboxPool
 
     def room(self, in_hand: int) -> int:
-        """Return how many more slow uploads can be judged now, besides those that the pool does not count yet."""
+        """Return how many more slow uploads can be judged now, excluding those that the pool does not count yet."""
         return max(0, self.sandbox.room_for_slow - (in_hand - self._slow))
 
     async def claim(self, limit: int) -> tuple[ClaimedUpload, ...]:

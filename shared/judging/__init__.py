@@ -1,4 +1,4 @@
-"""Judge a customer's certificate and key as an expert would: report every reason against them, in plain sentences.
+"""Judge a customer's certificate and key as an expert would: report every reason to reject them, in plain sentences.
 
 Call `judge`. It is pure: the time, the trusted roots and the domain are arguments; it fetches nothing and stores
 nothing. The validator judges uploads with it, and `certsmith validate` judges files.

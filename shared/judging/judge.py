@@ -1,4 +1,4 @@
-"""Judge an upload: run one check after another and collect every reason against it.
+"""Judge an upload: run one check after another and collect every reason to reject it.
 
 A check is skipped when something that it depends on is missing: the match of key and leaf without a readable leaf, the
 chain without all its certificates, the trial load if there is any reason. So the user can act on every reason.
@@ -143,7 +143,7 @@ class _Examination:
             self._findings += private_weaknesses(key.private, what="the key's file", where="key")
 
     def _load(self, chain: tuple[bytes, ...], key: Key | None) -> bytes | None:
-        """Return *key*, encoded again, if there is no reason against it; add a reason if it does not load."""
+        """Return *key*, encoded again, if there is no reason to reject it; add a reason if it does not load."""
         too_large = oversize(chain)
         if too_large is not None:
             self._findings.append(too_large)

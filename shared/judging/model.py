@@ -57,7 +57,7 @@ class CertificateSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The findings about a bundle and a key. The two are accepted if there is no reason against them."""
+    """The findings about a bundle and a key. Both are accepted if no finding is a reason to reject them."""
 
     reasons: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
@@ -72,5 +72,5 @@ class Judgement:
 
     @property
     def is_accepted(self) -> bool:
-        """Whether there is no reason against the upload."""
+        """Whether there is no reason to reject the upload."""
         return not self.reasons

@@ -38,7 +38,7 @@ _DROP: Final = "DELETE FROM messaging.dead_letters WHERE id = $1 RETURNING true"
 class DeadLetter:
     """A message with the reason why it was not handled.
 
-    It was meant for *service* and stood in *queue*; *exchange* and *routing_key* are those of its publication.
+    *service* should have handled it and *queue* held it; it was published to *exchange* with *routing_key*.
     *is_whole* is False if the body, or a part of it, was not kept: then it cannot be replayed.
     """
 

@@ -69,7 +69,7 @@ def _application(missing: Missing, stop: asyncio.Event) -> web.Application:
         return web.Response(text="alive\n")
 
     async def ready(_request: web.Request) -> web.Response:
-        reasons = {"stopping": "the work in hand is being finished"} if stop.is_set() else await missing()
+        reasons = {"stopping": "the work in progress is being finished"} if stop.is_set() else await missing()
         lines = [f"{name}: {sentence}" for name, sentence in reasons.items()]
         if lines:
             return web.Response(status=503, text="\n".join(lines) + "\n")

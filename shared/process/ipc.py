@@ -23,7 +23,7 @@ _LENGTH: Final = struct.Struct("!I")
 
 
 class FrameError(PermanentError):
-    """The other side sent bytes that are no valid frame."""
+    """The other side sent bytes that are not a valid frame."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

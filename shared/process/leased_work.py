@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Work(Protocol[T]):
-    """What a service does with its items. A method may raise `StoreUnavailableError` while the database is away."""
+    """What a service does with its items. A method may raise `StoreUnavailableError` while the database is down."""
 
     def room(self, in_hand: int) -> int:
         """Return how many items to claim now that *in_hand* are being worked on; 0: wait until one is finished."""
@@ -141,7 +141,7 @@ class LeasedWork(Generic[T]):
 
 
 async def write_while_leased(write: Callable[[], Awaitable[None]], *, lease: timedelta) -> None:
-    """Do *write*; while the database is away repeat it, until *lease* is over and another worker may have the item."""
+    """Do *write*; while the database is down repeat it, until *lease* is over and another worker may have the item."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + lease.total_seconds()
     while loop.time() < deadline:

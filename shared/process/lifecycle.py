@@ -1,4 +1,4 @@
-"""The life of a process: it runs until a signal asks it to stop, finishes its work in hand, and exits.
+"""The life of a process: it runs until a signal asks it to stop, finishes its work in progress, and exits.
 
 The first SIGTERM or SIGINT sets `stop` and starts the grace period. At the end of that period, or at a second signal,
 everything that still runs is cancelled. A peer that hangs can make work hang; a service puts `leaving` around such
@@ -23,7 +23,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 EX_CONFIG: Final = 78
 
 Serve = Callable[[asyncio.Event], Awaitable[None]]
-"""Serves until the event is set, then finishes its work in hand and returns."""
+"""Serves until the event is set, then finishes its work in progress and returns."""
 
 
 def run(

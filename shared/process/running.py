@@ -27,7 +27,7 @@ _RELAYING: Final = 0.1
 
 
 class Part(Protocol):
-    """A part of a service that runs until the event is set, then finishes its work in hand."""
+    """A part of a service that runs until the event is set, then finishes its work in progress."""
 
     async def run(self, stop: asyncio.Event, /) -> None:
         """Run until *stop* is set."""
@@ -95,7 +95,7 @@ async def run_service(
     database: AbstractAsyncContextManager[D],
     compose: Callable[[AsyncExitStack, D], Awaitable[Parts]],
 ) -> None:
-    """Serve until *stop* is set; then finish the work in hand.
+    """Serve until *stop* is set; then finish the work in progress.
 
     *compose* makes the parts; what they need closed goes on the stack that it is given.
     """

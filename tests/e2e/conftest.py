@@ -86,7 +86,7 @@ async def chaos(
 
 @runtime_checkable
 class HasLogs(Protocol):
-    """What a test was given that has logs."""
+    """The fixtures of a test that have logs."""
 
     def logs(self) -> Mapping[str, Path]:
         """Return the logs by name."""

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Away))
 async def story(request: pytest.FixtureRequest, servers: PlatformServers) -> AsyncIterator[Story]:
     away: Away = request.param
-    # What is believed too long is believed for the length of the test.
+    # Long enough that a stale cache entry would last for the whole test.
     settings = {"TERMINATOR_POLL_SECONDS": "1", "TERMINATOR_UNKNOWN_SECONDS": "600"}
     async with Platform.on(servers, away) as platform:
         first, second = (platform.terminator(f"node-{number}", node=number, **settings) for number in range(2))
@@ -60,7 +60,7 @@ async def test_a_certificate_whose_hint_was_lost_is_found(story: Story) -> None:
 
 
 async def test_when_all_servers_are_back_the_deployment_is_published_and_all_services_are_ready(story: Story) -> None:
-    assert story.told == {"node-0", "node-1"}
+    assert story.published_by == {"node-0", "node-1"}
     assert {page.status for page in story.ready_again} == {200}
 
 
@@ -121,7 +121,7 @@ async def is_served(host: str, node: Node) -> bool:
 
 @asynccontextmanager
 async def far_node(servers: PlatformServers, name: str, **settings: str) -> AsyncIterator[Far]:
-    """Yield a platform of that *name* whose second node, with *settings*, is behind wires."""
+    """Yield a platform called *name*; its second node, with *settings*, has connections that can be cut."""
     async with (
         Platform.on(servers, name) as platform,
         wire_to(platform.logins.amqp_url("terminator")) as broker,

@@ -189,5 +189,5 @@ async def test_copies_by_header_stay_in_the_public_exchange(platform: Platform, 
         lambda: "the request to be rejected",
     )
 
-    told = {kind for kind, _ in await platform.ledger.new_facts()}
-    assert not told & {"certificate.ready", "domain.changed"}
+    kinds = {kind for kind, _ in await platform.ledger.new_facts()}
+    assert not kinds & {"certificate.ready", "domain.changed"}

@@ -35,7 +35,7 @@ Nodes = tuple[Node, Node]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def nodes(platform: Platform) -> Nodes:
-    # What a node believes too long, it believes for the length of this test.
+    # Long enough that a stale cache entry would last for the whole test.
     patient = {"TERMINATOR_UNKNOWN_SECONDS": "600", "TERMINATOR_POLL_SECONDS": "600"}
     first, second = (platform.terminator(f"node-{number}", node=number, **patient) for number in range(2))
     await platform.run(platform.provisioner(), platform.validator(), first, second)
@@ -79,13 +79,13 @@ class Changed:
         return [
             handshake
             for handshake in self.report.handshakes
-            if places[handshake.serial_number] < self._place_told(handshake)
+            if places[handshake.serial_number] < self._place_published(handshake)
         ]
 
-    def _place_told(self, handshake: Handshake) -> int:
+    def _place_published(self, handshake: Handshake) -> int:
         """Return the place in the history that the node had published when *handshake* began."""
-        told = [fact.data["version"] for fact in self.deployed[handshake.node] if fact.at < handshake.at]
-        version = max(told, default=0)
+        versions = [fact.data["version"] for fact in self.deployed[handshake.node] if fact.at < handshake.at]
+        version = max(versions, default=0)
         return max((place for place, served in enumerate(self.history) if served.version <= version), default=0)
 
 
@@ -176,11 +176,11 @@ async def changed(request: pytest.FixtureRequest, platform: Platform, nodes: Nod
             history.append(await (shop.attach_later() if number % 2 else shop.attach_with_upload()))
             history.append(await shop.detach(await shop.renew()))
         report = await load.stop()
-    told = [fact for fact in recorder.all_of("certificate.deployed") if fact.data["domain"] == shop.host]
+    deployments = [fact for fact in recorder.all_of("certificate.deployed") if fact.data["domain"] == shop.host]
     return Changed(
         report=report,
         history=history,
-        deployed={node.name: [fact for fact in told if fact.data["node"] == node.name] for node in nodes},
+        deployed={node.name: [fact for fact in deployments if fact.data["node"] == node.name] for node in nodes},
     )
 
 
@@ -199,7 +199,7 @@ async def test_the_load_is_as_planned(changed: Changed, capsys: pytest.CaptureFi
     assert report.rate >= LEAST or report.idle < BUSY
 
 
-async def test_every_certificate_of_either_kind_was_shown_by_every_node(changed: Changed) -> None:
+async def test_every_node_showed_every_attached_and_every_automatic_certificate(changed: Changed) -> None:
     shown = {(handshake.node, handshake.serial_number) for handshake in changed.report.handshakes}
 
     assert shown == {(node, served.serial_number) for node in changed.deployed for served in changed.history}

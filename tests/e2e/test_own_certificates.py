@@ -155,7 +155,7 @@ async def test_a_certificate_is_deleted_once_no_domain_uses_it(platform: Platfor
     assert await shows(platform, host, automatic)
     assert await keys_like(platform, issued) == 0
     kinds = [
-        told.kind for told in await platform.ledger.all_facts() if told.data.get("certificate_id") == certificate_id
+        fact.kind for fact in await platform.ledger.all_facts() if fact.data.get("certificate_id") == certificate_id
     ]
     assert kinds.count("certificate.deleted") == 1
     assert kinds.count("certificate.deletion_refused") == 3
@@ -200,7 +200,7 @@ async def test_uploads_of_a_forbidden_tenant_are_rejected(platform: Platform, ru
 
 
 async def expiry_facts(platform: Platform, certificate_id: str) -> list[dict[str, Any]]:
-    facts = [told.data for told in await platform.ledger.all_facts() if told.kind == "certificate.expiring"]
+    facts = [fact.data for fact in await platform.ledger.all_facts() if fact.kind == "certificate.expiring"]
     return [data for data in facts if data["certificate_id"] == certificate_id]
 
 

@@ -119,14 +119,14 @@ async def test_the_reasons_of_the_validator_are_shown(upload: Upload, tmp_path: 
     words = written(OWN_CA.issue(a_host()), tmp_path)
     (tmp_path / "shop.key").write_text(other.key_pem)
 
-    told = await upload(*words, "--no-check", "--wait")
+    result = await upload(*words, "--no-check", "--wait")
     document = (await upload(*words, "--no-check", "--wait", "--json")).document
 
-    assert told.code == 3
+    assert result.code == 3
     (reason,) = document["reasons"]
     assert document["outcome"] == "rejected"
-    assert f"reason  {reason['message']} ({reason['code']})" in told.out
-    assert not shows_key(told, other)
+    assert f"reason  {reason['message']} ({reason['code']})" in result.out
+    assert not shows_key(result, other)
 
 
 async def test_an_upload_that_is_published_again_has_the_same_verdict(upload: Upload, tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from dev.waiting import Watch, until
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 
-async def miss(services: Sequence[Service], *only: str, at_least: str = "") -> bool:
-    """Return whether all *services* are alive and report exactly *only* as missing, or *at_least* that."""
+async def are_missing(services: Sequence[Service], *only: str, at_least: str = "") -> bool:
+    """Return whether all *services* are live, and `/ready` of each names exactly *only* or includes *at_least*."""
     try:
         lives = [await service.page("live") for service in services]
         readies = [await service.page("ready") for service in services]
@@ -59,12 +59,12 @@ async def test_services_wait_for_servers_that_come_later(servers: PlatformServer
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()
-        await until(lambda: miss(services, at_least="database"), "services to miss their servers")
+        await until(lambda: are_missing(services, at_least="database"), "services to report their servers as missing")
 
         await missing[first].resume()
-        await until(lambda: miss(services, second), f"services to miss nothing but their {second}")
+        await until(lambda: are_missing(services, second), f"services to report only their {second} as missing")
         await missing[second].resume()
-        await until(lambda: miss(services), "services to miss nothing")
+        await until(lambda: are_missing(services), "services to be ready")
 
         await becomes_served(platform)
 
@@ -74,10 +74,10 @@ async def test_services_wait_for_their_schema_and_their_logins(servers: Platform
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()
-        await until(lambda: miss(services, at_least="database"), "services to miss their schema")
+        await until(lambda: are_missing(services, at_least="database"), "services to report their schema as missing")
 
         await platform.migrate()
-        await until(lambda: miss(services), "services to miss nothing")
+        await until(lambda: are_missing(services), "services to be ready")
 
         await becomes_served(platform)
 
@@ -87,7 +87,7 @@ async def test_a_service_that_still_waits_for_the_database_stops_at_once(servers
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()
-        await until(lambda: miss(services, at_least="database"), "services to miss their schema")
+        await until(lambda: are_missing(services, at_least="database"), "services to report their schema as missing")
 
         assert await seconds_to_stop(services) < 5
 
@@ -97,7 +97,7 @@ async def test_a_service_that_still_waits_for_the_broker_stops_at_once(servers: 
         services = platform.provisioner(), platform.terminator()
         for service in services:
             await service.start()
-        await until(lambda: miss(services, "broker"), "services to miss nothing but their broker")
+        await until(lambda: are_missing(services, "broker"), "services to report only their broker as missing")
 
         assert await seconds_to_stop(services) < 5
 

@@ -53,7 +53,7 @@ async def test_of_many_events_with_a_stop_in_their_midst_each_is_acted_on_once(
         await until(lambda: are_registered(count // 4), lambda: f"a quarter to be registered; {registered} are")
         async with Watch().running() as watch:
             assert await first.stop() == 0
-        told_all = not await platform.ledger.value(
+        has_published_all = not await platform.ledger.value(
             "SELECT count(*) FROM messaging.outbox WHERE service = 'provisioner'"
         )
         is_in_the_midst = not await are_registered()
@@ -65,14 +65,16 @@ async def test_of_many_events_with_a_stop_in_their_midst_each_is_acted_on_once(
 
         assert is_in_the_midst
         assert watch.seconds < 15
-        assert told_all
+        assert has_published_all
         assert await platform.ledger.value("SELECT count(*) FROM messaging.inbox") == count
         assert await platform.ledger.value("SELECT count(*) FROM messaging.dead_letters") == 0
         assert await platform.ledger.value("SELECT count(*) FROM provisioner.orders") == count
         issued = await platform.pebble.issued_certificates()
         assert {host: issued.get(host, 0) for host in hosts} == {host: int(host in pointing) for host in hosts}
-        told = Counter(data["domain"] for kind, data in await platform.ledger.new_facts() if kind == "domain.changed")
-        assert told == Counter(hosts)
+        changed = Counter(
+            data["domain"] for kind, data in await platform.ledger.new_facts() if kind == "domain.changed"
+        )
+        assert changed == Counter(hosts)
 
 
 async def test_the_current_step_of_an_order_is_finished_and_the_next_worker_goes_on(servers: PlatformServers) -> None:

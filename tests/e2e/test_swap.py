@@ -30,7 +30,7 @@ Nodes = tuple[Node, Node]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def nodes(platform: Platform) -> Nodes:
-    # What a node believes too long, it believes for the length of this test.
+    # Long enough that a stale cache entry would last for the whole test.
     patient = {"TERMINATOR_UNKNOWN_SECONDS": "600", "TERMINATOR_POLL_SECONDS": "600"}
     first, second = (platform.terminator(f"node-{number}", node=number, **patient) for number in range(2))
     await platform.run(platform.provisioner(), first, second)
@@ -45,7 +45,7 @@ async def recorder(platform: Platform) -> AsyncIterator[FactRecorder]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
-    """What was published about a domain whose certificate was replaced so many *times*, and what its visitors saw."""
+    """The facts about a domain whose certificate was replaced *times* times, and what its visitors saw."""
 
     times: int
     report: Report
@@ -66,7 +66,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a stranger was shown, in a handshake that began *at*."""
+    """The certificate that a visitor was shown, in a handshake that began *at*."""
 
     node: str
     at: float
@@ -112,12 +112,12 @@ async def replaced(
         for _ in range(times):
             await replace(platform, recorder, host, nodes)
         report = await load.stop()
-    told = [fact for fact in recorder.all_of("certificate.deployed") if fact.data["domain"] == host]
+    deployments = [fact for fact in recorder.all_of("certificate.deployed") if fact.data["domain"] == host]
     return Replaced(
         times=times,
         report=report,
         versions=versions_of(host, recorder),
-        deployed={node.name: [fact for fact in told if fact.data["node"] == node.name] for node in nodes},
+        deployed={node.name: [fact for fact in deployments if fact.data["node"] == node.name] for node in nodes},
     )
 
 
@@ -145,11 +145,11 @@ async def test_after_a_node_has_published_a_change_no_handshake_shows_an_older_c
 async def test_each_node_publishes_each_version_once_and_in_order(replaced: Replaced) -> None:
     _, *versions = replaced.versions.values()
 
-    told = [[fact.data["version"] for fact in facts] for facts in replaced.deployed.values()]
+    deployed = [[fact.data["version"] for fact in facts] for facts in replaced.deployed.values()]
 
     assert len(versions) == replaced.times
-    assert [each[-replaced.times :] for each in told] == [versions, versions]
-    assert [sorted(set(each)) for each in told] == told
+    assert [each[-replaced.times :] for each in deployed] == [versions, versions]
+    assert [sorted(set(each)) for each in deployed] == deployed
 
 
 async def test_a_name_asked_for_before_it_is_registered_is_served_by_each_node_that_says_so(

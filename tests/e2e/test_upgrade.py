@@ -28,7 +28,7 @@ CUSTOMER: Final = Authority()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgraded:
-    """What was seen of an upgrade: by visitors, by the registry, and the exit statuses of the old services."""
+    """The results of an upgrade: the visitors' report, the registry's contents, and the old services' exit statuses."""
 
     report: Report
     certificates: dict[str, int]

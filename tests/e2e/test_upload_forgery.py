@@ -211,7 +211,7 @@ ATTACKS: Final[dict[str, Act]] = {
 
 
 async def refused_keys(node: Node) -> float:
-    """Return what `terminator_sealed_keys_refused_total` says, on which an alert stands."""
+    """Return the value of `terminator_sealed_keys_refused_total`, which has an alert."""
     page = await node.page("metrics")
     found = re.search(r"^terminator_sealed_keys_refused_total (\S+)$", page.text, re.MULTILINE)
     assert found is not None
@@ -250,7 +250,7 @@ async def test_a_stored_key_that_is_not_what_it_claims_is_refused(
     assert bystander.certificate == scene.bystander.issued.leaf
 
 
-async def test_an_alert_stands_on_keys_that_were_refused() -> None:
+async def test_refused_keys_have_an_alert() -> None:
     rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 
     assert any("terminator_sealed_keys_refused_total" in rule["expr"] for rule in rules)

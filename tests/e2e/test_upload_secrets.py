@@ -108,7 +108,7 @@ KINDS: Final = (KeyKind.ECDSA_P256, KeyKind.RSA_2048, KeyKind.ED25519)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shown(platform: Platform) -> dict[tuple[str, str], Shown]:
-    """Return what became of a key of each kind in the clear in each place."""
+    """Return how the service handled a key of each kind in the clear in each place."""
     issued = {(place, kind): OURS.issue(a_host(), kind=kind) for place in CLEAR for kind in KINDS}
     uploads = {case: CLEAR[case[0]](each, platform.uploader.upload(each)) for case, each in issued.items()}
     for data in uploads.values():

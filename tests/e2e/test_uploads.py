@@ -161,7 +161,7 @@ COPIES: Final[dict[str, tuple[Callable[[Platform, Data], Data], str]]] = {
     "sealed to an unknown key": (lambda _, data: {**data, "intake_key_id": "intake-0"}, "intake_key_unknown"),
     "altered": (lambda _, data: {**data, "sealed": altered(data["sealed"])}, "sealed_unreadable"),
     "not in base64": (lambda _, data: {**data, "sealed": "%%%"}, "sealed_not_base64"),
-    "that is no envelope": (lambda here, data: {**data, **here.uploader.sealed(b"[]")}, "sealed_malformed"),
+    "that is not an envelope": (lambda here, data: {**data, **here.uploader.sealed(b"[]")}, "sealed_malformed"),
     "of a later format": (lambda here, data: {**data, **here.uploader.sealed(envelope(format=2))}, "sealed_malformed"),
     "with a word too much": (
         lambda here, data: {**data, **here.uploader.sealed(envelope(more="x"))},

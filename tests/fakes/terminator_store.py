@@ -72,7 +72,7 @@ class MemoryStore:
         self.changed[name] = self._version
 
     async def domains(self, names: Collection[str]) -> Snapshot:
-        """Return the rows of *names* as they are at the call, once the gate is open."""
+        """Read the rows of *names* now, but return them only once `gate`, if there is one, is set."""
         self.asked.append(frozenset(names))
         found = {name: self.rows[name] for name in names if name in self.rows}
         version = self._version

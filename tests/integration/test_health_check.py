@@ -38,7 +38,7 @@ async def test_a_process_that_is_not_ready_is_live() -> None:
 
 
 async def test_a_process_is_not_ready_from_the_moment_of_a_stop() -> None:
-    assert await asked("/ready", {}, is_stopping=True) == "stopping: the work in hand is being finished"
+    assert await asked("/ready", {}, is_stopping=True) == "stopping: the work in progress is being finished"
     assert await asked("/live", {}, is_stopping=True) is None
 
 

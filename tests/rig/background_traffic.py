@@ -42,7 +42,7 @@ class Traffic:
         return self.opened, self.uploaded, self.visits
 
     async def continues(self, shops: int, uploads: int, visits: int) -> None:
-        """Return when so many more of each were done."""
+        """Return once this many more of each are finished."""
         goal = [had + more for had, more in zip(self.done, (shops, uploads, visits), strict=True)]
 
         async def look() -> bool:

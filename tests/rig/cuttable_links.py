@@ -1,4 +1,4 @@
-"""Wires to servers that can be cut: for one service the server is away, for all others it is there."""
+"""Links to servers that can be cut, so that a server is unreachable for one service only."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ _READ_BYTES: Final = 65_536
 
 
 class Wire:
-    """Listens on a port of its own, and passes on what comes to where *url* leads, until it is cut."""
+    """A TCP forwarder from a port of its own to the server that *url* names; it can be cut and restored."""
 
     def __init__(self, url: str) -> None:
         self._parts: Final = urlsplit(url)
@@ -22,12 +22,12 @@ class Wire:
 
     @property
     def url(self) -> str:
-        """The address that leads through the wire."""
+        """The server's address through this forwarder."""
         login, _, _ = self._parts.netloc.rpartition("@")
         return self._parts._replace(netloc=f"{login}@{LOOPBACK}:{self._port}").geturl()
 
     async def restore(self) -> None:
-        """Pass on what comes from now on."""
+        """Accept and forward connections from now on."""
         self._server = await asyncio.start_server(self._pass_on, LOOPBACK, self._port)
 
     async def cut(self) -> None:
@@ -66,7 +66,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def wire_to(url: str) -> AsyncIterator[Wire]:
-    """Yield a wire to the server that *url* names; it is whole."""
+    """Yield a wire to the server that *url* names, which forwards until it is cut."""
     wire = Wire(url)
     await wire.restore()
     try:

@@ -23,14 +23,14 @@ def command(program: str, *arguments: str) -> list[str]:
 
 
 def run(program: str, *arguments: str, folder: Path) -> str:
-    """Run *program* (node, npm) in *folder* and return what it says."""
+    """Run *program* (node, npm) in *folder* and return its output."""
     done = subprocess.run(command(program, *arguments), cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def installed(source: Path) -> Path:
-    """Return a folder with the packages that *source* locks, installed when they are not there yet."""
+    """Return a folder with the packages in the package-lock.json of *source*, and install them if needed."""
     lock = (source / "package-lock.json").read_bytes()
     folder = ROOT / ".cache" / f"{source.name}-{hashlib.sha256(lock).hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)

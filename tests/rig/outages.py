@@ -1,4 +1,4 @@
-"""Two terminators during an outage: database, CA and broker go away, and come back one after the other.
+"""Two terminators during an outage: database, CA and broker become unavailable, and come back one after the other.
 
 Before, both nodes know `known`; `unseen` has a certificate too, and the second node was never asked for it; a new
 certificate for `known` is on its way. The broker comes back last: changes are found without its hints.
@@ -22,17 +22,17 @@ VISITS: Final = 10  # of each node: the kernel says of which worker
 
 
 class Away(StrEnum):
-    """How servers go away."""
+    """How servers become unavailable."""
 
     STOPPED = "stopped"
     """Connections are refused."""
     FROZEN = "frozen"
-    """Connections stand, and new ones are accepted, but nothing is ever answered."""
+    """Connections stay open, and new ones are accepted, but nothing is ever answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What both nodes do while all is away."""
+    """How both nodes answer visitors while all servers are down."""
 
     shown: frozenset[int]
     """The serial numbers of the certificates that they show for `known` to visitors that verify them."""
@@ -42,27 +42,27 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """What was seen."""
+    """The observations during the outage and after it."""
 
     first: int
-    """The serial number of the certificate for `known` before all went away."""
+    """The serial number of the certificate for `known` before the outage."""
     while_away: Look
     after_kill: Look
-    """When all workers of the first node had been killed, and all was still away."""
+    """After all workers of the first node were killed, with all servers still down."""
     live: tuple[Page, ...]
     ready: tuple[Page, ...]
-    """What the nodes, and the provisioner, said of themselves while all was away."""
+    """The `/live` and `/ready` pages of the nodes and the provisioner while all servers were down."""
     seconds_until_unseen: float
     """From when the database was back until the second node served what it had refused."""
     seconds_until_found: float
-    """From when the new certificate was stored until both nodes showed it; the broker was still away."""
-    told: frozenset[str]
+    """From when the new certificate was stored until both nodes showed it; the broker was still down."""
+    published_by: frozenset[str]
     """The nodes that published its deployment when the broker was back."""
     ready_again: tuple[Page, ...]
 
 
 class Alone:
-    """The story as it happens to a platform with a provisioner and two nodes."""
+    """Runs the outage on a platform with a provisioner and two nodes."""
 
     def __init__(self, platform: Platform, nodes: tuple[Node, Node], away: Away) -> None:
         self._platform: Final = platform
@@ -73,7 +73,7 @@ class Alone:
         )
 
     async def happen(self) -> Story:
-        """Run the story and return what was seen."""
+        """Run the outage and return the observations."""
         first = await self._begin()
         await self._renew()
         async with self._all_away() as back:
@@ -93,7 +93,7 @@ class Alone:
             ready=ready,
             seconds_until_unseen=seconds_until_unseen,
             seconds_until_found=seconds_until_found,
-            told=await self._told(certificate_id),
+            published_by=await self._published_by(certificate_id),
             ready_again=await self._ready_again(),
         )
 
@@ -183,18 +183,18 @@ class Alone:
         assert certificate_id is not None
         return certificate_id, watch.seconds
 
-    async def _told(self, certificate_id: str) -> frozenset[str]:
+    async def _published_by(self, certificate_id: str) -> frozenset[str]:
         """Return the nodes that have published the deployment, as soon as all have."""
-        told: set[str] = set()
+        published_by: set[str] = set()
 
         async def have_all() -> bool:
             for kind, data in await self._platform.ledger.new_facts():
                 if kind == "certificate.deployed" and data["certificate_id"] == certificate_id:
-                    told.add(data["node"])
-            return len(told) == len(self._nodes)
+                    published_by.add(data["node"])
+            return len(published_by) == len(self._nodes)
 
-        await until(have_all, lambda: f"both nodes to publish {certificate_id}; {told} did")
-        return frozenset(told)
+        await until(have_all, lambda: f"both nodes to publish {certificate_id}; {published_by} did")
+        return frozenset(published_by)
 
     async def _ready_again(self) -> tuple[Page, ...]:
         await asyncio.gather(*(service.ready() for service in self._platform.services.values()))
@@ -202,7 +202,7 @@ class Alone:
 
 
 class Back:
-    """What is away, and how it comes back."""
+    """Stops or freezes the servers, and brings them back one by one."""
 
     def __init__(self, platform: Platform, away: Away) -> None:
         self._platform: Final = platform
@@ -210,7 +210,7 @@ class Back:
         self._gone: Final[list[str]] = []
 
     async def take_away(self) -> None:
-        """Take away everything, the database first, so that nothing under way can be finished."""
+        """Stop or freeze all servers, the database first, so that no work in progress can finish."""
         platform = self._platform
         self._gone.extend(["database", "authority", "broker"])
         if self._away is Away.FROZEN:
@@ -252,7 +252,7 @@ class Back:
         await self.broker()
 
     def _is_gone(self, what: str) -> bool:
-        """Return whether *what* is away, and mark it as back."""
+        """Return whether *what* is down, and mark it as back."""
         if what not in self._gone:
             return False
         self._gone.remove(what)

@@ -1,4 +1,4 @@
-"""The previous release of this repository, unpacked from its history so that its services run beside ours.
+"""The previous release of this repository, unpacked from its history so that its services run alongside ours.
 
 `PREVIOUS_RELEASE` names the revision; without it, it is the newest tag, or the parent of HEAD where there is no tag.
 """

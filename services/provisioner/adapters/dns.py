@@ -145,7 +145,7 @@ def _addresses(
 
 
 def _joined(parts: Sequence[_Part]) -> _Part:
-    """Return the results for both kinds of addresses as one; an address of one kind is enough."""
+    """Return the results for A and AAAA as one; an address of either type is enough."""
     addresses = tuple(address for part in parts for address in part.addresses)
     if addresses:
         return _Part(outcome=DnsOutcome.FOUND, addresses=addresses)

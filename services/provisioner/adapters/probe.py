@@ -89,7 +89,7 @@ class AiohttpProbe:
 
 
 def is_allowed(address: Address, allow: Sequence[Network] = ()) -> bool:
-    """Return whether it is safe to fetch from *address*, which a stranger's DNS named."""
+    """Return whether it is safe to fetch from *address*, which comes from untrusted DNS."""
     public = all(each.is_global and not each.is_multicast for each in (address, *_embedded(address)))
     return (public and address not in _LOCAL_NAT64) or any(address in network for network in allow)
 

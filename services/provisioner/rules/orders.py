@@ -88,7 +88,7 @@ TRANSITIONS: Final[dict[tuple[OrderState, Trigger], OrderState]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """The need of one domain for a certificate, as its row stood when it was read."""
+    """The need of one domain for a certificate, as its row was when it was read."""
 
     id: OrderId
     domain_id: DomainId

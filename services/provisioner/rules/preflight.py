@@ -23,7 +23,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holding:
-    """Of several registrations of a name one holds it: whether this one does, and whether none does."""
+    """Whether this domain, of all with its name, is the one that is served; *is_free* if none of them is."""
 
     holds_name: bool
     is_free: bool

@@ -85,7 +85,7 @@ class Setbacks:
         at = (self.clock() + wait).astimezone(UTC)
         trouble = Trouble(
             error_code=ErrorCode.RATE_LIMITED,
-            message=f"{reason}; {order.name} can be ordered at {at:%Y-%m-%d %H:%M} UTC, and nobody needs to act",
+            message=f"{reason}; {order.name} can be ordered at {at:%Y-%m-%d %H:%M} UTC, and no action is needed",
         )
         jitter = timedelta(seconds=min(60.0, wait.total_seconds()) * self.dice())
         return Setback(after=order, wait=wait + jitter, trouble=trouble)

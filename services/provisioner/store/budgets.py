@@ -15,7 +15,7 @@ from shared.store import Connection
 
 
 class BudgetExhaustedError(TransientError):
-    """The CA's limit is reached; there is a token again after *wait*."""
+    """The CA's limit is reached; the next token is available after *wait*."""
 
     def __init__(self, limit: Limit, wait: timedelta) -> None:
         super().__init__(f"the CA's limit of {limit.capacity} {limit.scope} for {limit.subject} is reached")

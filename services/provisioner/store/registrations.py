@@ -15,7 +15,7 @@ class PostgresRegistrations:
     pool: Pool
 
     async def holding(self, domain_id: DomainId) -> Holding:
-        """Return whether the domain holds its name, as of now."""
+        """Return whether this domain, another one or none holds the name now."""
         async with self.pool.acquire() as connection:
             domain = await domains.get(connection, domain_id)
             is_free = not domain.holds_name and await domains.holder_of(connection, domain.name) is None

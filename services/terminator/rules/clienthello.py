@@ -56,7 +56,7 @@ class ClientHello:
 
 
 def host_name(text: bytes) -> str | None:
-    """Return *text* in the form that the store has, None when it is not a host name."""
+    """Return *text* in lower case, as the store spells names; None if it is not a host name."""
     lowered = text.lower()
     match = _NAME.fullmatch(lowered[:-1] if lowered.endswith(b".") else lowered)
     return match[0].decode("ascii") if match else None

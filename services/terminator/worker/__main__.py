@@ -7,7 +7,7 @@ import sys
 def main(arguments: list[str]) -> int:
     """Run a worker on the file descriptors that *arguments* name: link, port for TLS, port 80."""
     # The control process decides when a worker exits, but a signal to the whole process group reaches the worker too,
-    # perhaps during the imports, which take long. So signals are ignored before anything is imported.
+    # possibly during the imports, which take long. So signals are ignored before anything is imported.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     from services.terminator.worker.process import run  # noqa: PLC0415 - see above

@@ -30,7 +30,7 @@ SWEEP_SECONDS: Final = 0.25
 REPORT_SECONDS: Final = 1.0
 LINGERING_SECONDS: Final = 3.0
 QUEUE_SECONDS: Final = 2.0  # to accept what is queued in the listening sockets when the worker drains
-_OTHER_FILES: Final = 64  # that a worker has open besides connections
+_OTHER_FILES: Final = 64  # that a worker has open in addition to connections
 BACKLOG: Final = 4096
 IDLE_SWEEPS: Final = 4  # a connection is idle after this many checks without a byte,
 HALF_CLOSED_SWEEPS: Final = 1  # or after this many when one side has ended: the other has most likely vanished
@@ -136,7 +136,7 @@ def _dialler(begin: messages.Begin) -> Dialler:
 
 
 def _most_connections() -> int:
-    """Return how many clients' connections the file descriptors suffice for; each needs another for its upstream."""
+    """Return how many client connections fit the limit on file descriptors: each needs two, with its upstream's."""
     return (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _OTHER_FILES) // 2
 
 

@@ -16,7 +16,7 @@ from shared.process.ipc import FrameError, Frames, Message, encode
 
 
 class NameWaiter(Protocol):
-    """A connection that waits to learn how a name is served. One of the two methods is called, once."""
+    """A connection that waits to learn how a name is served. Exactly one of the two methods is called, once."""
 
     def chosen(self, entry: Entry) -> None:
         """Continue with *entry*."""
@@ -26,7 +26,7 @@ class NameWaiter(Protocol):
 
 
 class ChallengeWaiter(Protocol):
-    """A connection that waits for the HTTP-01 answer of a host. One of the two methods is called, once."""
+    """A connection that waits for the HTTP-01 answer of a host. Exactly one of the two methods is called, once."""
 
     def answered(self, thumbprint: str) -> None:
         """Answer with *thumbprint*; it is empty when the host has no open order."""

@@ -60,7 +60,7 @@ class ClaimedUpload:
 
 
 def read(data: CertificateUploaded, *, requested_at: datetime, cause: Cause) -> Upload:
-    """Return what *data* asks for, with every reason against it that needs no look into bundle or key."""
+    """Return what *data* asks for, with every reason to reject it that its envelope alone gives."""
     attach, reasons = _attached(data.attach)
     sealed: bytes | None = None
     try:
@@ -124,7 +124,7 @@ def deleted_since(certificate_id: CertificateId) -> EventReason:
 
 
 def _attached(texts: Sequence[str]) -> tuple[tuple[Name, ...], tuple[EventReason, ...]]:
-    """Return the names in *texts*, each once, and a reason against each text that is no name."""
+    """Return the distinct names in *texts*, and a reason to reject the upload for each text that is not a name."""
     if len(texts) > MAX_ATTACHED:
         message = f"`attach` names {len(texts)} domains; at most {MAX_ATTACHED} were expected: attach the others later"
         return (), (EventReason(code=ReasonCode.ATTACH_TOO_MANY, message=message, where="attach"),)

@@ -16,7 +16,7 @@ ABANDON: Final = signal.SIGUSR1
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A reason against an upload, or a warning: its rule's code, a sentence, and the object at fault."""
+    """A reason to reject an upload, or a warning: its rule's code, a sentence, and the object at fault."""
 
     code: str
     message: str

@@ -1,7 +1,7 @@
 """A bounded number of sandbox processes, and how slow uploads are kept from delaying the others.
 
 Nearly every upload is judged in a few milliseconds. One that takes longer than `QUICK_SECONDS` is slow: it continues at
-a low priority, and another upload may start beside it. Only a limited number may be slow at a time. A slow upload
+a low priority, and another upload may start meanwhile. Only a limited number may be slow at a time. A slow upload
 beyond that number is given up, and judged later, when there is room.
 """
 
@@ -40,7 +40,7 @@ class TooManySlowError(TransientError):
 
 
 class SandboxPool:
-    """Sandbox processes for *count* quick uploads at once, and for *count* + 1 slow ones beside them.
+    """Sandbox processes for *count* quick uploads at once, and for *count* + 1 slow ones at the same time.
 
     Each upload may use *seconds* of processor time. A process that died or failed is replaced.
     """

@@ -116,7 +116,7 @@ class SandboxProcess:
         return 0.0
 
     def lower_priority(self) -> None:
-        """Continue the assignment in hand at a low priority; the next one does not inherit it."""
+        """Continue the current assignment at a low priority; the next one has the normal priority."""
         with suppress(OSError):  # it has ended
             threads = [int(thread.name) for thread in Path(f"/proc/{self.pid}/task").iterdir()]
             for thread in threads:

@@ -19,7 +19,7 @@ FROM (
 
 
 async def of_certificate(connection: Connection, certificate_id: CertificateId, *, tenant: str) -> Whereabouts:
-    """Return what is known of *tenant*'s *certificate_id*."""
+    """Return whether *certificate_id* is automatic or awaits its verdict, and the id it was stored under before."""
     row = await connection.fetchrow(_SELECT, certificate_id, tenant)
     assert row is not None  # an aggregate returns a row
     return Whereabouts(**row)

@@ -44,7 +44,7 @@ class ErrorCode(Word):
         "RATE_LIMITED",
         "a limit of the CA, or our own share of it, is reached",
         (
-            "Nobody needs to act: the order goes on by itself. If the message says that the CA has paused the name, "
+            "No action is needed: the order goes on by itself. If the message says that the CA has paused the name, "
             "the platform's operator unpauses it at the address in the message."
         ),
     )
@@ -60,7 +60,7 @@ class ErrorCode(Word):
         "AUTHORITY_ERROR",
         "the CA does not answer, is overloaded, or answers what cannot be used",
         (
-            "Nobody needs to act at first: the order is retried. If it lasts, the operator looks at the CA's status "
+            "No action is needed at first: the order is retried. If it lasts, the operator looks at the CA's status "
             "page, at AUTOCERT_CA and at AUTOCERT_TRUSTED_CA."
         ),
     )

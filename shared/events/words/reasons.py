@@ -85,7 +85,7 @@ class ReasonCode(Word):
     NAME_IS_ADDRESS = "name_is_address", "an IP address was given", "The publisher gives a host name."
     NAME_WILDCARD_POSITION = (
         "name_wildcard_position",
-        "a `*` stands elsewhere than alone in the first label",
+        "a `*` is not alone in the first label",
         "The publisher corrects the name.",
     )
     NAME_NOT_PUBLIC = (
@@ -132,7 +132,7 @@ class ReasonCode(Word):
             "the certificate to attach does not exist, is not of this tenant, was not uploaded, or does not cover the "
             "domain"
         ),
-        "The publisher attaches a certificate that does.",
+        "The publisher attaches an uploaded certificate of the tenant that covers the domain.",
     )
     CERTIFICATE_UNKNOWN = (
         "certificate_unknown",
@@ -189,7 +189,7 @@ class ReasonCode(Word):
     CHAIN_NOT_REPLACED = (
         "chain_not_replaced",
         "the same certificate is stored already, with other intermediates, which stay (a warning)",
-        "Nobody needs to act; to replace the intermediates, delete the certificate and upload it again.",
+        "No action is needed; to replace the intermediates, delete the certificate and upload it again.",
     )
     SEALED_NOT_BASE64 = "sealed_not_base64", "`sealed` is not Base64", "The uploader corrects its encoding."
     SEALED_UNREADABLE = (

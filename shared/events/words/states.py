@@ -1,4 +1,4 @@
-"""The states of orders and uploads, and how a domain stands."""
+"""The states of orders, uploads and domains."""
 
 from shared.events.words.word import Word
 
@@ -28,10 +28,10 @@ class OrderState(Word):
 
 
 class Standing(Word):
-    """`is` of a domain in `certsmith status` and `certsmith domains`: the one word for how it stands."""
+    """`is` of a domain in `certsmith status` and `certsmith domains`: its state in one word."""
 
     SERVING = "serving", "a certificate that is valid now is served for it"
-    PROGRESSING = "progressing", "it is not served yet, and nobody needs to act"
+    PROGRESSING = "progressing", "it is not served yet, and no action is needed"
     STUCK = (
         "stuck",
         "it is not served, and nothing improves until somebody acts",

@@ -17,7 +17,7 @@ from shared.names import Name
 IS_AUTHORITY: Final = Rule(
     code="leaf_is_authority",
     source="CABF BR section 7.1.2.7.8",
-    summary="the server's certificate is not an authority's: basicConstraints do not say CA",
+    summary="the server's certificate is not an authority's: it has no basicConstraints with cA set to true",
 )
 MAY_SIGN: Final = Rule(
     code="leaf_may_sign",

@@ -16,7 +16,7 @@ from shared.judging.phrases import called
 NO_AUTHORITY: Final = Rule(
     code="chain_not_an_authority",
     source="RFC 5280 section 6.1.4 (k)",
-    summary="a certificate that signs others is an authority's: its basicConstraints say CA",
+    summary="a certificate that signs others has basicConstraints with cA set to true",
 )
 NOT_CRITICAL: Final = Rule(
     code="chain_constraints_not_critical",
@@ -124,7 +124,7 @@ def examine(path: Path) -> list[Finding]:
     findings += _key_identifiers(path)
     findings += _names(path)
     top = path.certificates[-1]
-    has_root = path.is_anchored or signs(top, top)  # otherwise *top* stands in for the missing trust anchor as well
+    has_root = path.is_anchored or signs(top, top)  # otherwise *top* serves as the missing trust anchor too
     lacking = policies.unmet(path.certificates if has_root else [*path.certificates, top])
     if lacking is not None:
         text = (

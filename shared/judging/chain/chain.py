@@ -3,7 +3,7 @@
 The bundle must be in order, each certificate signed by the next. Every leading part of it that ends under a known root
 is a path that clients may validate. One path without a flaw is enough, because certificates after it only serve other
 clients. The known roots are those of *trust* if it is given, else the public ones. Without *trust*, a bundle that leads
-to no public root is taken for a private authority's, and its last certificate stands in for the root.
+to no public root is treated as a private authority's, and its last certificate serves as the root.
 """
 
 from collections.abc import Iterator, Sequence
@@ -116,7 +116,7 @@ def _paths(chain: GivenChain, known: roots.Index) -> Iterator[Path]:
 def _examined_paths(
     chain: GivenChain, known: roots.Index, *, at: datetime, domain: Name | None
 ) -> Iterator[_ExaminedPath]:
-    """Yield the paths with the findings about each, up to the first path without a reason against it."""
+    """Yield the paths with the findings about each, up to the first path without a reason to reject it."""
     for path in _paths(chain, known):
         examined = _examine_path(path, at=at, domain=domain)
         yield examined

@@ -25,7 +25,7 @@ class KeyRules:
     exponent: Rule
 
     def check(self, kind: KeyKind, *, what: str, where: str) -> list[Finding]:
-        """Return the reasons against *what*, a key of *kind* or a certificate with such a key."""
+        """Return the reasons to reject *what*, a key of *kind* or a certificate with such a key."""
         flaws = [(self.type, _wrong_type(kind))]
         if kind.algorithm == "RSA":
             flaws = [(self.size, _wrong_size(kind.bits, MAX_RSA_BITS)), (self.exponent, _wrong_exponent(kind.exponent))]

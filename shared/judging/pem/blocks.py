@@ -224,7 +224,9 @@ def _unfit(text: bytes, rules: PemRules) -> Finding | None:
         found = rules.found(Flaw.UTF16, "is written in UTF-16; save it as ASCII, or as UTF-8 without a byte order mark")
     elif text.startswith(_BYTE_ORDER_MARK):
         predicate = "starts with a byte order mark (EF BB BF), after which some programs miss the first block"
-        found = rules.found(Flaw.BYTE_ORDER_MARK, f"{predicate}; save it as ASCII, or as UTF-8 without one")
+        found = rules.found(
+            Flaw.BYTE_ORDER_MARK, f"{predicate}; save it as ASCII, or as UTF-8 without a byte order mark"
+        )
     elif b"\x00" in text and b"-----BEGIN" in text:
         line = len(_LINE_END.findall(text, 0, text.index(b"\x00"))) + 1
         found = rules.found(Flaw.NUL, "has a NUL byte, at which some programs stop reading; remove it", f"line {line}")
@@ -262,7 +264,7 @@ def _decode(lines: list[bytes], begin: int) -> bytes:
     for number, line in enumerate(lines, start=begin + 1):
         if re.search(rb"[^A-Za-z0-9+/= \t]", line):
             raise ValueError(f"has a character in line {number} that is not base64; paste the block again")
-    raise ValueError("has damaged base64: characters are missing or wrong, perhaps at its end; paste the block again")
+    raise ValueError("has damaged base64: characters are missing or wrong, possibly at its end; paste the block again")
 
 
 def _how_broken(line: bytes) -> str:

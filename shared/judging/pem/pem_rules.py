@@ -1,4 +1,4 @@
-"""The by_flaw for a text that holds PEM blocks; the same for a bundle and for a key, each with codes of its own."""
+"""The rules for PEM text. Bundles and keys have the same rules, but each with its own codes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

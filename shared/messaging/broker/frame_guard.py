@@ -38,7 +38,7 @@ _GREETING: Final = b"AMQP"  # a broker of another version answers with its own g
 class GuardedReader:
     """Gives the frames of *reader* to the library, made harmless.
 
-    It stands in for the `asyncio.StreamReader` that the library expects, with the three methods that the library calls.
+    It replaces the `asyncio.StreamReader` that the library expects, with the three methods that the library calls.
     """
 
     def __init__(self, reader: StreamReader) -> None:

@@ -140,7 +140,7 @@ async def statistics(management_url: str, amqp_url: str, queues: Iterable[str]) 
 
 
 async def _declare_passively(amqp_url: str, name: str) -> QueueStatistics | None:
-    """Ask by a passive declaration, each on a connection of its own: a queue that is missing closes the channel."""
+    """Ask with a passive declaration on a new connection, because a missing queue closes the channel."""
     async with open_session(amqp_url, name="certsmith queues") as session:
         try:
             async with session.asking() as channel:

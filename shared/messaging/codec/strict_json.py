@@ -26,7 +26,7 @@ def read_object(body: bytes) -> JsonObject:
     """Return *body*, parsed as a JSON object.
 
     Raises:
-        RefusedError: it is not a JSON object, or one that is refused.
+        RefusedError: *body* is not a JSON object, or breaks one of this module's rules.
     """
     try:
         text = body.decode("utf-8")

@@ -7,7 +7,7 @@
   way out: a stop, a lost connection and a lost database take the same path.
 * While a session ends, no message is returned to its queue: the broker could deliver it to this session again and again
   until it has processed the cancellation, and would count each time. It returns once, with the channel.
-* While the database is away, started messages are held for a while and tried again, which does not count as a delivery.
+* While the database is down, started messages are held for a while and tried again, which does not count as a delivery.
   If it stays away, the session ends, and the next one begins when the database answers.
 * When a handler raises an error its message goes back to the queue. The broker counts, and after the service's limit
   (`DELIVERY_LIMITS`) moves the message to `<service>.dead_letters`, from where it is moved to the table.
@@ -39,7 +39,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 PREFETCH: Final = 50  # for each queue; more does not raise the rate
 HANDLERS: Final = 8  # at the same time; each holds a database connection
 HANDLER_SECONDS: Final = 30.0
-HOLD_SECONDS: Final = 10.0  # how long started messages are held while the database is away
+HOLD_SECONDS: Final = 10.0  # how long started messages are held while the database is down
 _TRIES: Final = 3  # of one delivery, while the database answers
 _PRUNE_EVERY_SECONDS: Final = 600.0
 _PRUNE_AT_ONCE: Final = 10_000

@@ -1,7 +1,7 @@
 """Shortening a refused upload, so that its dead letter holds nothing that could be the sealed key.
 
 People read dead letters, and they are kept for long; a sealed key must be erased with its verdict. In a malformed
-message it may stand under any name, but it is always a long text: so long texts are cut.
+message it may have any field name, but it is always a long text: so long texts are cut.
 """
 
 from collections.abc import Collection, Mapping

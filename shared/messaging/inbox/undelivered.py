@@ -75,7 +75,7 @@ def undelivered_letter(message: Message, *, service: str, queue: str, attributes
 
 
 def answer_to(letter: DeadLetter, message: Message) -> Data | None:
-    """Return the fact that the upload *message*, kept as *letter*, was rejected; None if it can still be replayed."""
+    """Return `certificate.rejected` for an upload whose *letter* cannot be replayed; None for other letters."""
     if letter.is_whole or letter.routing_key != CertificateUploaded.type:
         return None
     try:

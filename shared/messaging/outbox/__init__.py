@@ -1,7 +1,7 @@
 """The outbox: events published in the transaction of the change that they report.
 
-Call `publish` inside that transaction. `relay` sends the rows after the commit, `dispatch` is what it has in hand, and
-`table` is the SQL.
+Call `publish` inside that transaction. `relay` sends the rows after the commit, `dispatch` holds the events in flight,
+and `table` is the SQL.
 """
 
 from shared.messaging.outbox.table import (

@@ -20,7 +20,7 @@ class OutboxBacklog:
 
 
 async def read_backlog(connection: Connection, service: str) -> OutboxBacklog:
-    """Return what waits in the outbox of *service* now."""
+    """Return the number and age of the events that wait in the outbox of *service*."""
     row = await connection.fetchrow(_SELECT, service)
     assert row is not None  # an aggregate returns a row
     return OutboxBacklog(**row)

@@ -1,4 +1,4 @@
-"""The leading relay's events in hand: read from the outbox, being sent, or sent and not yet deleted."""
+"""The leading relay's events in flight: read from the outbox, being sent, or sent and not yet deleted."""
 
 import asyncio
 from collections import deque
@@ -68,7 +68,7 @@ class Dispatch:
         self._deleting = tasks.create_task(self._delete())
 
     async def read(self, connection: Connection) -> None:
-        """Read pending events that are not in hand, as far as there is room, and start to send them."""
+        """Read pending events that are not in flight, as far as there is room, and start to send them."""
         room = _IN_HAND - len(self._in_hand)
         if room <= 0:
             return
@@ -83,7 +83,7 @@ class Dispatch:
             task.add_done_callback(self._sending.discard)
 
     async def finish(self, *, in_order: bool) -> None:
-        """End all tasks; if *in_order*, first send and delete the events in hand, for a few seconds at most."""
+        """End all tasks; if *in_order*, first send and delete the events in flight, for a few seconds at most."""
         if in_order and self._sending:
             await asyncio.wait(self._sending, timeout=_FINISH_SECONDS)
         for task in (*self._sending, self._deleting):

@@ -19,7 +19,7 @@ class UnknownDomainError(PermanentError):
 
 
 class UnfitCertificateError(PermanentError):
-    """The certificate to attach, or to name in `terminate_tls`, is no upload of the tenant, or not for this name."""
+    """The certificate for `attach` or `terminate_tls` was not uploaded by the tenant, or does not cover the name."""
 
 
 class Effect(StrEnum):
@@ -59,7 +59,7 @@ class ConfigurationChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """A registered domain, as its row stood when it was read."""
+    """A registered domain, as its row was when it was read."""
 
     id: DomainId
     tenant: str

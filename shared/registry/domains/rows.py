@@ -48,7 +48,7 @@ async def find(connection: Connection, *, tenant: str, name: Name) -> Domain | N
 
 
 async def find_locked(connection: Connection, *, tenant: str, name: Name) -> Domain | None:
-    """Return what `find` does, and lock the row for writing until the transaction ends."""
+    """Return the same as `find`, and lock the row for writing until the transaction ends."""
     row = await connection.fetchrow(_SELECT + "WHERE tenant = $1 AND name = $2" + _LOCKED, tenant, name)
     return None if row is None else domain_of(row)
 

@@ -35,7 +35,7 @@ class CertificateView:
         return common_name(self.issuer)
 
     def is_valid_at(self, instant: datetime) -> bool:
-        """Say whether *instant* is within its dates, and it was not revoked."""
+        """Return whether the certificate is valid at *instant*: within its dates, and not revoked."""
         return self.revoked_at is None and self.not_before <= instant <= self.not_after
 
     def flaw(self, now: datetime) -> str:
@@ -143,7 +143,7 @@ class StoredCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRemark:
-    """A reason against an upload, or a warning: a stable *code*, a sentence, and the object at fault."""
+    """A reason to reject an upload, or a warning: a stable *code*, a sentence, and the object at fault."""
 
     code: str
     message: str

@@ -38,7 +38,7 @@ def _certificate(one: Issued | x509.Certificate) -> x509.Certificate:
 
 
 def reasons(*line: Any, **asked: Any) -> list[str]:
-    """Return the codes of the reasons against the chain *line*."""
+    """Return the codes of the reasons to reject the chain *line*."""
     return [finding.code for finding in examined(*line, **asked).findings if not finding.rule.is_warning]
 
 
@@ -48,6 +48,6 @@ def warned(*line: Any, **asked: Any) -> list[str]:
 
 
 def reason(*line: Any, **asked: Any) -> str:
-    """Return the message of the only reason against the chain *line*."""
+    """Return the message of the only reason to reject the chain *line*."""
     (finding,) = [finding for finding in examined(*line, **asked).findings if not finding.rule.is_warning]
     return finding.message

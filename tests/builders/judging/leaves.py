@@ -18,7 +18,7 @@ def examined(issued: Issued, *, at: datetime = AT, domain: str | None = None) ->
 
 
 def reasons(issued: Issued, **asked: Any) -> set[str]:
-    """Return the codes of the reasons against the leaf *issued*."""
+    """Return the codes of the reasons to reject the leaf *issued*."""
     return {finding.code for finding in examined(issued, **asked) if not finding.rule.is_warning}
 
 

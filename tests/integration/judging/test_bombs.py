@@ -25,7 +25,7 @@ class JudgingProcess:
         self._process: Final = process
 
     def judge(self, bomb: Bomb) -> dict[str, Any]:
-        """Return the codes of the reasons against *bomb*, and the cost of judging it."""
+        """Return the codes of the reasons to reject *bomb*, and the cost of judging it."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         asked = {"bundle": bomb.bundle, "key": bomb.key, "domain": HOST, "at": AT.isoformat()}

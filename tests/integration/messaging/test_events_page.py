@@ -82,7 +82,7 @@ class Reader:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def page_rabbitmq() -> AsyncIterator[RabbitMQ]:
-    """Yield the broker of the page: its users and its virtual host have fixed names, so no other test may use it."""
+    """Yield a broker for the page's examples only: they use fixed names for the users and the virtual host."""
     with run_folder("page") as folder:
         async with await RabbitMQ.start(folder / "rabbitmq") as server:
             yield server

@@ -58,7 +58,7 @@ class Node:
 
 @pytest_asyncio.fixture
 async def proxy(rabbitmq: Broker) -> AsyncIterator[Proxy]:
-    """Yield a proxy before the broker."""
+    """Yield a proxy in front of the broker."""
     async with Proxy(rabbitmq.host, rabbitmq.port) as proxy:
         yield proxy
 

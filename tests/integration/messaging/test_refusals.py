@@ -73,7 +73,7 @@ async def test_bad_messages_become_dead_letters_and_the_next_is_handled(
     assert letter.is_whole == (len(body) <= MAX_BODY_BYTES)
 
 
-async def test_a_carbon_copy_is_refused_in_the_other_queue(
+async def test_a_copy_that_a_cc_header_routes_to_another_queue_is_refused(
     make_consumer: MakeConsumer, channel: aiormq.Channel, operator_pool: Pool, effects: Effects
 ) -> None:
     async with running(make_consumer().run):

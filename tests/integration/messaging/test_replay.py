@@ -136,8 +136,8 @@ async def test_a_dead_letter_can_be_deleted(
     ("changes", "sentence"),
     [
         ({"is_whole": False}, "was not kept whole"),
-        ({"routing_key": "domain.creatd"}, "which is no request"),
-        ({"exchange": "certsmith.events", "routing_key": "certificate.ready"}, "which is no request"),
+        ({"routing_key": "domain.creatd"}, "which is not a request"),
+        ({"exchange": "certsmith.events", "routing_key": "certificate.ready"}, "which is not a request"),
     ],
 )
 async def test_the_error_says_why_a_dead_letter_cannot_be_replayed(

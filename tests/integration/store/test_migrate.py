@@ -151,7 +151,7 @@ async def test_the_role_itself_may_log_in(module_postgresql: PostgreSQL, databas
         assert await connection.fetchval("SELECT session_user::text") == "certsmith_validator"
 
 
-async def test_a_login_of_another_name_becomes_a_member(
+async def test_a_login_with_another_name_becomes_a_member_of_the_service_role(
     module_postgresql: PostgreSQL, superuser: Connection, database: str
 ) -> None:
     await superuser.execute("CREATE ROLE \"Some One\" LOGIN PASSWORD 'known'")

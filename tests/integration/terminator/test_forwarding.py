@@ -119,7 +119,7 @@ async def test_a_clients_reset_is_passed_on_to_the_upstream_as_a_reset(rig: Rig,
         assert await ended is True
 
 
-async def test_broken_records_end_both_sides_with_an_alert_to_the_client(rig: Rig, issuer: Issuer) -> None:
+async def test_a_corrupt_record_ends_both_connections_with_an_alert_to_the_client(rig: Rig, issuer: Issuer) -> None:
     ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -69,7 +69,7 @@ async def test_only_a_well_formed_token_is_echoed(rig: Rig, target: str) -> None
     assert THUMBPRINT.encode() not in answer
 
 
-async def test_a_challenge_is_answered_with_503_while_the_store_is_away(rig: Rig) -> None:
+async def test_a_challenge_is_answered_with_503_while_the_store_is_unavailable(rig: Rig) -> None:
     rig.store.available = False
 
     answer = await rig.plain(request(CHALLENGE))

@@ -186,7 +186,7 @@ async def test_a_real_client_is_served_after_a_hello_retry(rig: Rig, issuer: Iss
     assert b"subject=CN = shop.example.com" in said
 
 
-async def test_a_hint_while_the_store_is_away_drops_nothing(rig: Rig, issuer: Issuer) -> None:
+async def test_a_hint_while_the_store_is_unavailable_drops_nothing(rig: Rig, issuer: Issuer) -> None:
     row = await rig.host(issuer.domain(SHOP))
     assert await rig.shown(SHOP) == leaf(row)
     rig.store.available = False

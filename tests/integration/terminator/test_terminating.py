@@ -54,7 +54,7 @@ async def test_an_unknown_name_gets_the_default_certificate_and_421(rig: Rig) ->
     assert answer.startswith(b"HTTP/1.1 421 ")
 
 
-async def test_an_uncached_name_gets_internal_error_while_the_store_is_away(rig: Rig) -> None:
+async def test_an_uncached_name_gets_internal_error_while_the_store_is_unavailable(rig: Rig) -> None:
     rig.store.available = False
 
     with pytest.raises(ssl.SSLError, match=r"(?i)internal error"):

@@ -54,7 +54,7 @@ async def test_uploads_of_a_killed_validator_are_judged_by_the_next(
     await service.start()
     await service.ready()
     for pid in service.children():
-        os.kill(pid, signal.SIGSTOP)  # so that the upload stays in hand
+        os.kill(pid, signal.SIGSTOP)  # so that the upload stays unfinished
     await rig.publish(rig.uploader.upload(authority.issue("shop.example.com")))
     await rig.until("SELECT lease_holder IS NOT NULL FROM validator.uploads")
 

@@ -43,7 +43,7 @@ PLANS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aftermath:
-    """What is left when all is settled and the domain is served."""
+    """The state once all work is finished and the domain is served."""
 
     order_states: list[str]
     orders_at_ca: int

@@ -1,4 +1,4 @@
-"""What chaos may have done to domains that are all served and settled."""
+"""Checks that hold after chaos, once every domain is served and settled."""
 
 import signal
 from collections import Counter
@@ -11,7 +11,7 @@ async def harm_done(platform: Platform, hosts: Sequence[str]) -> list[str]:
     """Return a sentence for each surplus certificate or order, wrong `certificate.ready` and crash; reads all facts."""
     issued = await platform.pebble.issued_certificates()
     facts = await platform.ledger.new_facts()
-    told = Counter(
+    ready = Counter(
         (data["domains"][0]["domain"], data["certificate_id"]) for kind, data in facts if kind == "certificate.ready"
     )
     harm = []
@@ -21,7 +21,7 @@ async def harm_done(platform: Platform, hosts: Sequence[str]) -> list[str]:
             harm.append(f"the CA issued {issued.get(host, 0)} certificates for {host}")
         if [state for state, _ in orders] != ["issued"]:
             harm.append(f"the orders for {host} are {orders}")
-        published = [(name, certificate) for name, certificate in told if name == host]
+        published = [(name, certificate) for name, certificate in ready if name == host]
         if published != [(host, certificate) for _, certificate in orders]:
             harm.append(f"certificate.ready was published for {host} with {published}")
     return harm + [

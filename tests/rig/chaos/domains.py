@@ -42,7 +42,7 @@ _ANSWERS: Final = 5_000  # as slow as that; then it is quick
 
 
 class Target(StrEnum):
-    """What may be killed."""
+    """The processes that may be killed."""
 
     PROVISIONER = "provisioner"
     CONTROL = "terminator's control"
@@ -82,7 +82,7 @@ class Kill:
     target: Target
     victim: str
     in_flight: int | None
-    """How many domains had been asked for and had no certificate; None when the database was away."""
+    """How many domains had been asked for and had no certificate; None when the database was down."""
 
     def __str__(self) -> str:
         return f"{self.target} ({self.victim}), {'?' if self.in_flight is None else self.in_flight} in flight"
@@ -135,8 +135,10 @@ class Chaos:
         served = time.monotonic()
         await self.platform.settled()
         settled = time.monotonic()
-        told = f"seed {self.campaign.seed}: {len(self.hosts)} domains served {served - started:.1f} s after the chaos"
-        self.say(f"{told}, nothing left to do {settled - started:.1f} s after it")
+        summary = (
+            f"seed {self.campaign.seed}: {len(self.hosts)} domains served {served - started:.1f} s after the chaos"
+        )
+        self.say(f"{summary}, nothing left to do {settled - started:.1f} s after it")
 
     def logs(self) -> Mapping[str, Path]:
         """Return the log of each service and server, by name."""

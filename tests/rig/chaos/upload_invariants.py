@@ -1,4 +1,4 @@
-"""What chaos may have done to uploads that all have their verdict."""
+"""Checks that hold after chaos, once every upload has its verdict."""
 
 import json
 from collections import Counter
@@ -59,8 +59,8 @@ async def _wrong_registry(platform: Platform, sent: Sequence[Sent]) -> list[str]
 
 
 async def _wrong_news(platform: Platform, sent: Sequence[Sent]) -> list[str]:
-    told = {fact.id: fact for fact in await platform.ledger.all_facts()}  # copies of a fact have its id
-    answers = Counter((fact.data["certificate_id"], fact.kind) for fact in told.values())
+    facts = {fact.id: fact for fact in await platform.ledger.all_facts()}  # copies of a fact have its id
+    answers = Counter((fact.data["certificate_id"], fact.kind) for fact in facts.values())
     expected = Counter(
         (each.certificate_id, "certificate.ready" if each.code is None else "certificate.rejected") for each in sent
     )

@@ -42,7 +42,7 @@ _BLANK_LINES: Final = 230_000  # they are slow to read, and may precede a certif
 
 
 class Target(StrEnum):
-    """What is killed at a random moment."""
+    """The processes that are killed at random moments."""
 
     VALIDATOR = "validator"
     JUDGE = "judge"
@@ -61,7 +61,7 @@ _PUBLISHING: Final = (CrashPoint.BEFORE_PUBLISH, CrashPoint.AFTER_PUBLISH)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadCampaign:
-    """How much chaos."""
+    """How often each fault happens."""
 
     seed: int
     at_points: Mapping[CrashPoint, int]
@@ -97,7 +97,7 @@ class UploadCampaign:
 
 
 class Sort(StrEnum):
-    """What sort of upload it is, and the code of the only reason against it, if there is one."""
+    """The sort of upload, and the code of the only reason to reject it, if there is one."""
 
     GOOD = ""
     SLOW = " "

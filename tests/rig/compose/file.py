@@ -28,13 +28,13 @@ class Service:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The words of the container's command, as far as the file has it; none: the image's command."""
+        """The program and arguments that the file sets; empty if the image's own command runs."""
         words = [*self.definition.get("entrypoint", ()), *self.definition.get("command", ())]
         return tuple(map(str, words))
 
     @property
     def health_check(self) -> tuple[str, ...] | None:
-        """The words of its health check."""
+        """The health check's program and arguments; None without a health check."""
         check = self.definition.get("healthcheck")
         if check is None:
             return None
@@ -49,7 +49,7 @@ class Service:
 
     @property
     def profiles(self) -> frozenset[str]:
-        """Its profiles, one of which must be requested; none: it always runs."""
+        """Its profiles, one of which must be requested; empty if it always runs."""
         return frozenset(self.definition.get("profiles", ()))
 
     @property

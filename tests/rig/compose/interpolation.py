@@ -1,7 +1,7 @@
 """Variables in a Compose file, by the page "Interpolation" of the Compose specification.
 
 `$NAME` and `${NAME}`; `${NAME:-word}` (unset or empty) and `${NAME-word}` (unset); likewise `?`, whose word is the
-error, and `+`, whose word stands when the variable does; words are interpolated themselves; `$$` is a dollar sign.
+error, and `+`, whose word is used if the variable is set; words are interpolated themselves; `$$` is a dollar sign.
 Values are interpolated, keys are not.
 """
 

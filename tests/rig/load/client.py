@@ -1,9 +1,9 @@
 """The visitors, in a process of their own: `python -m tests.rig.load.client PLAN`, where PLAN is a JSON file.
 
-Two kinds of visitors come: some stay and go on talking, and so many new ones arrive every second, whether or not the
-ones before them are done (but a machine that has no time left is not buried under them). Each verifies chain and name,
-gets an answer, and closes in order. New ones alternate between nodes and TLS versions, and every other one tries to
-resume a session.
+Two kinds of visitors come: some stay and go on talking, and a fixed number of new ones arrives every second, whether or
+not the earlier ones have finished (fewer arrive if the machine has no idle time). Each verifies chain and name, gets an
+answer, and closes its connection gracefully. New ones alternate between nodes and TLS versions, and every other one
+tries to resume a session.
 
 The file `ready` of the plan is written when all who stay are connected; SIGTERM lets everybody finish, and the report
 is written last.
@@ -45,11 +45,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Who comes how often, and to whom."""
+    """The load: how many visitors connect, how often, and to which nodes."""
 
     host: str
     answer: str
-    """What stands before each line that comes back."""
+    """The prefix of each line that the upstream sends back."""
     roots: str
     rate: int
     staying: int
@@ -66,14 +66,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Record:
-    """What has happened; a handshake is (node, when, serial number, TLS version, whether it was resumed)."""
+    """The results; a handshake is (node, when, serial number, TLS version, whether it was resumed)."""
 
     handshakes: list[tuple[str, float, str, str, bool]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     lines: dict[int, int] = field(default_factory=dict)
     """How many lines each visitor that stays has exchanged."""
     visits: int = 0
-    """How many new visitors came and were done."""
+    """How many new visitors connected and finished."""
     seconds: float = 0.0
     """From the first new visitor to the last."""
     idle: float = 0.0

@@ -23,7 +23,7 @@ _STOP_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """One that was verified; *at* is when it began, by the clock that all processes of a machine share."""
+    """A verified handshake; *at* is when it began, by the clock that all processes of a machine share."""
 
     node: str
     at: float
@@ -34,14 +34,14 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What the visitors have seen."""
+    """The visitors' results."""
 
     handshakes: tuple[Handshake, ...]
     failures: tuple[str, ...]
     lines: tuple[int, ...]
     """How many lines each visitor that stayed has exchanged."""
     visits: int
-    """How many new visitors came and were done."""
+    """How many new visitors connected and finished."""
     seconds: float
     idle: float
     """The share of the machine's time that was idle meanwhile."""

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 _CHUNK: Final = 16 * 1024 * 1024
-_LONGEST: Final = 16 * 1024  # of a needle; chunks overlap by so much
+_LONGEST: Final = 16 * 1024  # of a needle; chunks overlap by this much
 _LINE: Final = 48  # bytes in a full line of PEM (RFC 7468 section 2)
 _BLANK: Final = re.compile(rb"\x00{4096,}")
 

@@ -35,14 +35,14 @@ def test_every_command_shows_an_example_of_itself(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_help_flows_at_any_width(path: str) -> None:
+def test_no_paragraph_of_help_has_a_fixed_line_break(path: str) -> None:
     paragraphs = str(getattr(ALL[path], "help", "")).split("\n\n")
 
     assert [paragraph for paragraph in paragraphs if "\n" in paragraph] == []
 
 
 @pytest.mark.parametrize("path", ALL)
-def test_every_command_can_speak_json(path: str) -> None:
+def test_every_command_has_the_option_json(path: str) -> None:
     options = [option for parameter in getattr(ALL[path], "params", ()) for option in parameter.opts]
 
     assert "--json" in options

@@ -18,7 +18,7 @@ from tests.unit.maps.source import ROOT, constants, names, tables
 PAGES = ("docs/issuance.md", "docs/architecture.md", "docs/terminator.md")
 SETTINGS = (AuthoritySettings, ProvisionerSettings, ValidatorSettings, TerminatorSettings, MigrationSettings)
 
-# What is no name of ours: programs, protocols and their words.
+# Words in backticks that are not names of this project: programs, protocols and their terms.
 FOREIGN = frozenset({
     "0.0.0.0",
     "Location",
@@ -39,7 +39,7 @@ def in_backticks(page: str) -> Iterator[str]:
 
 @functools.cache
 def known() -> frozenset[str]:
-    """Return all names, with or without what stands before their last dots, and all tables, columns and settings."""
+    """Return all names, with or without the part before their last dots, and all tables, columns and settings."""
     names_and_ends = {
         ".".join(parts[start:]) for parts in (name.split(".") for name in names()) for start in range(len(parts))
     }

@@ -16,7 +16,7 @@ Step = Callable[[str], bool]
 
 
 class _MemoryWork:
-    """Items in memory: each is a word, and *step* says what happens in a step of it."""
+    """Work in memory. Items are strings; *step* runs one step of an item and returns whether another follows."""
 
     def __init__(self, *items: str, places: int = 10, step: Step = lambda _item: False) -> None:
         self.due = list(items)

@@ -313,7 +313,7 @@ def test_every_message_names_who_must_act() -> None:
         "point it to this platform, with nothing in between that blocks port 80"
     )
     assert "the platform's operator must" in by_operator.message
-    assert "nobody needs to act" in by_nobody.message
+    assert "no action is needed" in by_nobody.message
 
 
 def test_a_long_detail_is_cut() -> None:
@@ -355,7 +355,7 @@ def test_every_error_gets_a_verdict(error: AuthorityError) -> None:
 
 
 @given(st.none() | PROBLEMS)
-def test_every_dead_order_needs_at_least_a_new_one(problem: Problem | None) -> None:
+def test_an_order_that_the_ca_made_invalid_is_never_continued(problem: Problem | None) -> None:
     remedy = verdict_on_problem(problem, name=NAME).remedy
 
     assert remedy in (Remedy.FRESH_ORDER, Remedy.AFTER_USER, Remedy.OPERATOR, Remedy.NEVER)

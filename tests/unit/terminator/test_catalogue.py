@@ -1,4 +1,4 @@
-"""A row in the catalogue is never older than the last hint, and is used while the store is away."""
+"""A row in the catalogue is never older than the last hint, and is used while the store is unavailable."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -148,7 +148,7 @@ async def test_an_exact_name_without_a_certificate_hides_the_wildcard() -> None:
         assert domain == exact
 
 
-async def test_while_the_store_is_away_stale_rows_are_used() -> None:
+async def test_while_the_store_is_unavailable_stale_rows_are_used() -> None:
     async with knowing() as known:
         row = known.store.put(a_domain(SHOP))
         await known.version(SHOP)
@@ -158,7 +158,7 @@ async def test_while_the_store_is_away_stale_rows_are_used() -> None:
         assert await known.version(SHOP) == row.version
 
 
-async def test_while_the_store_is_away_a_name_never_read_does_not_count_as_unknown() -> None:
+async def test_while_the_store_is_unavailable_a_name_never_read_does_not_count_as_unknown() -> None:
     async with knowing() as known:
         known.store.available = False
         with pytest.raises(StoreUnavailableError):
@@ -170,7 +170,7 @@ async def test_while_the_store_is_away_a_name_never_read_does_not_count_as_unkno
         assert await known.version(SHOP) == row.version
 
 
-async def test_while_the_store_is_away_a_hinted_name_stops_counting_as_unknown() -> None:
+async def test_while_the_store_is_unavailable_a_hinted_name_stops_counting_as_unknown() -> None:
     async with knowing() as known:
         await known.version(SHOP)
         known.store.available = False
@@ -180,7 +180,7 @@ async def test_while_the_store_is_away_a_hinted_name_stops_counting_as_unknown()
             await known.version(SHOP)
 
 
-async def test_names_below_a_wildcard_follow_its_row_even_while_the_store_is_away() -> None:
+async def test_names_below_a_wildcard_follow_its_row_even_while_the_store_is_unavailable() -> None:
     async with knowing() as known:
         known.store.put(a_domain(WILDCARD))
         await known.version(SHOP)
@@ -192,7 +192,7 @@ async def test_names_below_a_wildcard_follow_its_row_even_while_the_store_is_awa
         assert await known.version(SHOP) == newer.version
 
 
-async def test_names_below_a_deleted_wildcard_are_not_served_while_the_store_is_away() -> None:
+async def test_names_below_a_deleted_wildcard_are_not_served_while_the_store_is_unavailable() -> None:
     async with knowing() as known:
         known.store.put(a_domain(WILDCARD))
         await known.version(SHOP)

@@ -40,6 +40,6 @@ def test_the_answer_is_the_key_authorization() -> None:
     assert answer.endswith(f"\r\n\r\n{TOKEN}.thumbprint".encode())
 
 
-def test_a_ca_is_asked_to_retry_while_the_store_is_away() -> None:
+def test_a_ca_is_asked_to_retry_while_the_store_is_unavailable() -> None:
     assert RETRY.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nRetry-After: 5\r\n" in RETRY

@@ -137,7 +137,7 @@ async def test_an_unknown_name_is_dropped_at_once_and_published_when_served(issu
         assert [version for _, _, version in here.published()] == [row.version]
 
 
-async def test_while_the_store_is_away_workers_keep_their_contexts(issuer: Issuer) -> None:
+async def test_while_the_store_is_unavailable_workers_keep_their_contexts(issuer: Issuer) -> None:
     async with swapping(issuer) as here:
         here.store.put(issuer.domain(SHOP))
         await here.catalogue.find(SHOP)

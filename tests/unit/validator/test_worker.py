@@ -12,7 +12,7 @@ LEASE = timedelta(seconds=10)
 
 
 class _Sandbox:
-    """A pool with room for so many more slow uploads."""
+    """A pool with room for this many more slow uploads."""
 
     def __init__(self, room_for_slow: int) -> None:
         self.room_for_slow = room_for_slow

@@ -30,7 +30,7 @@ _CA: Final = "the certificate authority"
 TROUBLE: Final = Row(
     remedy=Remedy.RETRY_LATER,
     error_code=ErrorCode.AUTHORITY_ERROR,
-    text=f"{_CA} has a problem of its own ({{detail}}); nobody needs to act, it is tried again",
+    text=f"{_CA} has a problem of its own ({{detail}}); no action is needed, it is tried again",
     pace=Pace.STEADY,
 )
 REREAD: Final = Row(
@@ -186,7 +186,7 @@ PHASE_ROWS: Final[dict[tuple[Phase, str], Row]] = {
 RATE_LIMITED: Final = Row(
     remedy=Remedy.RETRY_LATER,
     error_code=ErrorCode.RATE_LIMITED,
-    text=f"{_CA} limits how much is ordered ({{detail}}); nobody needs to act, it is tried again when it allows",
+    text=f"{_CA} limits how much is ordered ({{detail}}); no action is needed, it is tried again when it allows",
     counts=False,
 )
 PAUSED: Final = Row(  # Boulder: `rateLimited` without Retry-After, with an address to unpause
@@ -199,7 +199,7 @@ OVERLOADED: Final = replace(TROUBLE, pace=Pace.STEADY, scope=Scope.AUTHORITY, co
 UNREACHABLE: Final = Row(
     remedy=Remedy.RETRY_LATER,
     error_code=ErrorCode.AUTHORITY_ERROR,
-    text=f"{_CA} cannot be reached ({{detail}}); nobody needs to act unless it lasts",
+    text=f"{_CA} cannot be reached ({{detail}}); no action is needed unless it lasts",
     pace=Pace.QUICK,
     scope=Scope.AUTHORITY,
     counts=False,
@@ -214,7 +214,7 @@ UNTRUSTED: Final = Row(
     counts=False,
 )
 TIMED_OUT: Final = replace(
-    UNREACHABLE, text=f"{_CA} did not answer in time ({{detail}}); nobody needs to act", scope=Scope.ORDER
+    UNREACHABLE, text=f"{_CA} did not answer in time ({{detail}}); no action is needed", scope=Scope.ORDER
 )
 MALFORMED: Final = replace(
     TROUBLE, text=f"{_CA} sent an answer that cannot be read ({{detail}}); the platform's operator should look at why"

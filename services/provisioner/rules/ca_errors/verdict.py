@@ -19,7 +19,7 @@ class Remedy(StrEnum):
     RETRY_LATER = "retry_later"
     """Go on later from the order's status, which is read first; the order at the CA is still good."""
     FRESH_ORDER = "fresh_order"
-    """The order at the CA is dead, and nobody needs to act: make a new one later."""
+    """The order at the CA is dead, and no action is needed: make a new one later."""
     AFTER_USER = "after_user"
     """The domain's owner must act. New orders, at slowly growing intervals, find out when that is done."""
     OPERATOR = "operator"
@@ -79,7 +79,7 @@ class Verdict:
 
     @property
     def trigger(self) -> Trigger | None:
-        """What happens to the order; None: it goes on later from where it stands."""
+        """What happens to the order; None if it continues later from its present state."""
         match self.remedy:
             case Remedy.NEVER:
                 return Trigger.HUMAN_NEEDED

@@ -21,7 +21,7 @@ class PageResources(ClientResources):
 
 
 class ErrorPage(asyncio.BufferedProtocol):
-    """Waits for the head of a request and answers it with one page; a client that speaks no HTTP/1 gets no answer."""
+    """Waits for the head of a request and answers it with one page; other protocols than HTTP/1 get no answer."""
 
     __slots__ = ("_detail", "_head", "_records", "_resources", "_status", "_transport")
 

@@ -103,7 +103,7 @@ class ClientSide(asyncio.BufferedProtocol):
             self._upstream.transport.write_eof()
 
     def _break(self) -> None:
-        """End both sides: what the client sent is not TLS, perhaps an attack."""
+        """End both connections: the client sent bytes that are not TLS, possibly an attack."""
         reset(self._upstream.transport)
         self._resources.tunnels.discard(self)
         LingeringClose.begin(self._resources, self.transport, self._records.take())

@@ -1,6 +1,6 @@
-"""What runs in a sandbox process: it judges strangers' bundles and keys, one at a time, and has nothing else.
+"""The code of a sandbox process: it judges untrusted bundles and keys, one at a time, and has access to nothing else.
 
-No database, no broker, no key ring, no environment: it holds the upload in hand and its socket to the validator. An
+No database, no broker, no key ring, no environment: it holds the current upload and its socket to the validator. An
 upload that takes the process over gains no more than that. `process` is its loop, `limits` is what it may use, and
 `abandoning` gives up an upload when the validator asks.
 

@@ -1,4 +1,4 @@
-"""Giving up the upload in hand when the validator asks: keeping the process is cheaper than starting another."""
+"""Giving up the current upload when the validator asks: keeping the process is cheaper than starting another."""
 
 import ctypes
 import signal
@@ -20,11 +20,11 @@ _abandoned: set[threading.Thread] = set()
 
 
 class AbandonedError(BaseException):
-    """The upload in hand is given up. No `Exception`, so that no handler reports it as a fault of the upload."""
+    """The current upload is given up. It is not an `Exception`: no handler may report it as a fault of the upload."""
 
 
 def listen() -> None:
-    """Give up the upload in hand at each `messages.ABANDON` from now on. Call it in the main thread."""
+    """Give up the current upload at each `messages.ABANDON` from now on. Call it in the main thread."""
     signal.signal(messages.ABANDON, lambda _number, _frame: _abandon())
 
 

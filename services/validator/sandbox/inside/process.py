@@ -61,7 +61,7 @@ def _answer(judge_upload: JudgeUpload, assignment: messages.Assignment) -> Messa
         )
     except abandoning.AbandonedError:
         raise
-    except BaseException as error:  # noqa: BLE001 - the validator logs it; a panic in cryptography's core is no Exception
+    except BaseException as error:  # noqa: BLE001 - the validator logs it; a panic in cryptography's core is not an Exception
         # The error's own text is left out: it may quote a secret.
         frames = traceback.extract_tb(error.__traceback__)
         return messages.Failed(

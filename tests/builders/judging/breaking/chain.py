@@ -52,7 +52,7 @@ def _under(issuer: Callable[[], Issued]) -> Callable[[], Upload]:
 
 
 def _issuer(**parts: Any) -> Callable[[], Upload]:
-    """Return the upload whose intermediate has other *parts*."""
+    """Return a builder of an upload whose intermediate is issued with these *parts* instead of the usual ones."""
     return _under(lambda: authority(_NAME, by=ROOT, **parts))
 
 

@@ -33,7 +33,7 @@ async def test_concurrent_searches_share_the_orders_that_were_read(gate: CaGate,
 
     assert [[each.url for each in orders] for orders in found] == [[order.url] for order in lost]
     assert gate.count(Endpoint.ORDERS) < 4 * PAGES  # two lists, and some nonces that Pebble refuses
-    assert gate.count(Endpoint.ORDER) < 4 * LOST  # each once for its names, once for how it stands
+    assert gate.count(Endpoint.ORDER) < 4 * LOST  # each once for its names, once for its state
 
 
 async def test_the_next_search_continues_one_that_was_cancelled(gate: CaGate, gated: Client) -> None:
@@ -50,7 +50,7 @@ async def test_the_next_search_continues_one_that_was_cancelled(gate: CaGate, ga
     found = await look(gated, lost[0])
 
     assert [each.url for each in found] == [lost[0].url]
-    assert gate.count(Endpoint.ORDER) - before < LOST  # the one that was held, the two that were left, how it stands
+    assert gate.count(Endpoint.ORDER) - before < LOST  # the one that was held, the two that were left, its state
 
 
 async def test_a_search_that_waits_for_another_ends_at_its_own_deadline(gate: CaGate, gated: Client) -> None:

@@ -66,7 +66,7 @@ class Fate:
 
 
 class Tokens:
-    """The kills that are left at the points of publishing; each happens to the validator that takes its token first."""
+    """Files that each order one kill while an event is published; the first validator that takes one is killed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder: Final = folder

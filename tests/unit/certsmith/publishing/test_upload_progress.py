@@ -71,7 +71,7 @@ def test_a_forbidden_upload_is_shown_with_its_remedy(upload: UploadView | None, 
 def test_all_reasons_and_warnings_are_shown_one_a_line() -> None:
     found = progress(a_fate(), REJECTED)
 
-    assert found.sentence == "there are 2 reasons against it"
+    assert found.sentence == "there are 2 reasons to reject it"
     assert details(found).splitlines()[:2] == ["reason   the key is another (key_mismatch)"] * 2
     assert "warning  certificate 1 (CN=shop) ends in 3 days (expires_soon)" in details(found)
     assert found.document["reasons"] == [{"code": "key_mismatch", "message": "the key is another", "where": "key"}] * 2

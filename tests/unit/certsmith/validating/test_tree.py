@@ -35,7 +35,7 @@ def shown(judgement: Judgement, capsys: pytest.CaptureFixture[str]) -> list[str]
 
 
 def drawn(judgement: Judgement, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Return only who stands where in the tree."""
+    """Return only the certificates' places in the tree."""
     return [line for line in shown(judgement, capsys) if "CN=" in line and "leads to" not in line]
 
 

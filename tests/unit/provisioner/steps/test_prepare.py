@@ -89,7 +89,7 @@ async def test_a_wildcard_needs_a_human() -> None:
     assert "DNS-01" in result.trouble.message
 
 
-async def test_a_platform_that_expects_nothing_does_not_ask_the_dns() -> None:
+async def test_without_a_zone_and_addresses_the_dns_is_not_queried() -> None:
     dns = FixedDns(MISSING)
 
     result = await prepare(a_run(), registrations=FixedRegistrations(HELD), dns=dns, keys=KEYS, platform=NOWHERE)
