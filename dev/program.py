@@ -35,10 +35,10 @@ class Command:
     log: Path
     """The program's output is appended to this file."""
     env: Mapping[str, str] | None = None
-    """The whole environment; None: that of this process."""
+    """The whole environment; None means the one of this process."""
     cwd: Path | None = None
     user: str | None = None
-    """The user to run it as; None: the user of this process."""
+    """The user to run it as; None means the user of this process."""
     farewell: signal.Signals = signal.SIGKILL
     """The signal that asks it to end for good; it is killed a little later if it has not ended."""
 

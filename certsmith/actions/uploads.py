@@ -72,7 +72,7 @@ def list_tenants(terminal: Terminal) -> ExitCode:
 
 
 def decide(tenant: str, *, allowed: bool | None, terminal: Terminal) -> ExitCode:
-    """Allow or forbid *tenant* to upload from now on; None: the settings decide."""
+    """Allow or forbid *tenant* to upload from now on; None means that the settings decide."""
     asyncio.run(_decide(tenant, allowed=allowed))
     does = {
         True: "may upload certificates from now on",

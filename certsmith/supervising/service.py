@@ -23,7 +23,7 @@ class Service:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] | None = None
-    """The whole environment; None: that of this process."""
+    """The whole environment; None means the one of this process."""
 
 
 class Child:

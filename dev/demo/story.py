@@ -29,7 +29,7 @@ _POLL_SECONDS: Final = 0.05
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the text says why."""
+    """The demo cannot continue; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ async def run_demo(show: Show, places: Places, ending: Ending, *, keep: bool) ->
 
 
 async def _run_demo(show: Show, places: Places, awaited: Ending | None, stack: AsyncExitStack) -> int:
-    """Run the demo, and go on running until the end that is *awaited*; what it opens is closed by *stack*."""
+    """Run the demo, and keep it running until the end that is *awaited*; *stack* closes all that it opens."""
     with show.step(_starting(), "started " + _starting().removeprefix("starting ")):
         world = await stack.enter_async_context(open_world(places.data, places.shown, os.environ))
         url = await stack.enter_async_context(upstream.serving())

@@ -43,7 +43,7 @@ class World:
     ready_urls: tuple[str, ...]
     """Addresses that answer 200 when the services are ready."""
     roots: Path | None
-    """The file with the CA's root, PEM; None: the system trusts it."""
+    """The file with the CA's root, PEM; None if the system trusts it already."""
     dns: Names | None
     """The DNS server, if the demo controls it."""
     customer: Customer | None

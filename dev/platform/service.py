@@ -145,7 +145,7 @@ class Service:
 
 
 class Node(Service):
-    """A terminator at its own address: a control process, and workers that go on running when it is killed."""
+    """A terminator at its own address: a control process, and workers that keep running when it is killed."""
 
     def __init__(
         self, name: str, *, environment: Mapping[str, str], folder: Path, ready_port: int, address: str, https_port: int

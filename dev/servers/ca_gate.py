@@ -42,7 +42,7 @@ class Seen:
     endpoint: Endpoint
     method: str
     status: int | None
-    """The status that the client got; None: its connection was reset."""
+    """The status that the client got; None if its connection was reset."""
 
 
 class CaGate:
@@ -112,7 +112,7 @@ class CaGate:
         return _reset(request) if response is None else response
 
     async def _answer(self, request: web.Request, endpoint: Endpoint, fault: Fault | None) -> web.Response | None:
-        """Return the response for the client; None: reset its connection."""
+        """Return the response for the client; None means to reset its connection."""
         match fault:
             case None:
                 return await self._forward(request, endpoint)

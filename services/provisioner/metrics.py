@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 FINISHED_ORDERS: Final = Counter("provisioner_orders_total", "Orders that ended, by how.", ["state"])
 TROUBLES: Final = Counter(
-    "provisioner_troubles_total", "Times that an order could not go on, by the reason's code.", ["error_code"]
+    "provisioner_troubles_total", "Times that an order could not continue, by the reason's code.", ["error_code"]
 )
 ISSUANCE_SECONDS: Final = Histogram(
     "provisioner_issuance_seconds",

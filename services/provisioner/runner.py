@@ -55,7 +55,7 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class NameTakenError(TransientError):
-    """A name that was free when the step looked has a holder now."""
+    """A name that was free when the step checked was given to another domain since."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} was registered by another tenant a moment ago")
@@ -90,7 +90,7 @@ class Runner:
     clock: Callable[[], datetime]
 
     async def step(self, run: Run) -> bool:
-        """Do the step that the order's state asks for; return True when the run goes on in the next state.
+        """Do the step that the order's state asks for; return True if the run continues in the next state.
 
         Otherwise the order is issued or released, and the run is over.
 

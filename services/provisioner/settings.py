@@ -63,7 +63,7 @@ class AuthoritySettings(Settings):
 
     @property
     def trusted_ca_pem(self) -> str | None:
-        """The roots for the CA's own TLS certificate; None: the system's."""
+        """The roots for the CA's own TLS certificate; None means the system's."""
         if self.trusted_ca is None or "-----BEGIN" in self.trusted_ca:
             return self.trusted_ca
         return base64.b64decode(self.trusted_ca, validate=True).decode()

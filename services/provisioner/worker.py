@@ -1,4 +1,4 @@
-"""The worker: claims due orders and runs each as far as it goes.
+"""The worker: claims due orders, and runs each until it must wait or ends.
 
 An order's state lives only in its row, so a restart loses nothing. The loop is `shared.process.leased_work`, a step of
 an order and what can fail in it are in `runner`.

@@ -28,7 +28,7 @@ OUTBOX_EVENTS: Final = Gauge("validator_outbox_events", "Events of the validator
 OUTBOX_AGE_SECONDS: Final = Gauge("validator_outbox_age_seconds", "For how long the oldest of them has waited.")
 EXPIRING: Final = Gauge(
     "validator_expiring_certificates",
-    "Customers' certificates in use that expire within the label's number of days; 0: that expired in the last 30.",
+    "Customers' certificates in use that expire within the label's number of days; 0 means expired in the last 30.",
     ["within_days"],
 )
 SOONEST_SECONDS: Final = Gauge(

@@ -36,7 +36,7 @@ class Work(Protocol[T]):
     """What a service does with its items. A method may raise `StoreUnavailableError` while the database is down."""
 
     def room(self, in_hand: int) -> int:
-        """Return how many items to claim now that *in_hand* are being worked on; 0: wait until one is finished."""
+        """Return how many items to claim now that *in_hand* are being worked on; 0 means none until one is finished."""
 
     async def claim(self, limit: int) -> Sequence[T]:
         """Return up to *limit* due items, now leased to this process; fewer only if no more are due."""
@@ -107,7 +107,7 @@ class LeasedWork(Generic[T]):
         return len(claimed) == room
 
     async def _finish(self, item: T, stop: asyncio.Event) -> None:
-        """Work on *item* as far as it goes; no error gets out."""
+        """Run the steps of *item* until there is none left; every error is handled here."""
         facts = self.work.facts(item)
         try:
             with self.in_hand.track_inprogress():

@@ -88,7 +88,7 @@ class KeyFiles(KeySettings):
         return LiveRing(self.path_of(file), ring=file.ring, half=file.half)
 
     def key_writer(self, writer: Writer) -> KeyWriter:
-        """Return an object that seals private keys in the name of *writer*."""
+        """Return an object that seals private keys on behalf of *writer*."""
         return KeyWriter(vault=self.follow(VAULT_PUBLIC), signing=self.follow(SIGNING[writer]), writer=writer)
 
     def key_reader(self) -> KeyReader:

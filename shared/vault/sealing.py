@@ -56,7 +56,7 @@ class SealedKey:
 
 
 class KeyWriter:
-    """Seals private keys in the name of one service; cannot open them again."""
+    """Seals private keys on behalf of one service; cannot open them again."""
 
     __slots__ = ("_now", "_signing", "_vault", "_writer")
 

@@ -1,4 +1,4 @@
-"""Any bad input becomes a dead letter with a reason that a person understands, and the services go on."""
+"""Any bad input becomes a dead letter with a reason that a person understands, and the services keep working."""
 
 import json
 import secrets

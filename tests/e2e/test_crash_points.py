@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crashes(servers: PlatformServers) -> AsyncIterator[Mapping[str, Crash]]:
-    """Yield all crashes, which go on in the background."""
+    """Yield all crashes, which happen in the background."""
     started = {name: Crash(plan, servers) for name, plan in PLANS.items()}
     yield started
     await asyncio.gather(*(crash.end() for crash in started.values()))

@@ -116,7 +116,7 @@ class Alone:
 
     @asynccontextmanager
     async def _all_away(self) -> AsyncIterator["Back"]:
-        """Take everything away for the length of the block, and see to it that all is back after it."""
+        """Stop or freeze all servers for the length of the block, and bring all of them back at its end."""
         back = Back(self._platform, self._away)
         await back.take_away()
         try:

@@ -118,7 +118,7 @@ async def _address(host: str) -> str:
 
 
 def _read(response: dns.message.Message) -> _Part:
-    """Return the result in *response*; a chain in it is followed as far as it goes."""
+    """Return the result in *response*; a CNAME chain in it is followed to its end."""
     question = response.question[0]
     rcode = response.rcode()
     if rcode not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):

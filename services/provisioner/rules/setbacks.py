@@ -1,4 +1,4 @@
-"""Decides how an order is released that cannot go on: its next state, its wait, and the event that is published.
+"""Decides how to release an order that cannot continue: its next state, its wait, and the event that is published.
 
 Pure: clock and dice are arguments. Every wait is written to the order's row, so a restart loses none.
 """
@@ -32,7 +32,7 @@ _BEFORE_THE_KEY: Final = (OrderState.QUEUED, OrderState.WAITING_DNS)
 class Setback:
     """An order as it is released: *after*, due again after *wait*.
 
-    *trouble* says what failed; None: nothing did. With *is_published* it is published as `certificate.failed`.
+    *trouble* says what failed; None if nothing did. With *is_published* it is published as `certificate.failed`.
     *closes* is the CA's limit that is used up for all orders, for *closed_for*.
     """
 
@@ -51,7 +51,7 @@ class Setback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setbacks:
-    """Decides how orders are released that cannot go on."""
+    """Decides how to release orders that cannot continue."""
 
     slow_seconds: Sequence[float]
     dns_poll_seconds: float

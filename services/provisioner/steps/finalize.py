@@ -1,6 +1,6 @@
 """finalizing → issued: send the stored CSR, fetch the chain, and check that it is for our key.
 
-Sending the same CSR again is harmless (RFC 8555 section 7.4), so a run that takes the order over goes on from the
+Sending the same CSR again is harmless (RFC 8555 section 7.4), so a run that takes the order over continues from the
 order's status at the CA.
 """
 

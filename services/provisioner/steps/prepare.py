@@ -58,7 +58,7 @@ async def _pointing(run: Run, dns: Dns, platform: preflight.Platform, *, may_hav
 
 async def _make_key(order: Order, keys: KeyWriter) -> tuple[SealedKey, bytes]:
     """Return a new key, sealed, and the CSR that it signed."""
-    if order.key_type == "rsa":  # takes a second of CPU; in a thread, so that other orders go on meanwhile
+    if order.key_type == "rsa":  # takes a second of CPU; in a thread, so that other orders continue meanwhile
         made = await asyncio.to_thread(csr.make, order.names, key_type="rsa")
     else:
         made = csr.make(order.names, key_type=order.key_type)

@@ -21,7 +21,7 @@ class NameClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """The order moves on by *trigger*, with *changes* to its fields, and the run goes on.
+    """The order moves on by *trigger*, with *changes* to its fields, and the run continues.
 
     Committed together with the new state, all or nothing: *name_claim*, the new *key*, a token of each of *draws*, and
     *answers*, which terminators give from then on.

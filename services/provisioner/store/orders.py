@@ -207,8 +207,8 @@ WHERE domain_id = $1 AND {sql_unfinished()} AND key_type IS DISTINCT FROM $2 RET
 async def retry_now(connection: Connection, domain_id: DomainId) -> bool:
     """Make the domain's waiting order due now; return False if it has none.
 
-    An order that a worker has goes on, and is due again at once if it would wait then: the worker may not have seen the
-    change that this retry is asked for.
+    A worker that has the order continues, and the order is then due again at once instead of waiting: the worker may
+    not have seen the change for which the retry was requested.
     """
     return await connection.fetchrow(_RETRY, domain_id, CHANNEL) is not None
 

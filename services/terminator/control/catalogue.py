@@ -4,7 +4,7 @@ Rules:
 
 * The result of a read is kept only if no hint about its name came since the read began (`Batches`).
 * A hint makes the row of a name *stale*: it is read again before it is used. While the store does not answer, a stale
-  row is used all the same: a terminator goes on serving with what it has.
+  row is used all the same: a terminator continues to serve from its cache.
 * That a name is unknown is never concluded from a failure, is forgotten at a hint, and is kept for a limited time, in a
   cache of limited size that evicts no row.
 * A name that is evicted here must be dropped by the workers too (*on_evicted*). So no worker holds a name that the node

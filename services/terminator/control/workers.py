@@ -98,7 +98,7 @@ class Workers:
             started_at = loop.time()
             try:
                 code = await self._run_one(slot, stop)
-            except OSError as error:  # no process, socket or memory available: the other workers go on
+            except OSError as error:  # no process, socket or memory available: the other workers continue
                 code = None
                 log.warning("worker_not_started", slot=number, reason=str(error))
             if stop.is_set():

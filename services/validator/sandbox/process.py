@@ -146,7 +146,7 @@ class SandboxProcess:
                 signal.pidfd_send_signal(self._pidfd, number)
 
     async def _exit_code(self) -> int:
-        """Return the exit code of a process that answers no longer, negative for a signal; kill it if it goes on."""
+        """Return the exit code of a process that no longer answers, negative for a signal; kill it if it goes on."""
         self._connection.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):

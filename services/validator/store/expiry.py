@@ -74,7 +74,7 @@ ORDER BY not_after LIMIT 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A warning: *domain* serves a certificate that expires within *days*; 0: it has expired."""
+    """A warning: *domain* serves a certificate that expires within *days*; 0 means that it has expired."""
 
     domain: Name
     certificate_id: CertificateId

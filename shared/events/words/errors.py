@@ -44,7 +44,7 @@ class ErrorCode(Word):
         "RATE_LIMITED",
         "a limit of the CA, or our own share of it, is reached",
         (
-            "No action is needed: the order goes on by itself. If the message says that the CA has paused the name, "
+            "No action is needed: the order continues by itself. If the message says that the CA has paused the name, "
             "the platform's operator unpauses it at the address in the message."
         ),
     )

@@ -63,7 +63,7 @@ class GuardedConnection(aio_pika.Connection):
 
     @property
     def heartbeat_seconds(self) -> int:
-        """The heartbeat that was agreed with the broker; 0: none."""
+        """The heartbeat that was agreed with the broker; 0 means none."""
         return 0 if self.transport is None else self.transport.connection.connection_tune.heartbeat or 0
 
 

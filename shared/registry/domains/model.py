@@ -68,7 +68,7 @@ class Domain:
     configuration: Configuration
     automatic_certificate_id: CertificateId | None
     requested_at: datetime  # of the newest request that was applied
-    attachment_requested_at: datetime | None  # of the newest request that attached or detached; None: none did
+    attachment_requested_at: datetime | None  # of the newest request that attached or detached; None if there was none
     version: int
     created_at: datetime
     updated_at: datetime
@@ -81,7 +81,7 @@ class Domain:
 
     @property
     def policy(self) -> CertificateManagementPolicy | None:
-        """How its certificate is obtained automatically; None: it is not."""
+        """How its certificate is obtained automatically; None if it is not."""
         return self.configuration.policy
 
 

@@ -1,4 +1,4 @@
-"""A refused message becomes a dead letter and, if its subject is known, a fact; and consuming goes on."""
+"""A refused message becomes a dead letter and, if its subject is known, a fact; the consumer continues."""
 
 import json
 from typing import Any

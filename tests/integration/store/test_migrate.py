@@ -79,7 +79,7 @@ async def test_a_schema_from_the_future_is_left_alone(database_url: str) -> None
 
     with pytest.raises(SchemaError, match=r"at version 9999.*knows \d+.*newer release"):
         await migrate(database_url)
-    async with open_pool(database_url, role="provisioner") as pool:  # a previous release goes on running
+    async with open_pool(database_url, role="provisioner") as pool:  # a previous release keeps running
         await pool.check()
 
 

@@ -217,7 +217,7 @@ class UploadChaos:
                 self._points.append(point)  # it did not get there
 
     async def _end_of(self, validator: Service) -> int:
-        """Return the exit status of *validator*; it may live as long as the campaign goes on."""
+        """Return the exit status of *validator*; it may run until the campaign ends."""
 
         async def is_over() -> bool:
             return not validator.is_running

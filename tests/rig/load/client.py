@@ -1,12 +1,12 @@
 """The visitors, in a process of their own: `python -m tests.rig.load.client PLAN`, where PLAN is a JSON file.
 
-Two kinds of visitors come: some stay and go on talking, and a fixed number of new ones arrives every second, whether or
-not the earlier ones have finished (fewer arrive if the machine has no idle time). Each verifies chain and name, gets an
-answer, and closes its connection gracefully. New ones alternate between nodes and TLS versions, and every other one
-tries to resume a session.
+There are two kinds of visitors: some stay connected and keep sending, and a fixed number of new ones arrives every
+second, while fewer than `_AT_ONCE` of them are unfinished. Each verifies chain and
+name, gets an answer, and closes its connection gracefully. New ones alternate between nodes and TLS versions, and every
+other one tries to resume a session.
 
-The file `ready` of the plan is written when all who stay are connected; SIGTERM lets everybody finish, and the report
-is written last.
+The file `ready` of the plan is written once all visitors that stay are connected. After SIGTERM every visitor finishes,
+and then the report is written.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A worker's loop: whatever happens to an item, the others go on, and none is kept longer than needed."""
+"""A worker's loop: whatever happens to an item, the others continue, and none is kept longer than needed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,4 +1,4 @@
-"""How an order is released that cannot go on."""
+"""The release of orders that cannot continue."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

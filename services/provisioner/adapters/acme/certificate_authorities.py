@@ -45,7 +45,7 @@ class HttpCertificateAuthorities:
 async def open_certificate_authorities(
     *, trusted_ca_pem: str | None = None, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> AsyncIterator[HttpCertificateAuthorities]:
-    """Yield the CAs. *trusted_ca_pem* has the roots for their own TLS certificates; None: the system's roots.
+    """Yield the CAs. *trusted_ca_pem* has the roots for their own TLS certificates; None means the system's roots.
 
     *clock* is used only for an answer with an instant in Retry-After and no Date.
 

@@ -76,7 +76,7 @@ class Tokens:
         (self._folder / f"{number}-{point}").touch()
 
     def take(self, point: CrashPoint, pid: int) -> bool:
-        """Take a token for *point* in the name of process *pid*; return False when there is none."""
+        """Take a token for *point* for the process *pid*; return False when there is none."""
         for token in self._folder.glob(f"[0-9]*-{point}"):
             try:
                 token.rename(self._folder / f"taken-{pid}-{point}")

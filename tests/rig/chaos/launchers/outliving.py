@@ -1,7 +1,7 @@
 """Runs a program and outlives it: `python outliving.py FILE PROGRAM [ARGUMENT]...`.
 
-What the program leaves behind when it is killed goes on, as it would on a machine; it ends with us. FILE gets a line
-with the program's process id, and one with its exit status, 128 + N when signal N ended it.
+Processes that a killed program leaves behind keep running, as on a real machine; they end with this one. FILE gets a
+line with the program's process id, and one with its exit status, 128 + N when signal N ended it.
 """
 
 import signal
