@@ -36,7 +36,7 @@ _LAUNCHER: Final = "tests.rig.chaos.launchers.dying_validator"
 _SETTINGS: Final = {"VALIDATOR_LEASE_SECONDS": "3", "VALIDATOR_JUDGES": "2", "VALIDATOR_JUDGE_SECONDS": "1"}
 _PAUSE_SECONDS: Final = (0.2, 0.9)  # from one kill of ours to the next
 _BATCH: Final = 3
-_BATCH_SECONDS: Final = 0.4
+_BATCH_SECONDS: Final = 0.8
 _DATABASE_AWAY_SECONDS: Final = (0.5, 1.5)
 _BLANK_LINES: Final = 230_000  # they are slow to read, and may precede a certificate
 
