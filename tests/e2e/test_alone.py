@@ -21,7 +21,9 @@ from tests.rig.strangers import INTERNAL_ERROR, shown
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.own_servers]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(Away))
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=[Away.STOPPED, pytest.param(Away.FROZEN, marks=pytest.mark.soak)]
+)
 async def story(request: pytest.FixtureRequest, servers: PlatformServers) -> AsyncIterator[Story]:
     away: Away = request.param
     # Long enough that a stale cache entry would last for the whole test.

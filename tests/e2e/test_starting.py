@@ -52,7 +52,9 @@ async def becomes_served(platform: Platform) -> None:
     await platform.served(host)
 
 
-@pytest.mark.parametrize(("first", "second"), [("broker", "database"), ("database", "broker")])
+@pytest.mark.parametrize(
+    ("first", "second"), [("broker", "database"), pytest.param("database", "broker", marks=pytest.mark.soak)]
+)
 async def test_services_wait_for_servers_that_come_later(servers: PlatformServers, first: str, second: str) -> None:
     async with Platform.on(servers, f"before-{first}") as platform, stopped(platform.broker, platform.database):
         missing = {"broker": platform.broker, "database": platform.database}

@@ -99,7 +99,7 @@ async def test_the_current_step_of_an_order_is_finished_and_the_next_worker_goes
         assert (await platform.pebble.issued_certificates())[host] == 1
 
 
-@pytest.mark.parametrize("endpoint", [Endpoint.NEW_ORDER, Endpoint.FINALIZE])
+@pytest.mark.parametrize("endpoint", [Endpoint.NEW_ORDER, pytest.param(Endpoint.FINALIZE, marks=pytest.mark.soak)])
 async def test_a_step_that_does_not_end_is_cancelled_in_time_and_claimed_again(
     servers: PlatformServers, endpoint: Endpoint
 ) -> None:
@@ -157,7 +157,7 @@ async def has_counted(platform: Platform) -> bool:
     return platform.orders_made() > 0
 
 
-@pytest.mark.parametrize("away", Away)
+@pytest.mark.parametrize("away", [Away.FROZEN, pytest.param(Away.STOPPED, marks=pytest.mark.soak)])
 async def test_services_stop_in_time_without_their_servers(servers: PlatformServers, away: Away) -> None:
     async with Platform.on(servers, f"stopping-{away}") as platform:
         services = (
