@@ -9,7 +9,7 @@
 #   AMQP_URL, DATABASE_URL, AUTOCERT_CA   servers to use instead of private ones
 
 PYTHON ?= python3
-JOBS ?= 3
+JOBS ?= 4
 KEEP ?=
 ARGS ?=
 FUZZ_RUNS ?= 50000
