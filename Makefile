@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Every target first installs what this machine lacks (dev/bootstrap).
 #
 #   PYTHON   the interpreter to use, as PYTHON=python3.13; each has its own virtual environment
-#   JOBS     how many tests run side by side; they wait much, so one more than the machine has cores
+#   JOBS     how many tests run side by side; they wait much, so twice as many as the machine has cores
 #   ARGS     more options for pytest, as ARGS='-k outbox -x'
 #   FUZZ_RUNS  how many inputs each target of `make fuzz` gets
 #   PREVIOUS_RELEASE  the revision from which `make soak` upgrades; otherwise the newest tag, or HEAD's parent
