@@ -19,6 +19,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Self, assert_never
 
 import aiohttp
@@ -111,7 +112,9 @@ class CaGate:
         self.seen.append(Seen(endpoint, request.method, None if response is None else response.status))
         return _reset(request) if response is None else response
 
-    async def _answer(self, request: web.Request, endpoint: Endpoint, fault: Fault | None) -> web.Response | None:
+    async def _answer(  # noqa: PLR0911 - one for each fault
+        self, request: web.Request, endpoint: Endpoint, fault: Fault | None
+    ) -> web.Response | None:
         """Return the response for the client; None means to reset its connection."""
         match fault:
             case None:
@@ -121,18 +124,31 @@ class CaGate:
             case Reset():
                 return None
             case DropAnswer():
-                await self._forward(request, endpoint)
-                return None
+                response = await self._forward(request, endpoint)
+                return response if self._kept_back(fault, endpoint, response) else None
             case Delay():
                 await asyncio.sleep(fault.seconds)
                 return await self._forward(request, endpoint)
             case HoldAnswer():
                 response = await self._forward(request, endpoint)
+                if self._kept_back(fault, endpoint, response):
+                    return response
                 fault.reached.set()
                 await fault.release.wait()
                 return response
             case _:
                 assert_never(fault)
+
+    def _kept_back(self, fault: Fault, endpoint: Endpoint, response: web.Response) -> bool:
+        """Keep *fault* for the next request, and return True, if *response* says that this one was not carried out.
+
+        Pebble refuses a few nonces on purpose (RFC 8555 section 6.5), and the client then sends the request again.
+        """
+        body = response.body
+        is_refused = response.status == HTTPStatus.BAD_REQUEST and isinstance(body, bytes) and b"badNonce" in body
+        if is_refused:
+            self._faults[endpoint].appendleft(fault)
+        return is_refused
 
     async def _forward(self, request: web.Request, endpoint: Endpoint) -> web.Response:
         """Return Pebble's answer."""

@@ -20,7 +20,7 @@ from dev.waiting import finished
 from services.provisioner import csr
 from services.provisioner.adapters.acme.account import HttpAcmeAccount
 from services.provisioner.adapters.acme.certificate_authorities import open_certificate_authorities
-from services.provisioner.rules.acme import CaOrder, OrderStatus
+from services.provisioner.rules.acme import AuthorityError, CaOrder, OrderStatus
 
 PATIENCE_SECONDS = 600.0  # of the client, which is what is not tested here
 
@@ -201,4 +201,24 @@ async def _issue(account: HttpAcmeAccount, name: str) -> CaOrder:
 
 
 def _deadline() -> float:
+    return asyncio.get_running_loop().time() + PATIENCE_SECONDS
+
+
+async def test_a_dropped_answer_is_that_of_a_request_that_was_carried_out(server_folder: Path) -> None:
+    behaviour = Behaviour(default_address=free_address(), nonce_reject_percent=50)
+    async with AsyncExitStack() as stack:
+        ca = await stack.enter_async_context(await Pebble.start(server_folder / "refusing", behaviour))
+        gate = await stack.enter_async_context(CaGate(ca))
+        account = await _account(stack, gate)
+        for number in range(8):
+            name = f"name-{number}.test"
+            gate.inject(Endpoint.NEW_ORDER, DropAnswer())
+
+            with pytest.raises(AuthorityError):
+                await account.new_order([name], deadline=_soon())
+
+            assert len(await account.unfinished_orders([name], deadline=_soon())) == 1
+
+
+def _soon() -> float:
     return asyncio.get_running_loop().time() + PATIENCE_SECONDS
